@@ -82,7 +82,11 @@ class EdiHeader:
     def to_bytes(self) -> bytes:
         """The 17 header bytes."""
         return _HEADER.pack(
-            _MAGIC, self.id_type, self.carrier.encode("ascii"), self.carrier_key_id.encode("ascii"), self.as_of
+            _MAGIC,
+            self.id_type,
+            self.carrier.encode("ascii"),
+            self.carrier_key_id.encode("ascii"),
+            self.as_of,
         )
 
 
@@ -122,7 +126,18 @@ def _identifier_fits(id_type: IdType, identifier: bytes) -> bool:
     digits = DIGITS_OF.get(id_type)
     if digits is not None:
         return len(identifier) == digits and identifier.isdigit()
+    if id_type is IdType.CARRIER_NETWORK:  # opaque bytes, whatever the carrier's network made
+        return 0 < len(identifier) <= ID_BYTES_MAX
     return 0 < len(identifier) <= ID_BYTES_MAX and _printable(identifier)
+
+
+def _identifier_bytes(id_type: IdType, identifier: str) -> bytes:
+    if id_type is IdType.CARRIER_NETWORK:
+        raw = bytes.fromhex(identifier)
+        if raw.hex() != identifier:
+            raise ValueError("not lower-case hex")
+        return raw
+    return identifier.encode("ascii")
 
 
 def seal(
@@ -138,13 +153,14 @@ def seal(
 ) -> bytes:
     """Seal `identifier` to the carrier's EDI key, where the identifier is collected. Returns 209 bytes.
 
-    `identifier` is 15 digits for IMEI and IMSI, else 1 to 40 printable ASCII characters; `consent_nonce`
-    is the consent's 16 bytes; `as_of` is today in Asia/Shanghai as YYYYMMDD; `carrier` and
-    `carrier_key_id` are 4 printable ASCII characters. Raises ValueError for anything else.
+    `identifier` is 15 digits for IMEI and IMSI, the lower-case hex of 1 to 40 bytes for a carrier network
+    identifier, else 1 to 40 printable ASCII characters; `consent_nonce` is the consent's 16
+    bytes; `as_of` is today in Asia/Shanghai as YYYYMMDD; `carrier` and `carrier_key_id` are 4 printable
+    ASCII characters. Raises ValueError for anything else.
     """
     try:
         id_type = IdType(id_type)
-        clear = identifier.encode("ascii")
+        clear = _identifier_bytes(id_type, identifier)
         header = EdiHeader(id_type, carrier, carrier_key_id, as_of).to_bytes()
     except (ValueError, struct.error):
         raise ValueError("EDI field out of range") from None
@@ -157,7 +173,7 @@ def seal(
 
 
 def open_edi(private_key: PrivateKey, edi: bytes, *, enterprise: str, consent_nonce: bytes) -> str:
-    """Open an EDI inside the carrier and return the identifier.
+    """Open an EDI inside the carrier and return the identifier, in the form that `seal` takes.
 
     Raises EdiError, the same for all causes: point off the curve, C3 that does not match, another
     version, padding that is not zero, or id type, as-of date, enterprise or nonce that differ from the
@@ -176,7 +192,7 @@ def open_edi(private_key: PrivateKey, edi: bytes, *, enterprise: str, consent_no
         raise EdiError
     if not _identifier_fits(header.id_type, identifier):
         raise EdiError
-    return identifier.decode("ascii")
+    return identifier.hex() if header.id_type is IdType.CARRIER_NETWORK else identifier.decode("ascii")
 
 
 def edi_id(edi: bytes) -> bytes:

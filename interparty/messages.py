@@ -30,7 +30,9 @@ EdiId = Annotated[str, StringConstraints(min_length=32, max_length=32, pattern=_
 Nonce = Annotated[str, StringConstraints(min_length=32, max_length=32, pattern=_HEX)]
 Sm3Hex = Annotated[str, StringConstraints(min_length=64, max_length=64, pattern=_HEX)]
 SignatureText = Annotated[str, StringConstraints(min_length=86, max_length=86, pattern=r"^[A-Za-z0-9_-]+$")]
-PartyId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
+PartyId = Annotated[
+    str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+]
 Ref = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:-]+$")]
 """An opaque id that one party gives and others echo."""
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Z0-9_]+$")]
