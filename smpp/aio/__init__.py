@@ -1,0 +1,1 @@
+"""Thin asyncio shells around `smpp.session`: connection, server, client, supervised link."""
