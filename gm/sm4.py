@@ -1,0 +1,61 @@
+"""SM4 (GB/T 32907-2016) in Galois/Counter Mode (GCM; RFC 8998 names it AEAD_SM4_GCM).
+
+It comes from the OpenSSL inside the ``cryptography`` wheel: Debian's libcrypto 3.0 lacks this mode.
+"""
+
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import SM4
+from cryptography.hazmat.primitives.ciphers.modes import ECB, GCM
+
+from gm.errors import DecryptError, KeyFormatError
+
+KEY_SIZE: Final = 16
+NONCE_SIZE: Final = 12
+TAG_SIZE: Final = 16
+
+
+def _check(key: bytes, nonce: bytes) -> None:
+    if len(key) != KEY_SIZE or len(nonce) != NONCE_SIZE:
+        raise KeyFormatError("SM4-GCM takes a key of 16 bytes and a nonce of 12")
+
+
+def seal(key: bytes, nonce: bytes, plaintext: bytes, aad: bytes = b"") -> bytes:
+    """Encrypt and authenticate; ``aad`` is authenticated only.
+
+    ``key`` is 16 bytes, ``nonce`` 12 and never used twice under one key.
+    Returns ciphertext followed by the 16-byte tag. Raises :class:`KeyFormatError` on wrong sizes.
+    """
+    _check(key, nonce)
+    encryptor = Cipher(SM4(key), GCM(nonce)).encryptor()
+    if aad:
+        encryptor.authenticate_additional_data(aad)
+    ciphertext = encryptor.update(plaintext)
+    encryptor.finalize()
+    return ciphertext + encryptor.tag
+
+
+def open_sealed(key: bytes, nonce: bytes, sealed: bytes, aad: bytes = b"") -> bytes:
+    """Undo :func:`seal`. Raises :class:`DecryptError` if anything differs from what was sealed."""
+    _check(key, nonce)
+    if len(sealed) < TAG_SIZE:
+        raise DecryptError
+    decryptor = Cipher(SM4(key), GCM(nonce, sealed[-TAG_SIZE:])).decryptor()
+    if aad:
+        decryptor.authenticate_additional_data(aad)
+    plaintext = decryptor.update(sealed[:-TAG_SIZE])
+    try:
+        decryptor.finalize()
+    except InvalidTag:
+        raise DecryptError from None
+    return plaintext
+
+
+def encrypt_block(key: bytes, block: bytes) -> bytes:
+    """The bare cipher on one 16-byte block: only for known-answer tests."""
+    if len(key) != KEY_SIZE or len(block) != 16:
+        raise KeyFormatError("SM4 takes a key and a block of 16 bytes each")
+    encryptor = Cipher(SM4(key), ECB()).encryptor()  # noqa: S305 - one block, one known answer
+    return encryptor.update(block) + encryptor.finalize()
