@@ -1,0 +1,1 @@
+"""What every platform stands on: store, configuration, logs, audit, certificates. No telecom in it."""

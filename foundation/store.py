@@ -1,0 +1,323 @@
+"""The store engine: one SQLite file, one writer thread, group commit.
+
+Every change is a function over the writer's connection. The thread takes what is queued, up to a cap,
+runs it in one transaction, commits once (WAL, `synchronous=FULL`: the commit is on the disk), and only
+then tells the callers. So what is acknowledged is safe, and a hundred changes cost one fsync.
+"""
+
+import asyncio
+import logging
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import aiosqlite
+
+from foundation.migrate import upgrade
+
+T = TypeVar("T")
+Op = Callable[[sqlite3.Connection], T]
+Done = Callable[[T | None, BaseException | None], None]
+
+BATCH_MAX: Final = 500
+"""Operations in one commit."""
+QUEUE_MAX: Final = 20_000
+"""Operations handed over and not yet answered."""
+READS_MAX: Final = 1_000
+"""Reads that wait for the reader."""
+LOCK_WAIT_S: Final = 10.0
+"""How long a commit waits for another process (a command beside a running platform) to end its own."""
+CHECKPOINT_PAGES: Final = 4_000
+"""Pages in the write-ahead log before they are carried over to the database."""
+STATEMENTS_CACHED: Final = 512
+
+_log = logging.getLogger(__name__)
+
+# After these, what SQLite and the kernel hold can no longer be trusted to be what is on the disk: only
+# a restart, which reads it again, may go on.
+_BROKEN_CODES: Final = frozenset(
+    {
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)
+# When an operation meets one of these it is not that operation's mistake: its whole batch is refused.
+_DISK_CODES: Final = _BROKEN_CODES | {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_NOMEM}
+
+_Item = tuple[Op[Any], Done[Any]]
+_Outcome = tuple[Done[Any], Any, BaseException | None]
+
+
+class StoreBusy(Exception):
+    """The queue is full. Nothing was taken over; answer with a throttle status."""
+
+
+class StoreUnavailable(Exception):
+    """The operation is not known to be on the disk: the disk failed, or the store is closed."""
+
+
+class Store:
+    """One database file. All methods belong to the thread of the event loop in which it is used.
+
+    Operations run in the order in which they were handed over. An operation touches nothing but its
+    connection, since it may be run a second time when another of its batch failed, and it neither
+    commits nor rolls back (`executescript` does). Rows are sqlite3.Row, by index or by name.
+    """
+
+    def __init__(self, path: Path, batch_max: int, queue_max: int) -> None:
+        self._path = path
+        self._batch_max = batch_max
+        self._queue_max = queue_max
+        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._backlog = 0
+        self._reads = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._reader: aiosqlite.Connection | None = None
+        self._reader_lock = asyncio.Lock()
+        self._closed = False
+        self._failure: str | None = None
+        self._writer = self._connect()
+        self._thread = threading.Thread(target=self._write_batches, name=f"store:{path.name}", daemon=True)
+
+    @classmethod
+    def open(
+        cls, path: Path, migrations: Path, *, batch_max: int = BATCH_MAX, queue_max: int = QUEUE_MAX
+    ) -> "Store":
+        """Open the database at `path` after running the revisions in the folder `migrations`.
+
+        The file is made if missing, for its owner alone. Blocks while the schema is brought up to date.
+        Raises MigrationError, sqlite3.Error, OSError.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # SQLite would use the umask; its log and shared memory files take after this one.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        upgrade(path, migrations)
+        store = cls(path, batch_max, queue_max)
+        store._thread.start()
+        return store
+
+    @property
+    def backlog(self) -> int:
+        """Operations handed over and not yet answered."""
+        return self._backlog
+
+    @property
+    def failed(self) -> bool:
+        """True after a disk failure that only a restart can mend; every operation is refused."""
+        return self._failure is not None
+
+    def submit(self, op: Op[T], done: Done[T]) -> None:
+        """Run `op` in the writer; call `done(result, None)` on the loop after the commit is on the disk,
+        or `done(None, error)` when it is not: `op`'s own exception, or StoreUnavailable.
+
+        An operation that raises is undone alone; the rest of its batch stands. Raises StoreBusy and
+        StoreUnavailable at once, without calling `done`, when it is not taken over.
+        """
+        if self._failure is not None:
+            raise StoreUnavailable(self._failure)
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        if self._backlog >= self._queue_max:
+            raise StoreBusy(f"{self._backlog} operations wait")
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        self._backlog += 1
+        self._queue.put((op, done))
+
+    async def write(self, op: Op[T]) -> T:
+        """Run `op` in the writer and return its result after the commit is on the disk.
+
+        Raises what `op` raised, StoreBusy or StoreUnavailable. A caller that is cancelled does not take
+        back what it handed over.
+        """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        def done(result: T | None, error: BaseException | None) -> None:
+            if future.done():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)  # type: ignore[arg-type]  # None only where T allows it
+
+        self.submit(op, done)
+        return await future
+
+    async def read(self, sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[sqlite3.Row]:
+        """All rows of a query, on a connection of its own that sees what is committed and changes nothing.
+
+        Bound the rows in the query. Raises sqlite3.Error, StoreBusy, StoreUnavailable when closed.
+        """
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        if self._reads >= READS_MAX:
+            raise StoreBusy(f"{self._reads} reads wait")
+        self._reads += 1
+        try:
+            reader = self._reader or await self._open_reader()
+            return list(await reader.execute_fetchall(sql, params))
+        finally:
+            self._reads -= 1
+
+    async def close(self) -> None:
+        """Refuse what is new, finish what was taken over, and close the file."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+        # The thread's last answers were scheduled before it ended; let them run before the caller goes on.
+        await asyncio.sleep(0)
+        if self._reader is not None:
+            await self._reader.close()
+
+    async def _open_reader(self) -> aiosqlite.Connection:
+        async with self._reader_lock:
+            if self._reader is None:
+                reader = await aiosqlite.connect(self._path, isolation_level=None, timeout=LOCK_WAIT_S)
+                reader.row_factory = sqlite3.Row
+                await reader.execute("PRAGMA query_only=ON")
+                self._reader = reader
+            return self._reader
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path,
+            isolation_level=None,
+            timeout=LOCK_WAIT_S,
+            check_same_thread=False,
+            cached_statements=STATEMENTS_CACHED,
+        )
+        connection.row_factory = sqlite3.Row
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+            f"wal_autocheckpoint={CHECKPOINT_PAGES}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    # The writer thread.
+
+    def _write_batches(self) -> None:
+        take, take_now = self._queue.get, self._queue.get_nowait
+        running = True
+        while running:
+            batch: list[_Item] = []
+            item = take()
+            while item is not None:
+                batch.append(item)
+                if len(batch) == self._batch_max:
+                    break
+                try:
+                    item = take_now()
+                except queue.Empty:
+                    break
+            else:
+                running = False
+            if batch:
+                self._answer(self._commit(batch))
+        self._writer.close()
+
+    def _commit(self, batch: list[_Item]) -> list[_Outcome]:
+        if self._failure is not None:
+            return _all_refused(batch, self._failure)
+        try:
+            try:
+                return self._transaction(batch, _run_plainly)
+            except _OpFailed:
+                return self._transaction(batch, _run_apart)
+        except Exception as error:  # whatever it was, the writer lives on and everyone gets an answer
+            return _all_refused(batch, self._not_committed(error))
+
+    def _transaction(
+        self, batch: list[_Item], run: Callable[[sqlite3.Connection, list[_Item]], list[_Outcome]]
+    ) -> list[_Outcome]:
+        """Raises _OpFailed when an operation failed and sqlite3.Error when the disk did; both undone."""
+        writer = self._writer
+        writer.execute("BEGIN IMMEDIATE")
+        try:
+            outcomes = run(writer, batch)
+            writer.execute("COMMIT")
+        except BaseException:
+            # SQLite itself has rolled back after some failures.
+            if writer.in_transaction:
+                writer.execute("ROLLBACK")
+            raise
+        return outcomes
+
+    def _not_committed(self, error: Exception) -> str:
+        reason = f"not committed: {error}"
+        if isinstance(error, sqlite3.Error) and _primary_code(error) in _BROKEN_CODES:
+            _log.critical("store failed and stays closed until a restart: %s", error)
+            self._failure = reason
+        else:
+            _log.error("store could not commit: %s", error)
+        return reason
+
+    def _answer(self, outcomes: list[_Outcome]) -> None:
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(self._deliver, outcomes)
+        except RuntimeError:  # the loop is gone, and with it everyone who waits
+            _log.warning("%d answers of the store found no loop", len(outcomes))
+
+    def _deliver(self, outcomes: list[_Outcome]) -> None:
+        self._backlog -= len(outcomes)
+        for done, result, error in outcomes:
+            try:
+                done(result, error)
+            except Exception:  # one caller's mistake must not cost the others their answer
+                _log.exception("a callback of the store raised")
+
+
+class _OpFailed(Exception):
+    """An operation of an optimistic batch raised: run the batch again, each apart."""
+
+
+def _run_plainly(writer: sqlite3.Connection, batch: list[_Item]) -> list[_Outcome]:
+    """Without savepoints, since nearly every batch has no failure in it."""
+    outcomes: list[_Outcome] = []
+    for op, done in batch:
+        try:
+            outcomes.append((done, op(writer), None))
+        except BaseException as error:
+            _raise_if_disk(error)
+            raise _OpFailed from error
+    return outcomes
+
+
+def _run_apart(writer: sqlite3.Connection, batch: list[_Item]) -> list[_Outcome]:
+    outcomes: list[_Outcome] = []
+    for op, done in batch:
+        writer.execute("SAVEPOINT op")
+        try:
+            outcomes.append((done, op(writer), None))
+        except BaseException as error:
+            _raise_if_disk(error)
+            writer.execute("ROLLBACK TO op")
+            outcomes.append((done, None, error))
+        writer.execute("RELEASE op")
+    return outcomes
+
+
+def _all_refused(batch: list[_Item], reason: str) -> list[_Outcome]:
+    return [(done, None, StoreUnavailable(reason)) for _op, done in batch]
+
+
+def _raise_if_disk(error: BaseException) -> None:
+    if isinstance(error, sqlite3.Error) and _primary_code(error) in _DISK_CODES:
+        raise error
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF

@@ -1,0 +1,229 @@
+"""The store acknowledges what is on the disk and nothing else."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from foundation.migrate import MigrationError, upgrade
+from foundation.store import Store, StoreBusy, StoreUnavailable
+
+FIRST = """
+from alembic import op
+revision = "0001"
+down_revision = None
+def upgrade():
+    op.execute("CREATE TABLE message (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE)")
+"""
+SECOND = """
+from alembic import op
+revision = "0002"
+down_revision = "0001"
+def upgrade():
+    op.execute("ALTER TABLE message ADD COLUMN state TEXT")
+    {more}
+"""
+
+
+@pytest.fixture
+def revisions(tmp_path: Path) -> Path:
+    folder = tmp_path / "revisions"
+    folder.mkdir()
+    (folder / "r0001_first.py").write_text(FIRST)
+    return folder
+
+
+@pytest.fixture
+async def store(tmp_path: Path, revisions: Path) -> AsyncIterator[Store]:
+    store = Store.open(tmp_path / "data" / "a.db", revisions)
+    yield store
+    await store.close()
+
+
+def insert(text: str) -> Callable[[sqlite3.Connection], int]:
+    def op(connection: sqlite3.Connection) -> int:
+        return connection.execute("INSERT INTO message (text) VALUES (?)", (text,)).lastrowid or 0
+
+    return op
+
+
+async def texts(store: Store) -> list[str]:
+    return [row["text"] for row in await store.read("SELECT text FROM message ORDER BY id")]
+
+
+async def test_a_write_returns_its_operations_result_and_readers_see_it(store: Store) -> None:
+    assert await store.write(insert("a")) == 1
+    assert await texts(store) == ["a"]
+
+
+async def test_operations_run_in_the_order_in_which_they_were_handed_over(store: Store) -> None:
+    await asyncio.gather(*(store.write(insert(f"{n:04}")) for n in range(1200)))
+    assert await texts(store) == [f"{n:04}" for n in range(1200)]
+    assert store.backlog == 0
+
+
+async def test_an_operation_that_raises_is_undone_alone(store: Store) -> None:
+    def half_done(connection: sqlite3.Connection) -> None:
+        insert("half")(connection)
+        raise ValueError("mine")
+
+    answers = await asyncio.gather(
+        store.write(insert("a")),
+        store.write(half_done),
+        store.write(insert("a")),
+        store.write(insert("b")),
+        return_exceptions=True,
+    )
+    assert [type(answer) for answer in answers] == [int, ValueError, sqlite3.IntegrityError, int]
+    assert await texts(store) == ["a", "b"]
+
+
+async def test_what_was_acknowledged_is_on_the_disk_for_another_connection(
+    store: Store, tmp_path: Path
+) -> None:
+    await store.write(insert("a"))
+    with sqlite3.connect(tmp_path / "data" / "a.db") as other:
+        assert other.execute("SELECT text FROM message").fetchall() == [("a",)]
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert await store.write(lambda c: c.execute("PRAGMA synchronous").fetchone()[0]) == 2  # FULL
+
+
+async def test_submit_calls_back_on_the_loop_and_a_raising_callback_hurts_nobody(store: Store) -> None:
+    answered = asyncio.get_running_loop().create_future()
+
+    def raises(_result: object, _error: BaseException | None) -> None:
+        raise RuntimeError
+
+    store.submit(insert("a"), raises)
+    store.submit(insert("b"), lambda result, error: answered.set_result((result, error)))
+    assert await answered == (2, None)
+
+
+async def test_a_full_queue_is_refused_and_nothing_taken_over(tmp_path: Path, revisions: Path) -> None:
+    store = Store.open(tmp_path / "a.db", revisions, queue_max=3)
+    pending = [asyncio.ensure_future(store.write(insert(text))) for text in "abcd"]
+    answers = await asyncio.gather(*pending, return_exceptions=True)
+    assert answers[:3] == [1, 2, 3]
+    assert isinstance(answers[3], StoreBusy)
+    assert await store.write(insert("e")) == 4
+    await store.close()
+
+
+async def test_close_finishes_what_was_taken_over_and_refuses_what_is_new(
+    tmp_path: Path, revisions: Path
+) -> None:
+    store = Store.open(tmp_path / "a.db", revisions, batch_max=2)
+    pending = [asyncio.ensure_future(store.write(insert(str(n)))) for n in range(7)]
+    await asyncio.sleep(0)
+    await store.close()
+    assert await asyncio.gather(*pending) == [1, 2, 3, 4, 5, 6, 7]
+    with pytest.raises(StoreUnavailable):
+        await store.write(insert("late"))
+    with pytest.raises(StoreUnavailable):
+        await store.read("SELECT 1")
+
+
+def disk_error(code: int) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = code  # as sqlite3 sets it
+    return error
+
+
+class FailingWriter:
+    """Stands where the disk fails: the connection, with a COMMIT that raises."""
+
+    def __init__(self, connection: sqlite3.Connection, code: int) -> None:
+        self._connection = connection
+        self.code = code
+
+    def execute(self, sql: str, *params: object) -> sqlite3.Cursor:
+        if sql == "COMMIT" and self.code:
+            raise disk_error(self.code)
+        return self._connection.execute(sql, *params)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._connection, name)
+
+
+async def test_a_disk_failure_acknowledges_nothing_ever_again(store: Store) -> None:
+    store._writer = FailingWriter(store._writer, sqlite3.SQLITE_IOERR_FSYNC)  # type: ignore[assignment]
+    answers = await asyncio.gather(*(store.write(insert(t)) for t in "ab"), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [StoreUnavailable, StoreUnavailable]
+    assert store.failed
+    with pytest.raises(StoreUnavailable):
+        await store.write(insert("c"))
+    assert await texts(store) == []
+
+
+async def test_a_full_disk_refuses_and_heals_when_there_is_room(store: Store) -> None:
+    failing = FailingWriter(store._writer, sqlite3.SQLITE_FULL)
+    store._writer = failing  # type: ignore[assignment]
+    with pytest.raises(StoreUnavailable):
+        await store.write(insert("a"))
+    assert not store.failed
+    failing.code = 0
+    await store.write(insert("b"))
+    assert await texts(store) == ["b"]
+
+
+async def test_a_disk_failure_inside_an_operation_is_not_taken_for_its_mistake(store: Store) -> None:
+    def meets_bad_sector(connection: sqlite3.Connection) -> None:
+        raise disk_error(sqlite3.SQLITE_IOERR_READ)
+
+    answers = await asyncio.gather(
+        store.write(insert("a")), store.write(meets_bad_sector), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [StoreUnavailable, StoreUnavailable]
+    assert store.failed
+
+
+async def test_an_operation_that_ends_the_transaction_gets_no_acknowledgement(store: Store) -> None:
+    with pytest.raises(StoreUnavailable):
+        await store.write(lambda connection: connection.execute("COMMIT"))
+    await store.write(insert("a"))
+
+
+async def test_the_reader_changes_nothing(store: Store) -> None:
+    with pytest.raises(sqlite3.OperationalError):
+        await store.read("INSERT INTO message (text) VALUES ('x') RETURNING id")
+
+
+def columns(database: Path) -> set[str]:
+    with sqlite3.connect(database) as connection:
+        return {row[1] for row in connection.execute("PRAGMA table_info(message)")}
+
+
+def test_migrations_run_once_and_in_order(tmp_path: Path, revisions: Path) -> None:
+    database = tmp_path / "a.db"
+    upgrade(database, revisions)
+    assert columns(database) == {"id", "text"}
+    (revisions / "r0002_second.py").write_text(SECOND.format(more=""))
+    upgrade(database, revisions)
+    upgrade(database, revisions)
+    assert columns(database) == {"id", "text", "state"}
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path, revisions: Path) -> None:
+    database = tmp_path / "a.db"
+    upgrade(database, revisions)
+    (revisions / "r0002_second.py").write_text(SECOND.format(more="op.execute('no such statement')"))
+    with pytest.raises(MigrationError):
+        upgrade(database, revisions)
+    assert columns(database) == {"id", "text"}
+
+
+def test_a_database_of_a_newer_product_is_refused(tmp_path: Path, revisions: Path) -> None:
+    database = tmp_path / "a.db"
+    (revisions / "r0002_second.py").write_text(SECOND.format(more=""))
+    upgrade(database, revisions)
+    (revisions / "r0002_second.py").unlink()
+    with pytest.raises(MigrationError):
+        upgrade(database, revisions)
+
+
+async def test_the_file_is_its_owners_alone(store: Store, tmp_path: Path) -> None:
+    await store.write(insert("a"))
+    for file in (tmp_path / "data").iterdir():
+        assert file.stat().st_mode & 0o077 == 0
