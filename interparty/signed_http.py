@@ -289,14 +289,14 @@ def verify_response(
     body: bytes,
     request_signature: str,
     signer: Signer,
-    party: str,
+    party: str | None,
     keys: KeyLookup,
     now: float,
 ) -> None:
     """Check the response of `party` to a request that `signer` signed with that Signature field.
 
     A request under an HMAC key is answered under the same key and keyid; one under SM2 is answered under
-    a key of the answering party. Raises SignatureError.
+    a key of the answering party (None: of any other party that `keys` knows). Raises SignatureError.
     """
     digest, given, signature = header("content-digest"), header("signature-input"), header("signature")
     if digest is None or given is None or signature is None:
@@ -310,7 +310,9 @@ def verify_response(
             raise SignatureError("response is under another key than the request")
         key = signer.key
     else:
-        if party_of_keyid(keyid) != party:
+        named = party_of_keyid(keyid)
+        # The asking party's own signature must never pass for an answer to it.
+        if named == signer.party or (party is not None and named != party):
             raise SignatureError("signing key and peer are different parties")
         key = keys.lookup(keyid)
         if key is None:

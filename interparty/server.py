@@ -1,0 +1,320 @@
+"""Serving routes to other parties: HTTPS with mutual TLS, every request verified, every response signed.
+
+uvicorn does not hand the peer certificate on, so its protocol is subclassed: each request's scope holds
+the certificate's party in ``scope["extensions"]["ascs.peer"]``, and every decrypted byte received can be
+captured. The application behind it sees only authentic requests, with ``request.state.party`` and
+``request.state.keyid``.
+"""
+
+import asyncio
+import contextlib
+import functools
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from typing import Any, Final
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from foundation.pki import PkiError, party_of_certificate
+from interparty.bodies import PROBLEM_JSON, problem_body
+from interparty.signed_http import (
+    KeyLookup,
+    NonceCache,
+    SignatureError,
+    Signer,
+    sign_response,
+    verify_request,
+)
+
+BODY_MAX: Final = 8 * 1024 * 1024
+"""Bytes of the largest request body."""
+HEADER_MAX: Final = 16 * 1024
+"""Bytes of request line and headers."""
+CONNECTIONS_MAX: Final = 1000
+"""Connections, and requests under way, of one listener; more are answered 503."""
+RECEIVE_SECONDS: Final = 30.0
+"""From the first byte of a request, or the start of a connection, to the last byte of the request."""
+IDLE_SECONDS: Final = 75
+"""How long a kept-alive connection may rest. Clients let go earlier, so that none sends into a close."""
+STOP_SECONDS: Final = 5
+"""How long requests under way may take to finish when the server stops."""
+BACKLOG: Final = 512
+
+PEER: Final = "ascs.peer"
+HEALTH: Final = "/health"
+"""GET of this path needs the certificate but no signature."""
+
+_log = logging.getLogger(__name__)
+
+
+class _PeerProtocol(HttpToolsProtocol):
+    """HTTP/1.1 of one connection, bounded in header size and time, that knows who the peer is."""
+
+    def __init__(self, *args: Any, capture: Callable[[bytes], None] | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._capture = capture
+        self._party = ""
+        self._header_bytes = 0
+        self._in_headers = True
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        try:
+            self._party = party_of_certificate(transport.get_extra_info("peercert") or {})
+        except PkiError as error:
+            _log.warning("connection refused: %s", error)
+            transport.abort()
+            return
+        self._arm_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._drop_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._capture is not None:
+            self._capture(data)
+        if self._in_headers:
+            # The parser itself accepts headers without end. Counting whole reads may count the first
+            # bytes of a body too, so the bound holds only while headers stay incomplete.
+            self._header_bytes += len(data)
+        super().data_received(data)
+        if self._in_headers and self._header_bytes > HEADER_MAX:
+            _log.warning("connection closed: headers too long, party=%s", self._party)
+            self.transport.abort()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {PEER: {"party": self._party}}
+        self._in_headers = True
+        self._header_bytes = 0
+        self._arm_deadline()
+
+    def on_headers_complete(self) -> None:
+        self._in_headers = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_headers = True
+        self._header_bytes = 0
+        self._drop_deadline()
+        super().on_message_complete()
+
+    def _arm_deadline(self) -> None:
+        self._drop_deadline()
+        self._deadline = self.loop.call_later(RECEIVE_SECONDS, self.transport.abort)
+
+    def _drop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class SignedApp:
+    """ASGI layer around a party's routes: reads and verifies each request, signs each response.
+
+    A request under an HMAC key is answered under that key, one under SM2 under `signer`. Responses that
+    are errors and not yet problem documents become such.
+    """
+
+    def __init__(self, app: ASGIApp, *, keys: KeyLookup, signer: Signer, nonces: NonceCache) -> None:
+        self._app = app
+        self._keys = keys
+        self._signer = signer
+        self._nonces = nonces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError("only HTTP is served")
+        party: str = scope["extensions"][PEER]["party"]
+        try:
+            body = await _read_body(scope, receive)
+            if scope["path"] == HEALTH and scope["method"] == "GET":
+                signer, signature = None, ""
+            else:
+                signer, signature = self._verify(scope, body, party)
+        except SignatureError as error:
+            _log.warning("request refused: %s, party=%s", error.reason, party)
+            await _send_whole(send, *_problem(error.status, error.reason))
+            return
+        except _DisconnectedError:
+            return
+        status, headers, answer = await _run(self._app, scope, body, receive)
+        if signer is not None:
+            signed = sign_response(
+                signer, status=status, body=answer, request_signature=signature, created=int(time.time())
+            )
+            headers += [(name.encode(), value.encode()) for name, value in signed.items()]
+        await _send_whole(send, status, headers, answer)
+
+    def _verify(self, scope: Scope, body: bytes, party: str) -> tuple[Signer, str]:
+        fields: dict[str, str | None] = {}
+        for name, value in scope["headers"]:
+            key = name.decode("latin-1")
+            fields[key] = None if key in fields else value.decode("latin-1")
+        request = verify_request(
+            fields.get,
+            method=scope["method"],
+            path=scope["raw_path"].decode("ascii"),
+            query=scope["query_string"].decode("latin-1"),
+            body=body,
+            party=party,
+            keys=self._keys,
+            nonces=self._nonces,
+            now=time.time(),
+        )
+        scope["state"]["party"] = request.party
+        scope["state"]["keyid"] = request.keyid
+        if isinstance(request.key, bytes):
+            return Signer(request.keyid, request.key), request.signature
+        return self._signer, request.signature
+
+
+class _DisconnectedError(Exception):
+    """The peer left before its request was complete."""
+
+
+async def _read_body(scope: Scope, receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _DisconnectedError
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size > BODY_MAX:
+            raise SignatureError("body is too long", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _problem(status: int, title: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    return status, [(b"content-type", PROBLEM_JSON.encode())], problem_body(status, title)
+
+
+async def _send_whole(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    headers = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _run(
+    app: ASGIApp, scope: Scope, body: bytes, receive: Receive
+) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Run the routes on a body that was read already and gather what they answer."""
+    given = False
+    status = 0
+    headers: list[tuple[bytes, bytes]] = []
+    parts: list[bytes] = []
+
+    async def receive_again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def gather(message: Message) -> None:
+        nonlocal status, headers
+        if message["type"] == "http.response.start":
+            status = message["status"]
+            headers = [(name.lower(), value) for name, value in message.get("headers", [])]
+        elif message["type"] == "http.response.body":
+            parts.append(message.get("body", b""))
+
+    try:
+        await app(scope, receive_again, gather)
+    except Exception:
+        _log.exception("route failed: %s %s", scope["method"], scope["path"])
+        return _problem(500, "internal error")
+    if status == 0:
+        _log.error("route gave no answer: %s %s", scope["method"], scope["path"])
+        return _problem(500, "internal error")
+    answer = b"".join(parts)
+    content_type = dict(headers).get(b"content-type", b"")
+    if status >= 500:
+        return _problem(status, HTTPStatus(status).phrase)
+    if status >= 400 and not content_type.startswith(PROBLEM_JSON.encode()):
+        return _problem(status, answer.decode("utf-8", "replace"))
+    return status, [(name, value) for name, value in headers if name != b"content-length"], answer
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # the process that composes several servers handles its signals itself
+
+
+class Running:
+    """A server that listens."""
+
+    def __init__(self, server: _Server, task: asyncio.Task[None], host: str, port: int) -> None:
+        self._server = server
+        self._task = task
+        self.host = host
+        self.port = port
+
+    async def stop(self) -> None:
+        """Stop listening, let requests under way finish (at most STOP_SECONDS), close all connections."""
+        self._server.should_exit = True
+        await self._task
+
+
+async def serve(
+    app: ASGIApp,
+    host: str,
+    port: int,
+    ssl_context: ssl.SSLContext,
+    *,
+    keys: KeyLookup,
+    signer: Signer,
+    capture: Callable[[bytes], None] | None = None,
+) -> Running:
+    """Serve `app` to other parties; returns when it listens. Port 0 takes a free one.
+
+    `ssl_context` must require peer certificates (foundation.pki.server_context); `keys` are the other
+    parties' keys; `signer` is this party's SM2 key for responses; `capture` gets every decrypted byte
+    received. Raises OSError when the address cannot be bound, ValueError for a context without mutual TLS.
+    """
+    if ssl_context.verify_mode is not ssl.CERT_REQUIRED:
+        raise ValueError("the TLS context does not require a peer certificate")
+    signed = SignedApp(app, keys=keys, signer=signer, nonces=NonceCache(time.time()))
+    config = uvicorn.Config(
+        signed,
+        http=functools.partial(_PeerProtocol, capture=capture),  # type: ignore[arg-type]
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        limit_concurrency=CONNECTIONS_MAX,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        backlog=BACKLOG,
+    )
+    config.load()
+    config.ssl = ssl_context
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    listener.setblocking(False)
+    bound: int = listener.getsockname()[1]
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]), name=f"serve:{bound}")
+    while not server.started:
+        if task.done():
+            task.result()
+            raise OSError("server did not start")
+        await asyncio.sleep(0)
+    return Running(server, task, host, bound)

@@ -1,0 +1,302 @@
+"""One party asks another over real TLS on loopback: server.py and client.py together."""
+
+import asyncio
+import json
+import ssl
+import time
+from http import HTTPStatus
+
+import pytest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from interparty import bodies, client, server, signed_http
+from interparty.client import PeerProblem, PeerUnavailable
+from interparty.messages import Accepted, AidStatus, ConversionRequest
+from tests.interparty.conftest import Keys, signer_of
+
+AID = "888132341582397708"
+ASKED = ConversionRequest(aid=AID, enterprise="ent-a")
+
+
+async def convert(request):
+    asked = await bodies.read(request, ConversionRequest)
+    if asked.enterprise == "nobody":
+        raise HTTPException(HTTPStatus.NOT_FOUND, "no such AID")
+    if asked.enterprise == "broken":
+        raise RuntimeError(asked.aid)
+    if asked.enterprise == "slow":
+        await asyncio.sleep(30)
+    return bodies.answer(AidStatus(aid=asked.aid, status="ACTIVE", evidence_id=request.state.party))
+
+
+async def log(request):
+    return bodies.answer(Accepted(accepted=int(request.query_params["index"])))
+
+
+async def health(_):
+    return JSONResponse({"status": "ok"})
+
+
+APP = Starlette(
+    routes=[
+        Route("/v1/conversions", convert, methods=["POST"]),
+        Route("/v1/log/inclusion", log),
+        Route("/health", health),
+    ]
+)
+
+
+@pytest.fixture
+async def running(context_of):
+    captured = bytearray()
+    started = await server.serve(
+        APP,
+        "127.0.0.1",
+        0,
+        context_of("ttp", "server"),
+        keys=Keys(),
+        signer=signer_of("ttp"),
+        capture=captured.extend,
+    )
+    started.captured = captured
+    yield started
+    await started.stop()
+
+
+@pytest.fixture(params=["hmac", "sign"])
+async def peer(request, running, peer_to):
+    async with peer_to(running.port, signer_of("CMCC", request.param)) as made:
+        yield made
+
+
+async def ask(peer, enterprise="ent-a", **options):
+    asked = ConversionRequest(aid=AID, enterprise=enterprise)
+    return await peer.request("POST", "/v1/conversions", asked, AidStatus, **options)
+
+
+async def raw(port, context, data: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    writer.write(data)
+    try:
+        return await asyncio.wait_for(reader.read(65536), 5)
+    finally:
+        writer.close()
+
+
+async def test_a_question_is_answered_under_the_certificates_party(peer):
+    answer = await ask(peer)
+    assert answer == AidStatus(aid=AID, status="ACTIVE", evidence_id="CMCC")
+
+
+async def test_a_query_is_carried(peer):
+    assert await peer.request("GET", "/v1/log/inclusion", None, Accepted, query="index=7") == Accepted(
+        accepted=7
+    )
+
+
+async def test_questions_at_the_same_time_share_few_connections(peer):
+    answers = await asyncio.gather(*(ask(peer) for _ in range(30)))
+    assert len(answers) == 30
+
+
+async def test_a_refusal_is_a_problem_with_its_title(peer):
+    with pytest.raises(PeerProblem) as refused:
+        await ask(peer, "nobody")
+    assert (refused.value.status, refused.value.title) == (404, "no such AID")
+
+
+@pytest.mark.parametrize("path", ["/v1/nothing", "/v1/log/inclusion"])
+async def test_unknown_routes_and_methods_are_problems(peer, path):
+    with pytest.raises(PeerProblem) as refused:
+        await peer.request("POST", path, ASKED, AidStatus)
+    assert refused.value.status in (404, 405)
+
+
+async def test_a_failing_route_is_unavailable_and_tells_nothing(running, peer_to):
+    heard = bytearray()
+    async with peer_to(running.port, signer_of("CMCC", "hmac"), capture=heard.extend) as peer:
+        with pytest.raises(PeerUnavailable):
+            await ask(peer, "broken")
+    assert b"500 Internal" in heard
+    assert AID.encode() not in heard
+
+
+async def test_a_body_that_is_not_the_message_is_a_problem_without_its_values(peer):
+    with pytest.raises(PeerProblem) as refused:
+        await peer.request("POST", "/v1/conversions", Accepted(accepted=8613800000001), AidStatus)
+    assert refused.value.status == 400
+    assert "aid: missing" in refused.value.title
+    assert "8613800000001" not in refused.value.title
+
+
+async def test_a_slow_answer_is_unavailable_in_time(peer):
+    before = time.monotonic()
+    with pytest.raises(PeerUnavailable, match="in time"):
+        await ask(peer, "slow", timeout=0.1)
+    assert time.monotonic() - before < 5
+
+
+async def test_an_answer_that_is_another_message_is_unavailable(peer):
+    with pytest.raises(PeerUnavailable, match="not the message"):
+        await peer.request("POST", "/v1/conversions", ASKED, Accepted)
+
+
+async def test_nobody_listening_is_unavailable(running, peer_to):
+    await running.stop()
+    async with peer_to(running.port, signer_of("CMCC")) as peer:
+        with pytest.raises(PeerUnavailable):
+            await ask(peer)
+
+
+async def test_too_many_waiting_fail_at_once(peer, monkeypatch):
+    monkeypatch.setattr(client, "WAITING_MAX", 0)
+    with pytest.raises(PeerUnavailable, match="too many"):
+        await ask(peer)
+
+
+async def test_a_key_of_another_party_than_the_certificates_is_refused(running, peer_to):
+    async with peer_to(running.port, signer_of("CMCC"), certificate="ent-a") as peer:
+        with pytest.raises(PeerProblem) as refused:
+            await ask(peer)
+    assert refused.value.status == 403
+
+
+async def test_an_unknown_key_is_refused(running, peer_to):
+    other = signed_http.Signer("CMCC/other/1", b"a key that the server lacks")
+    async with peer_to(running.port, other) as peer:
+        with pytest.raises(PeerProblem) as refused:
+            await ask(peer)
+    assert refused.value.status == 401
+
+
+async def test_a_server_that_is_another_party_is_not_asked(running, peer_to):
+    async with peer_to(running.port, signer_of("CMCC"), party="other") as peer:
+        with pytest.raises(PeerUnavailable):
+            await ask(peer)
+    assert running.captured == b""
+
+
+async def test_a_server_without_the_right_response_key_is_unavailable(context_of, peer_to):
+    wrong = signed_http.Signer("ttp/sign/1", signer_of("ent-a").key)
+    started = await server.serve(APP, "127.0.0.1", 0, context_of("ttp", "server"), keys=Keys(), signer=wrong)
+    try:
+        async with peer_to(started.port, signer_of("CMCC")) as peer:
+            with pytest.raises(PeerUnavailable, match="not accepted"):
+                await ask(peer)
+    finally:
+        await started.stop()
+
+
+async def test_without_a_client_certificate_there_is_no_connection(running, pki_folder):
+    context = ssl.create_default_context(cafile=str(pki_folder / "ttp" / "ca.pem"))
+    with pytest.raises((OSError, asyncio.IncompleteReadError)):
+        if not await raw(running.port, context, b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n"):
+            raise OSError
+    assert running.captured == b""
+
+
+async def test_health_needs_the_certificate_alone(running, context_of):
+    answer = await raw(
+        running.port, context_of("ent-a", "client"), b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n"
+    )
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b'{"status":"ok"}' in answer
+
+
+async def test_an_unsigned_request_is_refused_with_a_problem(running, context_of):
+    answer = await raw(
+        running.port,
+        context_of("ent-a", "client"),
+        b"POST /v1/conversions HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}",
+    )
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 401")
+    assert b"application/problem+json" in head
+    assert json.loads(body) == {"type": "about:blank", "title": "request is not signed", "status": 401}
+
+
+async def test_the_same_bytes_sent_twice_are_refused_the_second_time(running, context_of):
+    body = ASKED.model_dump_json().encode()
+    headers = signed_http.sign_request(
+        signer_of("CMCC"),
+        method="POST",
+        path="/v1/conversions",
+        query="",
+        body=body,
+        created=int(time.time()),
+        nonce="nonce-of-this-request",
+    )
+    lines = [b"POST /v1/conversions HTTP/1.1", b"host: x", b"content-length: %d" % len(body)]
+    lines += [f"{name}: {value}".encode() for name, value in headers.items()]
+    whole = b"\r\n".join([*lines, b"", body])
+    context = context_of("CMCC", "client")
+    assert (await raw(running.port, context, whole)).startswith(b"HTTP/1.1 200")
+    assert (await raw(running.port, context, whole)).startswith(b"HTTP/1.1 401")
+
+
+async def test_a_body_over_the_cap_is_refused(running, context_of, monkeypatch):
+    monkeypatch.setattr(server, "BODY_MAX", 10)
+    answer = await raw(
+        running.port,
+        context_of("CMCC", "client"),
+        b"POST /v1/conversions HTTP/1.1\r\nhost: x\r\ncontent-length: 11\r\n\r\n" + b"x" * 11,
+    )
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
+async def test_headers_without_end_are_cut_off(running, context_of):
+    _, writer = await asyncio.open_connection("127.0.0.1", running.port, ssl=context_of("CMCC", "client"))
+    writer.write(b"GET /health HTTP/1.1\r\n")
+    with pytest.raises(OSError):
+        for _ in range(1000):
+            writer.write(b"x-filler: " + b"x" * 4000 + b"\r\n")
+            await writer.drain()
+            await asyncio.sleep(0)
+        raise AssertionError("never cut off")
+    assert len(running.captured) < 1_000_000
+    writer.close()
+
+
+async def test_a_request_that_never_ends_is_cut_off(context_of, monkeypatch):
+    monkeypatch.setattr(server, "RECEIVE_SECONDS", 0.05)
+    started = await server.serve(
+        APP, "127.0.0.1", 0, context_of("ttp", "server"), keys=Keys(), signer=signer_of("ttp")
+    )
+    try:
+        context = context_of("CMCC", "client")
+        for data in (b"", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nxx"):
+            assert await raw(started.port, context, data) == b""
+    finally:
+        await started.stop()
+
+
+async def test_capture_gets_what_each_side_received_in_the_clear(running, peer_to):
+    heard = bytearray()
+    async with peer_to(running.port, signer_of("CMCC", "hmac"), capture=heard.extend) as peer:
+        await ask(peer)
+    assert running.captured.startswith(b"POST /v1/conversions HTTP/1.1")
+    assert ASKED.model_dump_json().encode() in running.captured
+    assert heard.startswith(b"HTTP/1.1 200")
+    assert b'"status":"ACTIVE"' in heard
+
+
+async def test_a_context_that_asks_for_no_certificate_is_refused(context_of):
+    context = context_of("ttp", "server")
+    context.verify_mode = ssl.CERT_NONE
+    with pytest.raises(ValueError):
+        await server.serve(APP, "127.0.0.1", 0, context, keys=Keys(), signer=signer_of("ttp"))
+
+
+async def test_a_port_that_is_taken_is_an_oserror(running, context_of):
+    with pytest.raises(OSError):
+        await server.serve(
+            APP,
+            "127.0.0.1",
+            running.port,
+            context_of("ttp", "server"),
+            keys=Keys(),
+            signer=signer_of("ttp"),
+        )
