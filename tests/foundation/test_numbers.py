@@ -98,7 +98,12 @@ def test_aids_ids_times_and_addresses_pass(text: str) -> None:
 
 
 def test_a_digest_that_spells_a_number_in_ascii_is_masked() -> None:
-    assert mask_text("ab" + "3133383030303030303031" + "cdef0123") == MASK
+    assert mask_text("ab" + "3133383030303030303031" + "cdef0123") == f"ab{MASK}cdef0123"
+
+
+def test_a_digit_run_inside_a_digest_passes_and_beside_it_does_not() -> None:
+    digest = "0a13800000001bcdef0123456789abcd"
+    assert mask_text(f"{digest} 13800000001 {digest}") == f"{digest} {MASK} {digest}"
 
 
 def test_values_of_every_kind_and_depth_are_masked() -> None:
