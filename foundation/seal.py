@@ -1,0 +1,86 @@
+"""Sealing of sensitive columns, and blind indexes by which a sealed value can still be looked up."""
+
+import itertools
+import secrets
+import struct
+from typing import Final
+
+from gm import sm4
+from gm.errors import DecryptError
+from gm.keystore import KeyProvider
+
+DATA_PURPOSE: Final = "data"
+"""SM4 key that seals columns."""
+INDEX_PURPOSE: Final = "index"
+"""HMAC-SM3 key of blind indexes. A new version finds nothing of the old: rows are indexed anew with it."""
+INDEX_SIZE: Final = 16
+OVERHEAD: Final = 4 + sm4.NONCE_SIZE + sm4.TAG_SIZE
+"""Bytes by which a sealed value is longer than what was sealed."""
+
+_VERSION = struct.Struct(">I")
+_NONCE = struct.Struct(">8sI")
+_COUNTER_END = 2**32
+
+
+def add_missing_keys(keys: KeyProvider) -> None:
+    """Give a new party's key store the keys that a Sealer needs. Raises gm.errors.KeyStoreError."""
+    if not keys.keys(DATA_PURPOSE):
+        keys.add(DATA_PURPOSE, "sm4")
+    if not keys.keys(INDEX_PURPOSE):
+        keys.add(INDEX_PURPOSE, "hmac-sm3")
+
+
+class Sealer:
+    """SM4-GCM under the party's current data key. Threads may share one.
+
+    A sealed value is `u32 key version | nonce[12] | ciphertext | tag[16]`.
+    """
+
+    def __init__(self, keys: KeyProvider) -> None:
+        """`keys` must hold DATA_PURPOSE and INDEX_PURPOSE, else gm.errors.KeyStoreError is raised."""
+        self._keys = keys
+        self._nonces = _Nonces()
+        keys.current(DATA_PURPOSE)
+        keys.current(INDEX_PURPOSE)
+
+    def seal(self, plaintext: bytes, aad: bytes) -> bytes:
+        """Seal `plaintext`, bound to `aad`: name the table, column and row, so that no value can be moved
+        to another place."""
+        key = self._keys.current(DATA_PURPOSE)
+        nonce = next(self._nonces)
+        return _VERSION.pack(key.version) + nonce + sm4.seal(key.material, nonce, plaintext, aad)
+
+    def open(self, sealed: bytes, aad: bytes) -> bytes:
+        """What was sealed. Raises gm.errors.DecryptError for altered or moved values, and
+        gm.errors.KeyStoreError when the key's version is unknown or destroyed."""
+        if len(sealed) < OVERHEAD:
+            raise DecryptError
+        key = self._keys.get(DATA_PURPOSE, _VERSION.unpack_from(sealed)[0])
+        nonce_end = _VERSION.size + sm4.NONCE_SIZE
+        return sm4.open_sealed(key.material, sealed[_VERSION.size : nonce_end], sealed[nonce_end:], aad)
+
+    def index(self, label: str, value: bytes) -> bytes:
+        """16 bytes that are equal for equal `value` under one `label` (such as "msisdn") and tell nobody
+        without the party's index key anything else."""
+        name = label.encode()
+        tag = self._keys.current(INDEX_PURPOSE).hmac.digest(_VERSION.pack(len(name)) + name + value)
+        return tag[:INDEX_SIZE]
+
+
+class _Nonces:
+    """96-bit nonces: 64 random bits and a counter of 32.
+
+    96 random bits would be exhausted after 2^32 values under one key (SP 800-38D, 8.3), some days of a busy
+    gateway. Here a repetition needs two prefixes that are equal, of which there is one a start and one
+    every 2^32 values.
+    """
+
+    def __init__(self) -> None:
+        self._count = itertools.count()
+        self._prefixes = {0: secrets.token_bytes(8)}
+
+    def __next__(self) -> bytes:
+        # `next` on a count and `setdefault` are each one step under the interpreter's lock.
+        turn, counter = divmod(next(self._count), _COUNTER_END)
+        prefix = self._prefixes.get(turn) or self._prefixes.setdefault(turn, secrets.token_bytes(8))
+        return _NONCE.pack(prefix, counter)
