@@ -1,0 +1,53 @@
+"""Peers: programs nobody here wrote, against which some tests run. tests/peers.txt lists them."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+PEERS_FILE = Path(__file__).with_name("peers.txt")
+_SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
+
+_missing = pytest.StashKey[dict[str, list[str]]]()
+
+
+def read_peers(text: str) -> dict[str, str]:
+    """Program to Debian package, from the text of tests/peers.txt."""
+    rows = (line.split("#")[0].split() for line in text.splitlines())
+    return {program: package for package, program in (row for row in rows if row)}
+
+
+def find_program(program: str) -> str | None:
+    """Where the program is; daemons are in folders that only root has on its path."""
+    return shutil.which(program) or shutil.which(program, path=_SYSTEM_FOLDERS)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_missing] = {}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    peers = read_peers(PEERS_FILE.read_text())
+    for marker in item.iter_markers("peer"):
+        (program,) = marker.args
+        if program not in peers:
+            pytest.fail(f"{program} is not listed in tests/peers.txt", pytrace=False)
+        if find_program(program) is None:
+            reason = f"needs {program} (Debian package {peers[program]}), which is not installed"
+            if os.environ.get("CI") == "true":
+                pytest.fail(reason, pytrace=False)
+            item.config.stash[_missing].setdefault(program, []).append(item.nodeid)
+            pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    missing = config.stash[_missing]
+    if not missing:
+        return
+    peers = read_peers(PEERS_FILE.read_text())
+    terminalreporter.section("skipped for want of a peer")
+    for program, tests in sorted(missing.items()):
+        terminalreporter.line(f"{program}: apt-get install {peers[program]}")
+        for test in tests:
+            terminalreporter.line(f"    {test}")
