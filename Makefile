@@ -11,12 +11,12 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 
 .PHONY: help demo test lint soak peers
 
 help:
-	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST))
+	@sed -n '/^# make/s/^# //p' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.installed
 	@$(BIN)/ascs demo $(if $(ONCE),--once) $(DEMO_ARGS)
@@ -37,7 +37,7 @@ soak: $(VENV)/.installed-test
 
 # Programs from Debian that the tests meet as peers. Without them, and without root to install them, the
 # tests that need one are named as skipped; with CI=true they fail.
-peers:
+peers: | $(BIN)/pip
 	@missing=$$(PATH="$$PATH:/usr/local/sbin:/usr/sbin:/sbin"; sed 's/#.*//' tests/peers.txt | \
 	    while read -r package program; do \
 	        [ -z "$$package" ] || command -v "$$program" >/dev/null || echo "$$package"; \
