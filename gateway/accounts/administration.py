@@ -1,0 +1,140 @@
+"""What an operator adds to a gateway, running or stopped: enterprises, access numbers, subscribers."""
+
+from __future__ import annotations
+
+import csv
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TextIO
+
+from foundation.passwords import hash_password
+from gateway.store import accounts
+from gateway.store.domain import Domain
+from gateway.store.subscribers import HoldingLine, import_lines
+from interparty.edi import IdType
+from sip.digest import ha1
+
+SUBSCRIBER_COLUMNS = ("msisdn", "id_type", "id", "valid_from", "valid_to")
+
+_SHANGHAI = timedelta(hours=8)
+
+
+class SubscriberLineError(ValueError):
+    """A line of the subscriber file is not understood; says which and why, never its values."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(f"line {line}: {reason}")
+        self.line = line
+
+
+def add_enterprise(
+    conn: sqlite3.Connection,
+    *,
+    enterprise_id: str,
+    name: str,
+    system_id: str,
+    smpp_password: str,
+    max_binds: int,
+    sip_username: str,
+    sip_password: str,
+    realm: str,
+    default_access_number: str,
+    sip_contact: str | None,
+    max_calls: int,
+) -> None:
+    """An enterprise with one SMPP account and one SIP trunk. Raises AccountExists, ValueError."""
+    if not 1 <= len(system_id) <= 15:
+        raise ValueError("a system_id has 1 to 15 characters (SMPP 5.0, 4.7.28)")
+    if not 1 <= len(smpp_password) <= 8:
+        raise ValueError("an SMPP password has 1 to 8 characters (SMPP 5.0, 4.7.18)")
+    accounts.add_enterprise(conn, enterprise_id, name)
+    accounts.add_account(
+        conn, accounts.AccountRow(system_id, enterprise_id, hash_password(smpp_password), max_binds)
+    )
+    accounts.add_trunk(
+        conn,
+        accounts.TrunkRow(
+            username=sip_username,
+            enterprise_id=enterprise_id,
+            realm=realm,
+            ha1_md5=ha1(sip_username, realm, sip_password, "MD5"),
+            ha1_sha256=ha1(sip_username, realm, sip_password, "SHA-256"),
+            default_access_number=default_access_number,
+            contact=sip_contact,
+            max_calls=max_calls,
+        ),
+    )
+
+
+def add_access_number(
+    conn: sqlite3.Connection,
+    *,
+    number: str,
+    enterprise_id: str,
+    sms_account: str | None,
+    voice_trunk: str | None,
+) -> None:
+    """Give an access number to its one owner. Raises AccountExists, UnknownEnterprise, ValueError."""
+    if not (number.isascii() and number.isdigit() and 3 <= len(number) <= 20):
+        raise ValueError("an access number has 3 to 20 digits")
+    accounts.add_access_number(
+        conn, accounts.AccessNumberRow(number, enterprise_id, sms_account, voice_trunk)
+    )
+
+
+def read_subscribers(file: TextIO) -> Iterator[HoldingLine]:
+    """Lines of a CSV with the header msisdn,id_type,id,valid_from,valid_to.
+
+    msisdn: E.164 digits, + allowed. id_type: IMEI, IMSI, OAID, IDFA, ZHUOXIN, CARRIER_NETWORK or its
+    number. Dates: YYYY-MM-DD (midnight in Asia/Shanghai) or ISO 8601 with an offset; valid_to is not
+    included and may be empty. Raises SubscriberLineError.
+    """
+    reader = csv.DictReader(file)
+    if tuple(reader.fieldnames or ()) != SUBSCRIBER_COLUMNS:
+        raise SubscriberLineError(1, f"the header must be {','.join(SUBSCRIBER_COLUMNS)}")
+    for row in reader:
+        line = reader.line_num
+        msisdn = (row["msisdn"] or "").removeprefix("+")
+        if not (msisdn.isascii() and msisdn.isdigit() and 5 <= len(msisdn) <= 15):
+            raise SubscriberLineError(line, "msisdn is not E.164 digits")
+        if not row["id"]:
+            raise SubscriberLineError(line, "id is empty")
+        valid_from = _when(row["valid_from"], line, "valid_from")
+        valid_to = _when(row["valid_to"], line, "valid_to") if row["valid_to"] else None
+        if valid_to is not None and valid_to <= valid_from:
+            raise SubscriberLineError(line, "valid_to is not after valid_from")
+        yield HoldingLine(msisdn, _id_type(row["id_type"], line), row["id"], valid_from, valid_to)
+
+
+def _id_type(text: str, line: int) -> int:
+    try:
+        return int(IdType[text.upper()]) if not text.isdigit() else int(IdType(int(text)))
+    except (KeyError, ValueError):
+        raise SubscriberLineError(line, "id_type is not one of the EDI's") from None
+
+
+def _when(text: str, line: int, column: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise SubscriberLineError(line, f"{column} is not a date") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC) - _SHANGHAI
+    return int(moment.timestamp() * 1000)
+
+
+async def import_subscribers(domain: Domain, path: Path) -> int:
+    """Import a subscriber file in order; all of it or, with an error, nothing. Returns lines that were new.
+
+    Raises SubscriberLineError, StoreBusy, StoreUnavailable, OSError.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = sorted(read_subscribers(file), key=lambda line: line.id_type != IdType.IMSI)
+    now = domain.now_ms()
+
+    def op(conn: sqlite3.Connection) -> int:
+        return import_lines(conn, domain.vault, lines, now)
+
+    return await domain.store.write(op)

@@ -1,0 +1,218 @@
+"""Composition: reads what was configured, builds the parts in the order of the rooms, starts, drains, stops."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from foundation.pki import client_context, server_context
+from foundation.seal import Sealer
+from foundation.store import Store, StoreBusy, StoreUnavailable
+from gateway import keys as own_keys
+from gateway.accounts.directory import Directory, snapshot
+from gateway.carrier_api.routes import carrier_api
+from gateway.confirm.confirmations import Confirmations
+from gateway.operations import Operations
+from gateway.records import metrics
+from gateway.records.trust_rows import TrustRows
+from gateway.settings import GatewaySettings
+from gateway.sms.deliver import Deliveries
+from gateway.sms.dispatch import Dispatcher
+from gateway.sms.front import SmppFront
+from gateway.sms.inbound import Inbound
+from gateway.sms.intake import Intake
+from gateway.sms.links import SmscLinks
+from gateway.sms.receipts import Receipts
+from gateway.store import accounts
+from gateway.store.domain import Domain
+from gateway.store.vault import Vault
+from gateway.voice.service import VoiceService
+from gm import selftest
+from gm.keystore import KeyStore
+from interparty.client import Peer
+from interparty.server import Running, serve
+from smpp import receipts as smpp_receipts
+from smpp.aio.connection import Connection
+from smpp.constants import CommandStatus
+from smpp.events import Event, RequestReceived
+from smpp.pdu import DataSm, DeliverSm
+from trust_client.carrier import CarrierClient
+from trust_client.verifier import Verifier
+
+MIGRATIONS = Path(__file__).parent / "store" / "migrations"
+DIRECTORY_POLL_S = 1.0
+"""How soon an account that a command added can bind."""
+
+_log = logging.getLogger(__name__)
+
+
+def open_domain(settings: GatewaySettings) -> tuple[Domain, KeyStore]:
+    """The store and what is sealed in it, with keys made where they are missing.
+
+    Raises KeyStoreError, MigrationError, OSError.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    keys = own_keys.create_missing(settings)
+    store = Store.open(settings.database, MIGRATIONS)
+    return Domain(store, Vault(Sealer(keys))), keys
+
+
+class Gateway:
+    """One running gateway."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self.settings = settings
+        self.domain, self._keys = open_domain(settings)
+        self.directory = Directory()
+        self._peer_keys = own_keys.PeerKeys(settings, self._keys)
+        tls = settings.tls
+        self._peer = Peer(
+            settings.trust.url,
+            client_context(tls.ca, tls.cert, tls.key),
+            own_keys.request_signer(settings, self._keys),
+            self._peer_keys,
+            party=settings.trust.id,
+            timeout=settings.trust.timeout_s,
+        )
+        self.trust = CarrierClient(self._peer, self._keys.current(own_keys.SIGN).sm2)
+        self.verifier = Verifier(self.trust, deadline=settings.trust.timeout_s)
+        self.trust_rows = TrustRows(self.domain.store, self.trust)
+        self.links = SmscLinks(settings.smsc, self._from_smsc, lambda: self.dispatcher.pump())
+        self.deliveries = Deliveries(self.domain)
+        self.dispatcher = Dispatcher(
+            self.domain,
+            self.verifier,
+            self.links,
+            settings.sms,
+            self.deliveries.offer,
+            self.trust_rows.wake,
+        )
+        self.receipts = Receipts(self.domain, settings.sms, self.deliveries.offer, self.trust_rows.wake)
+        self.confirmations = Confirmations(
+            self.domain,
+            settings.carrier,
+            settings.confirm,
+            lambda: own_keys.edi_keys(self._keys),
+            self.dispatcher.offer,
+            self.trust_rows.wake,
+        )
+        self.inbound = Inbound(
+            self.domain,
+            self.directory,
+            self.trust,
+            settings.sms,
+            country_code=settings.country_code,
+            confirmation_number=settings.confirm.access_number,
+            on_own_number=self.confirmations.reply,
+            on_delivery=self.deliveries.offer,
+            on_outgoing=self.dispatcher.offer,
+            on_trust_rows=self.trust_rows.wake,
+        )
+        intake = Intake(self.domain, self.directory, self.verifier, self.dispatcher, settings.sms)
+        self.front = SmppFront(settings.smpp, self.directory, intake, self.deliveries)
+        self.voice = VoiceService(
+            self.domain,
+            self.directory,
+            self.verifier,
+            self.trust,
+            settings.voice,
+            aid_domain=settings.carrier.aid_domain,
+            country_code=settings.country_code,
+            logs_folder=settings.logs_folder,
+            on_trust_rows=self.trust_rows.wake,
+        )
+        self.operations = Operations(settings.operations, self.health)
+        self._api: Running | None = None
+        self._poller: asyncio.Task[None] | None = None
+
+    def health(self) -> dict[str, str]:
+        """What each part says of itself; all "ok" means that messages and calls can go through."""
+        return {
+            "store": "failed" if self.domain.store.failed else "ok",
+            "smsc": "ok" if self.links.up else "down",
+            "media": "ok" if self.voice.media_running else "down",
+        }
+
+    async def start(self) -> None:
+        """Listen only when everything behind the listeners is there. Raises OSError."""
+        await self._reload_directory()
+        self._poller = asyncio.create_task(self._poll_directory(), name="directory-poll")
+        self.trust_rows.start()
+        self.deliveries.start()
+        self.dispatcher.start()
+        self.inbound.start()
+        self.confirmations.start()
+        self.links.start()
+        await self.voice.start()
+        tls, api = self.settings.tls, self.settings.carrier_api
+        self._api = await serve(
+            carrier_api(self.settings, self.confirmations),
+            api.host,
+            api.port,
+            server_context(tls.ca, tls.cert, tls.key),
+            keys=self._peer_keys,
+            signer=own_keys.response_signer(self.settings, self._keys),
+        )
+        await self.front.start()
+        await self.operations.start()
+        _log.info("gateway is up: SMPP %d, carrier API %d", self.front.port, self._api.port)
+
+    async def stop(self) -> None:
+        """Drain: no new work, answers for what was accepted, then close the store."""
+        await self.front.stop()
+        await self.voice.stop()
+        if self._api is not None:
+            await self._api.stop()
+        await self.confirmations.stop()
+        await self.inbound.stop()
+        await self.dispatcher.stop()
+        await self.links.stop()
+        await self.deliveries.stop()
+        await self.trust_rows.stop()
+        await self.verifier.close()
+        await self._peer.close()
+        if self._poller is not None:
+            self._poller.cancel()
+            await asyncio.gather(self._poller, return_exceptions=True)
+        await self.operations.stop()
+        await self.domain.store.close()
+
+    def _from_smsc(self, link: str, connection: Connection, event: Event) -> None:
+        if not isinstance(event, RequestReceived):
+            return
+        body = event.pdu.body
+        if isinstance(body, DeliverSm | DataSm):
+            receipt = smpp_receipts.parse(body)
+            if receipt is not None:
+                self.receipts.take(link, connection, event.pdu, receipt)
+                return
+        if isinstance(body, DeliverSm):
+            self.inbound.take(connection, event.pdu, event.frame)
+            return
+        connection.reject(event.pdu, CommandStatus.ESME_RINVCMDID)
+
+    async def _reload_directory(self) -> None:
+        self.directory.current = snapshot(await self.domain.store.write(accounts.load))
+
+    async def _poll_directory(self) -> None:
+        while True:
+            await asyncio.sleep(DIRECTORY_POLL_S)
+            metrics.STORE_BACKLOG.set(self.domain.store.backlog)
+            try:
+                rows = await self.domain.store.read("SELECT version FROM directory_version WHERE id = 1")
+                if rows[0][0] != self.directory.current.version:
+                    await self._reload_directory()
+            except (StoreBusy, StoreUnavailable) as error:
+                _log.warning("directory not read: %s", error)
+
+
+async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
+    """Run until `stop` is set. Raises SelfTestError, KeyStoreError, OSError when it cannot start."""
+    _log.info("crypto self-test passed: %s", selftest.run())
+    gateway = Gateway(settings)
+    try:
+        await gateway.start()
+        await stop.wait()
+    finally:
+        await gateway.stop()

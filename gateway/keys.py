@@ -1,0 +1,130 @@
+"""The carrier's own keys: what each purpose in the key store is for, and what others need to know of them."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Final
+
+from foundation.atomic import write_atomic
+from foundation.identities import KeyId, parse_key_id
+from foundation.seal import add_missing_keys
+from gateway.settings import GatewaySettings
+from gm.errors import KeyStoreError
+from gm.keystore import Key, KeyStore
+from gm.sm2 import PrivateKey, PublicKey
+from interparty.signed_http import Signer
+
+SIGN: Final = "sign"
+"""SM2: confirmations, cancellations, and responses to other parties."""
+EDI: Final = "edi"
+"""SM2: EDIs are sealed to it; its id is the carrier key id in their header."""
+HTTP: Final = "http"
+"""HMAC-SM3: shared with the trust party, for signed HTTP."""
+NETWORK_PURPOSE: Final = "network/"
+"""Followed by a network peer's id: HMAC-SM3 shared with it, for its assertions."""
+
+PASSPHRASE_BYTES: Final = 32
+
+
+def open_store(settings: GatewaySettings) -> KeyStore:
+    """Open the key store. Raises KeyStoreError, OSError."""
+    passphrase = settings.keystore.passphrase_file.read_text().strip()
+    return KeyStore.open(settings.keystore.path, passphrase)
+
+
+def create_missing(settings: GatewaySettings) -> KeyStore:
+    """Open the key store, with what is missing made: passphrase, file and every key.
+
+    Writes `public/carrier.json`, which the trust party's operator needs to admit this carrier, and the
+    EDI public key for the apps. The HMAC key in it is a secret between the two: mode 0600.
+    Raises KeyStoreError, OSError.
+    """
+    passphrase_file = settings.keystore.passphrase_file
+    if not passphrase_file.exists():
+        passphrase_file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(passphrase_file, secrets.token_urlsafe(PASSPHRASE_BYTES).encode() + b"\n")
+    if settings.keystore.path.exists():
+        keys = open_store(settings)
+    else:
+        settings.keystore.path.parent.mkdir(parents=True, exist_ok=True)
+        keys = KeyStore.create(settings.keystore.path, passphrase_file.read_text().strip())
+    if not keys.keys(SIGN):
+        keys.add(SIGN, "sm2")
+    if not keys.keys(EDI):
+        keys.add(EDI, "sm2", id=settings.carrier.edi_key_id)
+    if not keys.keys(HTTP):
+        keys.add(HTTP, "hmac-sm3")
+    add_missing_keys(keys)
+    for peer in settings.confirm.network_peers:
+        if not keys.keys(NETWORK_PURPOSE + peer):
+            keys.add(NETWORK_PURPOSE + peer, "hmac-sm3")
+    _write_public(settings, keys)
+    return keys
+
+
+def _write_public(settings: GatewaySettings, keys: KeyStore) -> None:
+    folder = settings.public_folder
+    folder.mkdir(parents=True, exist_ok=True)
+    edi, sign, http = keys.current(EDI), keys.current(SIGN), keys.current(HTTP)
+    card = {
+        "id": settings.carrier.id,
+        "edi_key_id": edi.id,
+        "edi_public_key": edi.sm2.public_key.to_pem().decode(),
+        "sign_public_key": sign.sm2.public_key.to_pem().decode(),
+        "http_key": http.material.hex(),
+    }
+    write_atomic(folder / "carrier.json", json.dumps(card, indent=1).encode() + b"\n", mode=0o600)
+    write_atomic(folder / f"edi-{edi.id}.pem", edi.sm2.public_key.to_pem(), mode=0o644)
+    for peer in settings.confirm.network_peers:
+        key = keys.current(NETWORK_PURPOSE + peer)
+        write_atomic(folder / f"network-{peer}.key", key.material.hex().encode() + b"\n", mode=0o600)
+
+
+def edi_keys(keys: KeyStore) -> dict[str, PrivateKey]:
+    """Every EDI key that may still open something, by carrier key id."""
+    return {key.id: key.sm2 for key in keys.keys(EDI) if key.state in ("active", "retired")}
+
+
+def request_signer(settings: GatewaySettings, keys: KeyStore) -> Signer:
+    """Signs this carrier's requests to the trust party, under the HMAC key that both hold."""
+    key = keys.current(HTTP)
+    return Signer(str(KeyId(settings.carrier.id, HTTP, key.version)), key.material)
+
+
+def response_signer(settings: GatewaySettings, keys: KeyStore) -> Signer:
+    """Signs responses to requests that came under SM2."""
+    key = keys.current(SIGN)
+    return Signer(key_id(settings, key), key.sm2)
+
+
+def key_id(settings: GatewaySettings, key: Key) -> str:
+    """The name under which others know one of this carrier's keys: "CMCC/sign/1"."""
+    return str(KeyId(settings.carrier.id, key.purpose, key.version))
+
+
+class PeerKeys:
+    """Keys of the parties that may speak to this carrier: the trust party and the configured network peers."""
+
+    def __init__(self, settings: GatewaySettings, keys: KeyStore) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._trust_key = PublicKey.from_pem(settings.trust.sign_public_key.read_bytes())
+        self._trust_keyid = str(KeyId(settings.trust.id, SIGN, settings.trust.sign_key_version))
+
+    def lookup(self, keyid: str) -> bytes | PublicKey | None:
+        """The key that a keyid names, None for one that nobody here knows."""
+        if keyid == self._trust_keyid:
+            return self._trust_key
+        try:
+            named = parse_key_id(keyid)
+        except ValueError:
+            return None
+        try:
+            if named.party == self._settings.carrier.id and named.key == HTTP:
+                return self._keys.get(HTTP, named.version).material
+            if named.party in self._settings.confirm.network_peers and named.key == HTTP:
+                return self._keys.get(NETWORK_PURPOSE + named.party, named.version).material
+        except KeyStoreError:
+            return None
+        return None

@@ -1,0 +1,181 @@
+"""The gateway's configuration file: every key, its unit and its default.
+
+`config/gateway.toml` is a commented example that runs as it is.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from foundation.config import Config, ConfigPath
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class KeyStoreSettings(Config):
+    """The sealed key store, and the file that holds its passphrase (mode 0600)."""
+
+    path: ConfigPath
+    passphrase_file: ConfigPath
+
+
+class TlsSettings(Config):
+    """This party's certificate for HTTPS between parties (mutual TLS, 1.2 or higher)."""
+
+    ca: ConfigPath
+    cert: ConfigPath
+    key: ConfigPath
+
+
+class CarrierSettings(Config):
+    """Who this carrier is."""
+
+    id: str = Field(min_length=4, max_length=4, description="as in an EDI's header: 4 ASCII characters")
+    edi_key_id: str = Field(default="K001", min_length=4, max_length=4)
+    aid_domain: str = "aid.invalid"
+    as_of_days: int = Field(
+        default=1, ge=0, le=7, description="how many days back an EDI's as-of date may lie"
+    )
+
+
+class TrustSettings(Config):
+    """Where the trust party answers."""
+
+    id: str = "ttp"
+    url: str = "https://127.0.0.1:8443"
+    sign_public_key: ConfigPath
+    sign_key_version: int = Field(default=1, ge=1)
+    timeout_s: float = Field(default=3.0, gt=0, le=30)
+
+
+class SmppSettings(Config):
+    """The SMPP server that enterprises bind to."""
+
+    host: str = "127.0.0.1"
+    port: Port = 2775
+    system_id: str = Field(default="ASCS", max_length=15)
+    window: int = Field(default=500, ge=1, le=10_000, description="unanswered requests of one bind, each way")
+    enquire_link_s: float = Field(default=30.0, gt=0)
+    response_s: float = Field(default=10.0, gt=0)
+    session_init_s: float = Field(default=10.0, gt=0)
+    inactivity_s: float = Field(default=0.0, ge=0, description="0: never")
+    connections_max: int = Field(default=500, ge=1)
+
+
+class SmscSettings(Config):
+    """One SMSC that takes messages to subscribers and brings theirs."""
+
+    name: str = Field(default="smsc", pattern=r"^[A-Za-z0-9_.-]{1,32}$")
+    host: str = "127.0.0.1"
+    port: Port = 2776
+    system_id: str = Field(max_length=15)
+    password: str = Field(max_length=8)
+    system_type: str = Field(default="", max_length=12)
+    window: int = Field(default=200, ge=1, le=10_000)
+    msisdn_ton: int = Field(default=1, ge=0, le=255)
+    msisdn_npi: int = Field(default=1, ge=0, le=255)
+    source_ton: int = Field(default=0, ge=0, le=255)
+    source_npi: int = Field(default=1, ge=0, le=255)
+
+
+class SmsSettings(Config):
+    """How messages are kept and for how long."""
+
+    validity_default_s: int = Field(default=86_400, ge=1)
+    validity_max_s: int = Field(default=7 * 86_400, ge=1)
+    receipt_wait_s: int = Field(
+        default=3_600, ge=0, description="after validity, before a message without a receipt is EXPIRED"
+    )
+    outbox_validity_s: int = Field(default=3 * 86_400, ge=1, description="receipts and replies wait so long")
+    opt_out_words: tuple[str, ...] = ("TD", "T", "退订", "N", "QX", "0000")
+    opt_out_notice: str = "您已退订该企业的服务，将不再收到其短信和来电。"
+
+
+class SipSideSettings(Config):
+    """One address on which SIP is spoken over UDP."""
+
+    host: str = "127.0.0.1"
+    port: Port
+
+
+class CoreSettings(Config):
+    """The SIP core (IMS) behind the gateway; its asserted identities are believed."""
+
+    host: str = "127.0.0.1"
+    port: Port = 5080
+
+
+class MediaSettings(Config):
+    """The RTP relay."""
+
+    host: str = "127.0.0.1"
+    port_min: int = Field(default=20_000, ge=1024, le=65_000)
+    port_max: int = Field(default=24_999, ge=1025, le=65_535)
+
+
+class VoiceSettings(Config):
+    """SIP towards enterprises and towards the core."""
+
+    enterprise: SipSideSettings = SipSideSettings(port=5060)
+    core_side: SipSideSettings = SipSideSettings(port=5070)
+    core: CoreSettings = CoreSettings()
+    realm: str = "ascs"
+    media: MediaSettings = MediaSettings()
+    calls_max: int = Field(default=1_000, ge=1)
+    ring_s: float = Field(default=60.0, gt=0)
+    talk_max_s: float = Field(default=7_200.0, gt=0)
+    silence_s: float = Field(default=60.0, ge=0, description="neither side sends RTP for so long: release")
+    early_media: Literal["local", "relay"] = "local"
+
+
+class ConfirmSettings(Config):
+    """The subscriber's own confirmation of a consent."""
+
+    access_number: str = Field(pattern=r"^[0-9]{3,20}$", description="the carrier's own number for codes")
+    code_valid_s: int = Field(default=86_400, ge=60)
+    codes_per_day: int = Field(default=5, ge=1, description="a subscriber and enterprise")
+    attempts_max: int = Field(default=5, ge=1)
+    network_peers: tuple[str, ...] = ()
+    assertion_valid_s: int = Field(default=3_600, ge=1)
+
+
+class HttpSettings(Config):
+    """One HTTP listener."""
+
+    host: str = "127.0.0.1"
+    port: Port
+
+
+class GatewaySettings(Config):
+    """The whole file."""
+
+    data_dir: ConfigPath
+    country_code: str = Field(default="86", pattern=r"^[1-9][0-9]{0,2}$")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    carrier: CarrierSettings
+    keystore: KeyStoreSettings
+    tls: TlsSettings
+    trust: TrustSettings
+    carrier_api: HttpSettings = HttpSettings(port=8444)
+    operations: HttpSettings = HttpSettings(port=8080)
+    smpp: SmppSettings = SmppSettings()
+    smsc: tuple[SmscSettings, ...] = Field(min_length=1, max_length=16)
+    sms: SmsSettings = SmsSettings()
+    voice: VoiceSettings = VoiceSettings()
+    confirm: ConfirmSettings
+
+    @property
+    def database(self) -> Path:
+        return self.data_dir / "carrier.db"
+
+    @property
+    def logs_folder(self) -> Path:
+        return self.data_dir / "logs"
+
+    @property
+    def public_folder(self) -> Path:
+        """Where `init` puts what other parties need to know of this carrier."""
+        return self.data_dir / "public"

@@ -1,0 +1,290 @@
+"""Messages from subscribers: recorded, opt-outs obeyed in the same commit, then handed on under the AID.
+
+(MSISDN, access number) means the EDI most recently contacted from that access number. Without one the
+message is recorded and refused; a person is never guessed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from foundation.store import StoreBusy, StoreUnavailable
+from gateway.accounts.directory import Directory
+from gateway.policy.refusal import Cause
+from gateway.records import metrics
+from gateway.settings import SmsSettings
+from gateway.sms.carrier_messages import put_carrier_text
+from gateway.sms.dispatch import Outgoing
+from gateway.sms.final import Delivery, put_delivery, put_report
+from gateway.store import edis, inbound, outbox, records
+from gateway.store.courier import Courier, NotNow
+from gateway.store.domain import Domain
+from interparty.client import PeerProblem, PeerUnavailable
+from interparty.messages import RestoreAnswer, RestoreItem
+from masking.smpp_leg import ReplyModel, build_reply, reply_of
+from smpp.aio.connection import Connection
+from smpp.codec import decode
+from smpp.constants import CommandStatus
+from smpp.pdu import DeliverSm, DeliverSmResp, Pdu
+from smpp.segmentation import user_data
+from smpp.text import decode_text
+from trust_client.carrier import CarrierClient
+
+SEAL_INBOUND = "inbound"
+
+NOTICE_VALID_S = 86_400
+
+_log = logging.getLogger(__name__)
+
+
+class OwnNumberHandler(Protocol):
+    """Takes what subscribers send to the carrier's own confirmation number; gives what to do after the commit."""
+
+    def __call__(self, conn: sqlite3.Connection, msisdn: str, text: str) -> Callable[[], None] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """What a commit leaves to be done after it."""
+
+    after: Callable[[], None] | None = None
+    notices: tuple[Outgoing, ...] = ()
+
+
+def normalise_msisdn(address: str, country_code: str) -> str | None:
+    """An SMSC's source address as E.164 digits; None when it is no number."""
+    digits = address.removeprefix("+").removeprefix("00")
+    if not (digits.isascii() and digits.isdigit()):
+        return None
+    if len(digits) == 11 and digits.startswith("1"):
+        return country_code + digits
+    return digits if 5 <= len(digits) <= 15 else None
+
+
+def is_opt_out(text: str, words: Sequence[str]) -> bool:
+    """The whole message is an opt-out word, whatever its case, width or the blanks around it."""
+    plain = unicodedata.normalize("NFKC", text).strip().rstrip("。.!！").casefold()
+    return plain in {word.casefold() for word in words}
+
+
+class Inbound:
+    """Takes deliver_sm that are not receipts, and carries them to the enterprise."""
+
+    def __init__(
+        self,
+        domain: Domain,
+        directory: Directory,
+        trust: CarrierClient,
+        settings: SmsSettings,
+        *,
+        country_code: str,
+        confirmation_number: str,
+        on_own_number: OwnNumberHandler,
+        on_delivery: Callable[[Delivery], None],
+        on_outgoing: Callable[[Outgoing], None],
+        on_trust_rows: Callable[[], None],
+    ) -> None:
+        self._domain = domain
+        self._directory = directory
+        self._trust = trust
+        self._settings = settings
+        self._country_code = country_code
+        self._confirmation_number = confirmation_number
+        self._on_own_number = on_own_number
+        self._on_delivery = on_delivery
+        self._on_outgoing = on_outgoing
+        self._on_trust_rows = on_trust_rows
+        self._courier: Courier[inbound.InboundRow] = Courier(
+            "restore", domain.store, inbound.waiting, self._restore
+        )
+
+    def start(self) -> None:
+        self._courier.start()
+
+    async def stop(self) -> None:
+        await self._courier.stop()
+
+    def take(self, connection: Connection, pdu: Pdu, frame: bytes) -> None:
+        """Record one message from a subscriber, then answer it."""
+        body = pdu.body
+        assert isinstance(body, DeliverSm)
+        msisdn = normalise_msisdn(body.source_addr.decode("latin-1"), self._country_code)
+        access_number = body.destination_addr.decode("latin-1").removeprefix("+")
+        elements, payload = user_data(body)
+        text = decode_text(body.data_coding, payload, elements)
+        if msisdn is None:
+            metrics.REPLIES.labels("no-number").inc()
+            connection.reject(pdu, CommandStatus.ESME_RINVSRCADR)
+            return
+        sender = msisdn
+
+        def op(conn: sqlite3.Connection) -> _Recorded:
+            if access_number == self._confirmation_number:
+                return _Recorded(after=self._on_own_number(conn, sender, text))
+            return self._record(conn, sender, access_number, text, frame)
+
+        def done(recorded: _Recorded | None, error: BaseException | None) -> None:
+            if error is not None or recorded is None:
+                if not isinstance(error, StoreBusy | StoreUnavailable):
+                    _log.error("message from a subscriber not stored", exc_info=error)
+                connection.reject(pdu, CommandStatus.ESME_RX_T_APPN)
+                return
+            connection.respond(pdu.sequence_number, DeliverSmResp())
+            if recorded.after is not None:
+                recorded.after()
+            for notice in recorded.notices:
+                self._on_outgoing(notice)
+            self._courier.wake()
+
+        try:
+            self._domain.store.submit(op, done)
+        except (StoreBusy, StoreUnavailable):
+            connection.reject(pdu, CommandStatus.ESME_RX_T_APPN)
+
+    def _record(
+        self, conn: sqlite3.Connection, msisdn: str, access_number: str, text: str, frame: bytes
+    ) -> _Recorded:
+        domain, now = self._domain, self._domain.now_ms()
+        index = domain.vault.msisdn_index(msisdn)
+        contact = edis.contact(conn, index, access_number)
+        owner = self._directory.access_number(access_number)
+        cause: str | None = None
+        if owner is None or owner.sms_account is None:
+            cause = Cause.UNKNOWN_ACCESS_NUMBER
+        elif contact is None or contact[1] != owner.enterprise_id:
+            cause = Cause.NO_CONTACT
+        opt_out = cause is None and is_opt_out(text, self._settings.opt_out_words)
+        inbound.insert(
+            conn,
+            inbound.InboundRow(
+                id=domain.ids.next(),
+                received_at=now,
+                access_number=access_number,
+                msisdn_index=index,
+                edi_id=None if contact is None else contact[0],
+                enterprise_id=None if owner is None else owner.enterprise_id,
+                opt_out=int(opt_out),
+                state=inbound.State.WAITING if cause is None else inbound.State.REFUSED,
+                cause=cause,
+                sealed=domain.vault.seal(SEAL_INBOUND, frame),
+            ),
+        )
+        metrics.REPLIES.labels("opt-out" if opt_out else "recorded" if cause is None else "refused").inc()
+        if not opt_out or owner is None:
+            return _Recorded()
+        # The block is in the same commit as the reply that asks for it: from here on nothing reaches the
+        # subscriber, whether or not the trust party can be told now.
+        edis.block(conn, owner.enterprise_id, index, now)
+        notices = put_carrier_text(
+            conn,
+            domain,
+            access_number=access_number,
+            msisdn=msisdn,
+            enterprise_id=owner.enterprise_id,
+            text=self._settings.opt_out_notice,
+            validity_s=NOTICE_VALID_S,
+        )
+        return _Recorded(notices=tuple(notices))
+
+    async def _restore(self, rows: Sequence[inbound.InboundRow]) -> None:
+        """Ask under which AID the enterprise knows each sender; then outbox, or recorded as refused."""
+        items = [
+            RestoreItem(
+                edi_id=(row.edi_id or b"").hex(),
+                enterprise=row.enterprise_id or "",
+                access_number=row.access_number,
+            )
+            for row in rows
+        ]
+        try:
+            answers = await self._trust.restore(items)
+        except (PeerUnavailable, PeerProblem) as error:
+            raise NotNow(str(error)) from error
+
+        def op(conn: sqlite3.Connection) -> list[Delivery]:
+            deliveries = []
+            for row, answer in zip(rows, answers, strict=True):
+                delivery = self._settle(conn, row, answer)
+                if delivery is not None:
+                    deliveries.append(delivery)
+            return deliveries
+
+        for delivery in await self._domain.store.write(op):
+            self._on_delivery(delivery)
+        self._on_trust_rows()
+
+    def _settle(
+        self, conn: sqlite3.Connection, row: inbound.InboundRow, answer: RestoreAnswer
+    ) -> Delivery | None:
+        domain, now = self._domain, self._domain.now_ms()
+        assert row.edi_id is not None
+        assert row.enterprise_id is not None
+        delivery: Delivery | None = None
+        if answer.aid is None:
+            cause = answer.refusal.reason if answer.refusal is not None else "REFUSED"
+            if not inbound.settle(conn, row.id, inbound.State.REFUSED, cause):
+                return None
+            metrics.REPLIES.labels("refused").inc()
+        else:
+            if not inbound.settle(conn, row.id, inbound.State.DONE):
+                return None
+            delivery = self._deliver(conn, row, answer.aid, now)
+        if row.opt_out:
+            # Only now: a revoked authorization has no AID any more under which to deliver the reply itself.
+            for edi_id in edis.confirmed_before(conn, row.enterprise_id, row.msisdn_index, row.received_at):
+                statement = {
+                    "enterprise": row.enterprise_id,
+                    "edi_id": edi_id.hex(),
+                    "cause": "OPT_OUT",
+                    "at": row.received_at,
+                }
+                outbox.put_trust(
+                    conn, domain.ids.next(), outbox.TrustKind.CANCELLATION, now, json.dumps(statement)
+                )
+        return delivery
+
+    def _deliver(
+        self, conn: sqlite3.Connection, row: inbound.InboundRow, aid: str, now: int
+    ) -> Delivery | None:
+        assert row.edi_id is not None
+        assert row.enterprise_id is not None
+        domain = self._domain
+        body = decode(domain.vault.open(SEAL_INBOUND, row.sealed)).body
+        assert isinstance(body, DeliverSm)
+        parts = reply_of(body)
+        owner = self._directory.access_number(row.access_number)
+        records.put_cdr(
+            conn,
+            records.CdrRow(
+                id=row.id,
+                kind="mo",
+                enterprise_id=row.enterprise_id,
+                access_number=row.access_number,
+                aid=aid,
+                edi_id=row.edi_id,
+                started_at=row.received_at,
+                answered_at=None,
+                ended_at=now,
+                result="RECEIVED",
+                octets=len(parts.payload),
+            ),
+        )
+        put_report(conn, domain, row.id, row.edi_id, row.enterprise_id, "sms", row.access_number, "mo",
+                   "RECEIVED", row.received_at, now)  # fmt: skip
+        if owner is None or owner.sms_account is None:
+            return None
+        reply = build_reply(ReplyModel(aid, row.access_number, parts.payload, parts.data_coding, parts.udh))
+        return put_delivery(
+            conn,
+            domain,
+            owner.sms_account,
+            reply,
+            normalise_msisdn(body.source_addr.decode("latin-1"), self._country_code),
+            self._settings.outbox_validity_s,
+        )

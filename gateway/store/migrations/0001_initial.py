@@ -1,0 +1,109 @@
+"""Accounts, subscribers, EDIs, messages, calls and what waits for the other parties."""
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+# Sealed columns hold SM4-GCM under a data key of the key store; *_index columns hold a keyed blind
+# index (HMAC-SM3, 16 bytes) by which a sealed value can be found without being readable.
+STATEMENTS = [
+    # --- accounts ---------------------------------------------------------------------------------
+    "CREATE TABLE directory_version (id INTEGER PRIMARY KEY, version INTEGER NOT NULL)",
+    "INSERT INTO directory_version (id, version) VALUES (1, 1)",
+    "CREATE TABLE enterprise (id TEXT PRIMARY KEY, name TEXT NOT NULL)",
+    """CREATE TABLE account (
+        system_id TEXT PRIMARY KEY, enterprise_id TEXT NOT NULL, password_hash TEXT NOT NULL,
+        max_binds INTEGER NOT NULL)""",
+    """CREATE TABLE access_number (
+        number TEXT PRIMARY KEY, enterprise_id TEXT NOT NULL, sms_account TEXT, voice_trunk TEXT)""",
+    """CREATE TABLE trunk (
+        username TEXT PRIMARY KEY, enterprise_id TEXT NOT NULL, realm TEXT NOT NULL,
+        ha1_md5 TEXT NOT NULL, ha1_sha256 TEXT NOT NULL, default_access_number TEXT NOT NULL,
+        contact TEXT, max_calls INTEGER NOT NULL)""",
+    # --- subscribers, bitemporal: valid and recorded time, both half-open, milliseconds --------------
+    """CREATE TABLE holding (
+        id INTEGER PRIMARY KEY, subscriber_id INTEGER NOT NULL, msisdn_index BLOB NOT NULL,
+        msisdn_sealed BLOB NOT NULL, id_type INTEGER NOT NULL, identifier_index BLOB NOT NULL,
+        valid_from INTEGER NOT NULL, valid_to INTEGER, recorded_from INTEGER NOT NULL,
+        recorded_to INTEGER)""",
+    "CREATE INDEX holding_by_identifier ON holding (id_type, identifier_index)",
+    "CREATE INDEX holding_by_msisdn ON holding (msisdn_index)",
+    # --- EDIs opened here, once each ----------------------------------------------------------------
+    """CREATE TABLE edi (
+        edi_id BLOB PRIMARY KEY, enterprise_id TEXT NOT NULL, msisdn_index BLOB NOT NULL,
+        msisdn_sealed BLOB NOT NULL, id_type INTEGER NOT NULL, identifier_index BLOB NOT NULL,
+        as_of INTEGER NOT NULL, consent_sm3 BLOB NOT NULL, confirmed_at INTEGER,
+        window_start INTEGER NOT NULL DEFAULT 0, window_count INTEGER NOT NULL DEFAULT 0)""",
+    "CREATE INDEX edi_by_subscriber ON edi (msisdn_index, enterprise_id)",
+    """CREATE TABLE block (
+        enterprise_id TEXT NOT NULL, msisdn_index BLOB NOT NULL, blocked_at INTEGER NOT NULL,
+        PRIMARY KEY (enterprise_id, msisdn_index))""",
+    """CREATE TABLE contact (
+        msisdn_index BLOB NOT NULL, access_number TEXT NOT NULL, edi_id BLOB NOT NULL,
+        contacted_at INTEGER NOT NULL, PRIMARY KEY (msisdn_index, access_number))""",
+    # --- messages towards the SMSC ------------------------------------------------------------------
+    """CREATE TABLE message (
+        id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, account TEXT NOT NULL, enterprise_id TEXT NOT NULL,
+        access_number TEXT NOT NULL, aid TEXT NOT NULL, edi_id BLOB, registered_delivery INTEGER NOT NULL,
+        state INTEGER NOT NULL, upstream_link TEXT, upstream_id TEXT, upstream_normal TEXT,
+        accepted_at INTEGER NOT NULL, not_before INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+        done_at INTEGER, outcome INTEGER,
+        sealed BLOB)""",
+    "CREATE INDEX message_pending ON message (state, not_before, id)",
+    "CREATE INDEX message_by_upstream ON message (upstream_link, upstream_id)",
+    "CREATE INDEX message_by_upstream_normal ON message (upstream_link, upstream_normal)",
+    """CREATE TABLE parked_receipt (
+        id INTEGER PRIMARY KEY, link TEXT NOT NULL, upstream_id TEXT NOT NULL,
+        upstream_normal TEXT NOT NULL, received_at INTEGER NOT NULL, message_state INTEGER NOT NULL,
+        error_code TEXT NOT NULL)""",
+    "CREATE INDEX parked_by_upstream ON parked_receipt (link, upstream_id)",
+    "CREATE INDEX parked_by_upstream_normal ON parked_receipt (link, upstream_normal)",
+    # --- messages from subscribers, and what waits for the enterprise --------------------------------
+    """CREATE TABLE inbound (
+        id INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, access_number TEXT NOT NULL,
+        msisdn_index BLOB NOT NULL, edi_id BLOB, enterprise_id TEXT, opt_out INTEGER NOT NULL,
+        state INTEGER NOT NULL, cause TEXT, sealed BLOB NOT NULL)""",
+    "CREATE INDEX inbound_pending ON inbound (state, id)",
+    """CREATE TABLE enterprise_outbox (
+        id INTEGER PRIMARY KEY, account TEXT NOT NULL, created_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL, sealed BLOB NOT NULL)""",
+    "CREATE INDEX enterprise_outbox_by_account ON enterprise_outbox (account, id)",
+    # --- the subscriber's own confirmation ----------------------------------------------------------
+    """CREATE TABLE confirmation (
+        id INTEGER PRIMARY KEY, deposit_id TEXT NOT NULL UNIQUE, enterprise_id TEXT NOT NULL,
+        edi_id BLOB, msisdn_index BLOB, state INTEGER NOT NULL, received_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL, attempts INTEGER NOT NULL, cause TEXT, sealed BLOB NOT NULL)""",
+    "CREATE INDEX confirmation_by_state ON confirmation (state, id)",
+    "CREATE INDEX confirmation_by_subscriber ON confirmation (msisdn_index, state)",
+    "CREATE INDEX confirmation_by_edi ON confirmation (edi_id)",
+    """CREATE TABLE code_sent (
+        msisdn_index BLOB NOT NULL, enterprise_id TEXT NOT NULL, day INTEGER NOT NULL,
+        sent INTEGER NOT NULL, PRIMARY KEY (msisdn_index, enterprise_id, day))""",
+    """CREATE TABLE network_assertion (
+        edi_id BLOB PRIMARY KEY, msisdn_index BLOB NOT NULL, asserted_at INTEGER NOT NULL,
+        received_at INTEGER NOT NULL)""",
+    # --- records, and what waits for the trust party --------------------------------------------------
+    """CREATE TABLE cdr (
+        id INTEGER PRIMARY KEY, kind TEXT NOT NULL, enterprise_id TEXT NOT NULL,
+        access_number TEXT NOT NULL, aid TEXT NOT NULL, edi_id BLOB, started_at INTEGER NOT NULL,
+        answered_at INTEGER, ended_at INTEGER, result TEXT NOT NULL, octets INTEGER NOT NULL)""",
+    "CREATE INDEX cdr_by_enterprise ON cdr (enterprise_id, started_at)",
+    """CREATE TABLE refusal (
+        id INTEGER PRIMARY KEY, at INTEGER NOT NULL, enterprise_id TEXT NOT NULL, channel TEXT NOT NULL,
+        access_number TEXT NOT NULL, aid TEXT NOT NULL, cause TEXT NOT NULL)""",
+    """CREATE TABLE trust_outbox (
+        id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, created_at INTEGER NOT NULL, body TEXT NOT NULL)""",
+    "CREATE INDEX trust_outbox_by_kind ON trust_outbox (kind, id)",
+    """CREATE TABLE call (
+        id INTEGER PRIMARY KEY, direction TEXT NOT NULL, enterprise_id TEXT NOT NULL,
+        access_number TEXT NOT NULL, aid TEXT NOT NULL, edi_id BLOB, started_at INTEGER NOT NULL,
+        answered_at INTEGER, sealed BLOB NOT NULL)""",
+]
+
+
+def upgrade() -> None:
+    for statement in STATEMENTS:
+        op.execute(statement)

@@ -1,0 +1,120 @@
+"""The carrier's own table of who held which number and which device, in valid and in recorded time."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gateway.store.vault import Vault
+from masking.resolve import Holding
+
+IMSI = 2
+"""id_type of the subscription's own identifier (formats: EDI)."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldingLine:
+    """One line of an import: a number and an identifier belonged together in [valid_from, valid_to) ms."""
+
+    msisdn: str
+    id_type: int
+    identifier: str
+    valid_from: int
+    valid_to: int | None
+
+
+def import_lines(conn: sqlite3.Connection, vault: Vault, lines: Iterable[HoldingLine], now_ms: int) -> int:
+    """Record what is true from now on; returns how many lines were new or changed.
+
+    A line for the same number, identifier and start replaces the earlier one, which stays on record with
+    its recorded time ended. Whose subscription a device belongs to is told by the IMSI that held the
+    number when the device's line begins: a new IMSI on a number is a new subscriber, since nothing here
+    shows that it is the same person. Several IMSI lines of one import come before the others.
+    """
+    changed = 0
+    for line in sorted(lines, key=lambda line: line.id_type != IMSI):
+        msisdn_index = vault.msisdn_index(line.msisdn)
+        identifier_index = vault.identifier_index(line.id_type, line.identifier)
+        known = conn.execute(
+            "SELECT id, subscriber_id, valid_to FROM holding WHERE id_type = ? AND identifier_index = ?"
+            " AND msisdn_index = ? AND valid_from = ? AND recorded_to IS NULL",
+            (line.id_type, identifier_index, msisdn_index, line.valid_from),
+        ).fetchone()
+        if known is not None:
+            if known[2] == line.valid_to:
+                continue
+            conn.execute("UPDATE holding SET recorded_to = ? WHERE id = ?", (now_ms, known[0]))
+            subscriber_id = int(known[1])
+        else:
+            subscriber_id = _subscriber_of(conn, line, msisdn_index, identifier_index)
+        conn.execute(
+            "INSERT INTO holding (subscriber_id, msisdn_index, msisdn_sealed, id_type, identifier_index,"
+            " valid_from, valid_to, recorded_from, recorded_to) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+            (
+                subscriber_id,
+                msisdn_index,
+                vault.seal_msisdn(line.msisdn),
+                line.id_type,
+                identifier_index,
+                line.valid_from,
+                line.valid_to,
+                now_ms,
+            ),
+        )
+        changed += 1
+    return changed
+
+
+def _subscriber_of(
+    conn: sqlite3.Connection, line: HoldingLine, msisdn_index: bytes, identifier_index: bytes
+) -> int:
+    if line.id_type == IMSI:
+        row = conn.execute(
+            "SELECT subscriber_id FROM holding WHERE msisdn_index = ? AND id_type = ? AND identifier_index = ?"
+            " LIMIT 1",
+            (msisdn_index, IMSI, identifier_index),
+        ).fetchone()
+    else:
+        row = conn.execute(
+            "SELECT subscriber_id FROM holding WHERE msisdn_index = ? AND id_type = ? AND recorded_to IS NULL"
+            " AND valid_from <= ? AND (valid_to IS NULL OR valid_to > ?) ORDER BY valid_from DESC LIMIT 1",
+            (msisdn_index, IMSI, line.valid_from, line.valid_from),
+        ).fetchone()
+    if row is not None:
+        return int(row[0])
+    return int(conn.execute("SELECT COALESCE(MAX(subscriber_id), 0) + 1 FROM holding").fetchone()[0])
+
+
+def holdings(conn: sqlite3.Connection, id_type: int, identifier_index: bytes) -> list[Holding]:
+    """Every line of an identifier and every line of the numbers in them: what a decision needs.
+
+    Number and identifier are given as hex of their blind indexes: a decision only compares them.
+    """
+    rows = conn.execute(
+        "SELECT subscriber_id, msisdn_index, id_type, identifier_index, valid_from, valid_to, recorded_from,"
+        " recorded_to FROM holding WHERE msisdn_index IN"
+        " (SELECT msisdn_index FROM holding WHERE id_type = ? AND identifier_index = ?)",
+        (id_type, identifier_index),
+    )
+    return [
+        Holding(
+            subscriber_id=row[0],
+            msisdn=row[1].hex(),
+            id_type=row[2],
+            identifier=row[3].hex(),
+            valid_from=row[4],
+            valid_to=row[5],
+            recorded_from=row[6],
+            recorded_to=row[7],
+        )
+        for row in rows
+    ]
+
+
+def sealed_msisdn(conn: sqlite3.Connection, msisdn_index: bytes) -> bytes:
+    """The sealed number of an index that `holdings` gave."""
+    row = conn.execute(
+        "SELECT msisdn_sealed FROM holding WHERE msisdn_index = ? LIMIT 1", (msisdn_index,)
+    ).fetchone()
+    return bytes(row[0])
