@@ -40,7 +40,7 @@ def pki_folder(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def context_of(pki_folder) -> Callable[[str, str], ssl.SSLContext]:
     def make(party: str, side: str) -> ssl.SSLContext:
         folder = pki_folder / party

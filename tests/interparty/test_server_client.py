@@ -1,12 +1,15 @@
 """One party asks another over real TLS on loopback: server.py and client.py together."""
 
 import asyncio
+import contextlib
 import json
+import socket
 import ssl
 import time
 from http import HTTPStatus
 
 import pytest
+import pytest_asyncio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
@@ -16,6 +19,8 @@ from interparty import bodies, client, server, signed_http
 from interparty.client import PeerProblem, PeerUnavailable
 from interparty.messages import Accepted, AidStatus, ConversionRequest
 from tests.interparty.conftest import Keys, signer_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 AID = "888132341582397708"
 ASKED = ConversionRequest(aid=AID, enterprise="ent-a")
@@ -28,7 +33,7 @@ async def convert(request):
     if asked.enterprise == "broken":
         raise RuntimeError(asked.aid)
     if asked.enterprise == "slow":
-        await asyncio.sleep(30)
+        await asyncio.sleep(0.5)
     return bodies.answer(AidStatus(aid=asked.aid, status="ACTIVE", evidence_id=request.state.party))
 
 
@@ -49,8 +54,9 @@ APP = Starlette(
 )
 
 
-@pytest.fixture
-async def running(context_of):
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def listening(context_of):
+    """One server for all tests: what it captured belongs to the test that runs."""
     captured = bytearray()
     started = await server.serve(
         APP,
@@ -66,7 +72,13 @@ async def running(context_of):
     await started.stop()
 
 
-@pytest.fixture(params=["hmac", "sign"])
+@pytest.fixture
+def running(listening):
+    listening.captured.clear()
+    return listening
+
+
+@pytest_asyncio.fixture(params=["hmac", "sign"], loop_scope="module")
 async def peer(request, running, peer_to):
     async with peer_to(running.port, signer_of("CMCC", request.param)) as made:
         yield made
@@ -144,9 +156,10 @@ async def test_an_answer_that_is_another_message_is_unavailable(peer):
         await peer.request("POST", "/v1/conversions", ASKED, Accepted)
 
 
-async def test_nobody_listening_is_unavailable(running, peer_to):
-    await running.stop()
-    async with peer_to(running.port, signer_of("CMCC")) as peer:
+async def test_nobody_listening_is_unavailable(peer_to):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    async with peer_to(port, signer_of("CMCC")) as peer:
         with pytest.raises(PeerUnavailable):
             await ask(peer)
 
@@ -192,9 +205,11 @@ async def test_a_server_without_the_right_response_key_is_unavailable(context_of
 
 async def test_without_a_client_certificate_there_is_no_connection(running, pki_folder):
     context = ssl.create_default_context(cafile=str(pki_folder / "ttp" / "ca.pem"))
-    with pytest.raises((OSError, asyncio.IncompleteReadError)):
-        if not await raw(running.port, context, b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n"):
-            raise OSError
+    try:
+        answer = await raw(running.port, context, b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
+    except OSError:
+        answer = b""
+    assert answer == b""
     assert running.captured == b""
 
 
@@ -250,12 +265,14 @@ async def test_a_body_over_the_cap_is_refused(running, context_of, monkeypatch):
 async def test_headers_without_end_are_cut_off(running, context_of):
     _, writer = await asyncio.open_connection("127.0.0.1", running.port, ssl=context_of("CMCC", "client"))
     writer.write(b"GET /health HTTP/1.1\r\n")
-    with pytest.raises(OSError):
-        for _ in range(1000):
+    sent = 0
+    with contextlib.suppress(OSError):
+        while sent < 10_000_000:
             writer.write(b"x-filler: " + b"x" * 4000 + b"\r\n")
+            sent += 4000
             await writer.drain()
             await asyncio.sleep(0)
-        raise AssertionError("never cut off")
+    assert sent < 10_000_000
     assert len(running.captured) < 1_000_000
     writer.close()
 

@@ -132,7 +132,7 @@ def test_a_replay_is_refused_as_long_as_it_would_pass_for_fresh(signer, ahead):
     headers = signed(signer, created=NOW + ahead)
     verify(headers, nonces=nonces, now=NOW)
     for later in range(0, 200, 20):
-        with pytest.raises(SignatureError, match="nonce was used before|too far from now"):
+        with pytest.raises(SignatureError, match=r"nonce was used before|too far from now"):
             verify(headers, nonces=nonces, now=NOW + later)
 
 

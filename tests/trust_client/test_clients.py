@@ -1,0 +1,153 @@
+"""Enterprise and carrier clients: what they sign, how they cut lists, what they make of answers."""
+
+import hashlib
+
+import pytest
+
+from gm.sm2 import PrivateKey
+from interparty import statements
+from interparty.client import PeerUnavailable
+from interparty.messages import Cancellation, Confirmation, Consent, Deposit, Report, RestoreItem
+from trust_client.carrier import CarrierClient
+from trust_client.enterprise import DEPOSITS_A_REQUEST, EnterpriseClient
+
+from .conftest import AID, EDI_ID, EDI_TEXT, item
+
+KEY = PrivateKey.generate()
+CONSENT = Consent(
+    enterprise="ent-a",
+    service="订单通知",
+    channels=["sms", "voice"],
+    access_numbers=["10690001"],
+    hours="08:00-21:00",
+    frequency="20/day",
+    term_from=1795400000000,
+    term_to=1795900000000,
+    agreement_version="2026-11",
+    agreement_sm3=hashlib.new("sm3", b"agreement").hexdigest(),
+    page_version_sm3=hashlib.new("sm3", b"page").hexdigest(),
+    edi_ids=[EDI_ID],
+    nonce="00" * 16,
+    collected_at=1795450000000,
+)
+
+
+@pytest.fixture
+def enterprise(peer):
+    return EnterpriseClient(peer, KEY)
+
+
+@pytest.fixture
+def carrier(peer):
+    return CarrierClient(peer, KEY)
+
+
+async def test_deposits_are_signed_over_the_list_of_consents(peer, enterprise):
+    peer.answers["/v1/deposits"] = lambda message: {
+        "results": [{"aid": AID, "status": "PENDING", "evidence_id": "0"}] * len(message.deposits)
+    }
+    results = await enterprise.deposit([Deposit(consent=CONSENT, edis=[EDI_TEXT])] * 2)
+    assert [result.aid for result in results] == [AID, AID]
+    (request,) = [message for _, _, message in peer.requests]
+    consents = [CONSENT.fields(), CONSENT.fields()]
+    assert statements.verify(KEY.public_key, statements.CONSENT, consents, request.signature)
+
+
+async def test_long_lists_are_cut_each_with_its_signature(peer, enterprise):
+    peer.answers["/v1/deposits"] = lambda message: {"results": [{"error": "REFUSED"}] * len(message.deposits)}
+    count = DEPOSITS_A_REQUEST + 1
+    results = await enterprise.deposit([Deposit(consent=CONSENT, edis=[EDI_TEXT])] * count)
+    assert len(results) == count
+    assert [len(message.deposits) for _, _, message in peer.requests] == [DEPOSITS_A_REQUEST, 1]
+
+
+async def test_fewer_results_than_deposits_are_no_answer(peer, enterprise):
+    peer.answers["/v1/deposits"] = {"results": []}
+    with pytest.raises(PeerUnavailable):
+        await enterprise.deposit([Deposit(consent=CONSENT, edis=[EDI_TEXT])])
+
+
+async def test_status_of_one_and_of_many(peer, enterprise):
+    active = {"aid": AID, "status": "ACTIVE"}
+    peer.answers[f"/v1/aids/{AID}"] = active
+    peer.answers["/v1/aids/status"] = lambda message: {"statuses": [active] * len(message.aids)}
+    assert (await enterprise.status(AID)).status == "ACTIVE"
+    assert len(await enterprise.statuses([AID] * 501)) == 501
+    assert [method for method, _, _ in peer.requests] == ["GET", "POST", "POST"]
+
+
+@pytest.mark.parametrize("side", ["enterprise", "carrier"])
+async def test_each_cancellation_is_signed_on_its_own(peer, side, request):
+    client = request.getfixturevalue(side)
+    named = {"aid": AID} if side == "enterprise" else {"edi_id": EDI_ID}
+    peer.answers["/v1/cancellations"] = {"results": [{"status": "REVOKED"}, {"status": "UNKNOWN"}]}
+    asked = [Cancellation(enterprise="ent-a", cause="USER", at=at, **named) for at in (1, 2)]
+    results = await client.cancel(asked)
+    assert [result.status for result in results] == ["REVOKED", "UNKNOWN"]
+    for sent, meant in zip(peer.requests[0][2].cancellations, asked, strict=True):
+        assert sent.statement == meant
+        assert statements.verify(KEY.public_key, statements.CANCEL, meant, sent.signature)
+
+
+async def test_each_confirmation_is_signed_on_its_own(peer, carrier):
+    peer.answers["/v1/confirmations"] = {"results": [{"status": "ACTIVE"}]}
+    confirmed = Confirmation(
+        carrier="CMCC",
+        enterprise="ent-a",
+        consent_sm3=statements.consent_sm3(CONSENT).hex(),
+        edi_id=EDI_ID,
+        method="sms-code",
+        confirmed_at=1795450000000,
+    )
+    assert (await carrier.confirm([confirmed]))[0].status == "ACTIVE"
+    sent = peer.requests[0][2].confirmations[0]
+    assert statements.verify(KEY.public_key, statements.CONFIRM, confirmed, sent.signature)
+
+
+async def test_a_carrier_without_a_signing_key_cannot_confirm(peer):
+    with pytest.raises(ValueError):
+        await CarrierClient(peer).cancel([Cancellation(enterprise="e", edi_id=EDI_ID, cause="OPT_OUT", at=1)])
+
+
+async def test_verify_demands_an_answer_for_each_item(peer, carrier):
+    response = await carrier.verify([item(1), item(2)])
+    assert [answer.refusal.reason for answer in response.answers] == ["N10691", "N10692"]
+    peer.answers["/v1/verifications"] = response.model_dump(exclude_none=True)
+    with pytest.raises(PeerUnavailable):
+        await carrier.verify([item(1)])
+
+
+async def test_convert_gives_the_edi(peer, carrier):
+    peer.answers["/v1/conversions"] = {"edi": EDI_TEXT}
+    assert len(await carrier.convert(AID, "ent-a")) == 209
+
+
+async def test_restore_keeps_the_order(peer, carrier):
+    peer.answers["/v1/restorations"] = {"answers": [{"aid": AID}, {"refusal": {"reason": "EXPIRED"}}]}
+    asked = RestoreItem(edi_id=EDI_ID, enterprise="ent-a", access_number="10690001")
+    known, refused = await carrier.restore([asked, asked])
+    assert known.aid == AID
+    assert refused.refusal.reason == "EXPIRED"
+
+
+async def test_reports_of_any_number_are_counted(peer, carrier):
+    peer.answers["/v1/reports"] = lambda message: {"accepted": len(message.reports)}
+    report = Report(
+        report_id="r-1",
+        edi_id=EDI_ID,
+        enterprise="ent-a",
+        channel="sms",
+        access_number="10690001",
+        direction="mt",
+        result="DELIVRD",
+        started_at=1,
+        ended_at=2,
+    )
+    assert await carrier.report([report] * 1001) == 1001
+    assert [len(message.reports) for _, _, message in peer.requests] == [500, 500, 1]
+
+
+async def test_nothing_asked_asks_nobody(peer, carrier, enterprise):
+    assert await carrier.restore([]) == []
+    assert await enterprise.deposit([]) == []
+    assert peer.requests == []

@@ -1,0 +1,182 @@
+"""Many questions, few requests: each question gets exactly one answer, in time."""
+
+import asyncio
+
+import pytest
+
+from interparty.client import PeerProblem, PeerUnavailable
+from trust_client import verifier as module
+from trust_client.carrier import CarrierClient
+from trust_client.verifier import Grant, Refused, Unavailable, Verifier
+
+from .conftest import EDI_ID, EDI_TEXT, grant, item
+
+
+@pytest.fixture
+async def verifier(peer):
+    made = Verifier(CarrierClient(peer))
+    yield made
+    await made.close()
+
+
+async def turns(count: int = 10) -> None:
+    """Let the loop run what is due, without the clock."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_a_lone_question_is_sent_at_once(peer, verifier):
+    assert await verifier.verify(item(1)) == Refused("N10691")
+    assert peer.sizes == [1]
+
+
+async def test_a_grant_carries_the_consents_terms(peer, verifier):
+    peer.answers["/v1/verifications"] = {
+        "answers": [grant()],
+        "batch": {"root": "0" * 64, "count": 1, "at": 0, "signature": "A" * 86},
+    }
+    granted = await verifier.verify(item())
+    assert granted == Grant(
+        EDI_TEXT, bytes.fromhex(EDI_ID), "08:00-21:00", "20/day", ("10690001",), 1795500000000
+    )
+    assert len(granted.edi) == 209
+
+
+async def test_questions_of_one_turn_go_in_one_request_and_answers_keep_their_order(peer, verifier):
+    outcomes = await asyncio.gather(*(verifier.verify(item(n)) for n in range(100, 400)))
+    assert outcomes == [Refused(f"N1069{n}") for n in range(100, 400)]
+    assert peer.sizes == [300]
+
+
+async def test_no_request_is_larger_than_the_cap(peer, verifier):
+    done = []
+    for n in range(1200):
+        verifier.submit(item(n), done.append)
+    await turns()
+    assert max(peer.sizes) == module.BATCH_MAX
+    assert [one.reason for one in done] == [f"N1069{n}" for n in range(1200)]
+
+
+async def test_questions_gather_while_a_request_is_under_way(peer, verifier):
+    peer.gate = asyncio.get_running_loop().create_future()
+    done = []
+    verifier.submit(item(), done.append)
+    await turns()
+    for n in range(1, 50):
+        verifier.submit(item(n), done.append)
+        await turns(2)
+    assert peer.sizes == [1]
+    assert verifier.waiting == 49
+    peer.gate.set_result(None)
+    await turns()
+    assert peer.sizes == [1, 49]
+    assert len(done) == 50
+
+
+async def test_a_full_batch_does_not_wait_for_the_one_under_way(peer, verifier):
+    peer.gate = asyncio.get_running_loop().create_future()
+    verifier.submit(item(), lambda _: None)
+    await turns()
+    for _ in range(module.BATCH_MAX):
+        verifier.submit(item(), lambda _: None)
+    await turns()
+    assert peer.sizes == [1, module.BATCH_MAX]
+    peer.gate.set_result(None)
+
+
+async def test_a_request_that_hangs_holds_nobody_up_for_long(peer, verifier):
+    gate = peer.gate = asyncio.get_running_loop().create_future()
+    verifier.submit(item(), lambda _: None)
+    await turns()
+    peer.gate = None
+    assert await asyncio.wait_for(verifier.verify(item(7)), 1) == Refused("N10697")
+    assert not gate.done()
+    gate.set_result(None)
+
+
+async def test_only_so_many_requests_are_under_way(peer, verifier):
+    peer.gate = asyncio.get_running_loop().create_future()
+    for _ in range(module.BATCH_MAX * 10):
+        verifier.submit(item(), lambda _: None)
+    await turns()
+    assert len(peer.requests) == module.IN_FLIGHT_MAX
+    peer.gate.set_result(None)
+    await turns(30)
+    assert sum(peer.sizes) == module.BATCH_MAX * 10
+
+
+async def test_a_full_queue_is_unavailable_at_once(peer, verifier, monkeypatch):
+    monkeypatch.setattr(module, "QUEUE_MAX", 2)
+    done = []
+    for n in range(3):
+        verifier.submit(item(n), done.append)
+    assert done == [Unavailable("too many verifications wait")]
+    await turns()
+    assert len(done) == 3
+
+
+async def test_every_question_is_answered_by_its_deadline(peer):
+    peer.gate = asyncio.get_running_loop().create_future()
+    verifier = Verifier(CarrierClient(peer), deadline=0.05)
+    done = []
+    for _ in range(module.BATCH_MAX * (module.IN_FLIGHT_MAX + 2)):
+        verifier.submit(item(), done.append)
+    await asyncio.sleep(0.3)
+    assert len(done) == module.BATCH_MAX * (module.IN_FLIGHT_MAX + 2)
+    assert {type(outcome) for outcome in done} == {Unavailable}
+    await verifier.close()
+
+
+@pytest.mark.parametrize(
+    "error", [PeerUnavailable("refused"), PeerProblem(401, "no key")], ids=["unavailable", "problem"]
+)
+async def test_no_answer_is_unavailable_and_heals(peer, verifier, error):
+    good = peer.answers["/v1/verifications"]
+    peer.answers["/v1/verifications"] = error
+    assert isinstance(await verifier.verify(item()), Unavailable)
+    peer.answers["/v1/verifications"] = good
+    assert isinstance(await verifier.verify(item()), Refused)
+
+
+async def test_a_wrong_number_of_answers_answers_nothing(peer, verifier):
+    good = peer.answers["/v1/verifications"]
+    peer.answers["/v1/verifications"] = lambda message: good(message) | {"answers": []}
+    assert isinstance(await verifier.verify(item()), Unavailable)
+
+
+async def test_a_defect_below_still_answers_every_question(peer, verifier):
+    peer.answers["/v1/verifications"] = RuntimeError("a defect")
+    assert isinstance(await verifier.verify(item()), Unavailable)
+    assert isinstance(await verifier.verify(item()), Unavailable)
+
+
+async def test_a_callback_that_fails_takes_no_other_answer(peer, verifier):
+    def fails(_):
+        raise RuntimeError("a caller's defect")
+
+    done = []
+    verifier.submit(item(), fails)
+    verifier.submit(item(), done.append)
+    await turns()
+    assert len(done) == 1
+
+
+async def test_closing_answers_all_that_waits_and_all_that_comes(peer):
+    verifier = Verifier(CarrierClient(peer))
+    peer.gate = asyncio.get_running_loop().create_future()
+    done = []
+    verifier.submit(item(), done.append)
+    await turns()
+    verifier.submit(item(), done.append)
+    await verifier.close()
+    verifier.submit(item(), done.append)
+    assert done == [Unavailable("verification stopped")] * 3
+
+
+async def test_a_caller_that_gave_up_disturbs_nobody(peer, verifier):
+    peer.gate = asyncio.get_running_loop().create_future()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(verifier.verify(item()), 0.01)
+    peer.gate.set_result(None)
+    await turns()
+    assert verifier.verified == 1

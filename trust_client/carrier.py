@@ -1,0 +1,116 @@
+"""The carrier's side of the trust party: verify, convert, restore, confirm, cancel, report.
+
+All methods raise interparty.client's PeerUnavailable or PeerProblem. Lists of any length are sent in as
+many requests as the routes' caps need; when one fails, what the earlier ones did stands, and asking
+again is safe: every route is idempotent. For a message's own verification use trust_client.verifier,
+which gathers many into one request.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from gm.sm2 import PrivateKey
+from interparty import edi, statements
+from interparty.client import Peer, PeerUnavailable
+from interparty.edi import EdiError
+from interparty.messages import (
+    ITEMS_MAX,
+    Accepted,
+    Cancellation,
+    CancellationRequest,
+    CancellationResponse,
+    CancellationResult,
+    Confirmation,
+    ConfirmationResponse,
+    ConfirmationResult,
+    ConfirmationSubmission,
+    ConversionRequest,
+    ConversionResponse,
+    Report,
+    ReportRequest,
+    RestoreAnswer,
+    RestoreItem,
+    RestoreRequest,
+    RestoreResponse,
+    SignedConfirmation,
+    VerifyItem,
+    VerifyRequest,
+    VerifyResponse,
+)
+from trust_client.batches import matched, pieces
+from trust_client.enterprise import sign_cancellations
+
+
+class CarrierClient:
+    """One carrier at one trust party. `sign_key` is the carrier's SM2 key for statements, needed to
+    confirm and cancel."""
+
+    def __init__(self, peer: Peer, sign_key: PrivateKey | None = None) -> None:
+        self._peer = peer
+        self._key = sign_key
+
+    async def verify(self, items: list[VerifyItem], *, timeout: float | None = None) -> VerifyResponse:
+        """Verify at most 500 items in one request; answers in order, with the signed head of the batch."""
+        response = await self._peer.request(
+            "POST", "/v1/verifications", VerifyRequest(items=items), VerifyResponse, timeout=timeout
+        )
+        matched(items, response.answers)
+        return response
+
+    async def convert(self, aid: str, enterprise: str) -> bytes:
+        """The EDI behind an AID. PeerProblem 404 unless it is active and sealed to this carrier."""
+        request = ConversionRequest(aid=aid, enterprise=enterprise)
+        response = await self._peer.request("POST", "/v1/conversions", request, ConversionResponse)
+        try:
+            return edi.from_text(response.edi)
+        except EdiError:
+            raise PeerUnavailable("answer is not an EDI") from None
+
+    async def restore(self, items: Sequence[RestoreItem]) -> list[RestoreAnswer]:
+        """The AIDs behind edi_ids, or refusals; in order."""
+        answers: list[RestoreAnswer] = []
+        for piece in pieces(items, ITEMS_MAX):
+            request = RestoreRequest(items=piece)
+            response = await self._peer.request("POST", "/v1/restorations", request, RestoreResponse)
+            answers += matched(piece, response.answers)
+        return answers
+
+    async def confirm(self, confirmations: Sequence[Confirmation]) -> list[ConfirmationResult]:
+        """Sign and send what subscribers confirmed; one result each, in order."""
+        results: list[ConfirmationResult] = []
+        for piece in pieces(confirmations, ITEMS_MAX):
+            signed = await asyncio.to_thread(_sign_confirmations, self._signing_key(), piece)
+            request = ConfirmationSubmission(confirmations=signed)
+            response = await self._peer.request("POST", "/v1/confirmations", request, ConfirmationResponse)
+            results += matched(piece, response.results)
+        return results
+
+    async def cancel(self, cancellations: Sequence[Cancellation]) -> list[CancellationResult]:
+        """Sign and send cancellations by edi_id (a subscriber's opt-out); one result each, in order."""
+        results: list[CancellationResult] = []
+        for piece in pieces(cancellations, ITEMS_MAX):
+            signed = await asyncio.to_thread(sign_cancellations, self._signing_key(), piece)
+            request = CancellationRequest(cancellations=signed)
+            response = await self._peer.request("POST", "/v1/cancellations", request, CancellationResponse)
+            results += matched(piece, response.results)
+        return results
+
+    async def report(self, reports: Sequence[Report]) -> int:
+        """Report communications; how many the trust party holds now. Repeating a report changes nothing."""
+        accepted = 0
+        for piece in pieces(reports, ITEMS_MAX):
+            response = await self._peer.request("POST", "/v1/reports", ReportRequest(reports=piece), Accepted)
+            accepted += response.accepted
+        return accepted
+
+    def _signing_key(self) -> PrivateKey:
+        if self._key is None:
+            raise ValueError("this client has no key to sign statements with")
+        return self._key
+
+
+def _sign_confirmations(key: PrivateKey, confirmations: Sequence[Confirmation]) -> list[SignedConfirmation]:
+    return [
+        SignedConfirmation(statement=one, signature=statements.sign(key, statements.CONFIRM, one))
+        for one in confirmations
+    ]

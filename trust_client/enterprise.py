@@ -1,0 +1,83 @@
+"""The enterprise's side of the trust party: deposit consents, follow their AIDs, cancel them.
+
+All methods raise interparty.client's PeerUnavailable or PeerProblem. Lists of any length are sent in as
+many requests as the routes' caps need; when one fails, what the earlier ones did stands, and asking
+again is safe: a deposit is known by its nonce, a cancellation can be repeated.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from gm.sm2 import PrivateKey
+from interparty import statements
+from interparty.client import Peer
+from interparty.messages import (
+    DEPOSITS_MAX,
+    ITEMS_MAX,
+    AidStatus,
+    Cancellation,
+    CancellationRequest,
+    CancellationResponse,
+    CancellationResult,
+    Deposit,
+    DepositRequest,
+    DepositResponse,
+    DepositResult,
+    SignedCancellation,
+    StatusRequest,
+    StatusResponse,
+)
+from trust_client.batches import matched, pieces
+
+DEPOSITS_A_REQUEST = min(500, DEPOSITS_MAX)
+"""Deposits sent in one request: about 1 MB."""
+
+
+class EnterpriseClient:
+    """One enterprise at one trust party. `sign_key` is the enterprise's SM2 key for statements."""
+
+    def __init__(self, peer: Peer, sign_key: PrivateKey) -> None:
+        self._peer = peer
+        self._key = sign_key
+
+    async def deposit(self, deposits: Sequence[Deposit]) -> list[DepositResult]:
+        """Deposit consents; one result each, in order: a PENDING AID with its evidence, or an error."""
+        results: list[DepositResult] = []
+        for piece in pieces(deposits, DEPOSITS_A_REQUEST):
+            consents = [deposit.consent for deposit in piece]
+            signature = await asyncio.to_thread(statements.sign, self._key, statements.CONSENT, consents)
+            request = DepositRequest(deposits=piece, signature=signature)
+            response = await self._peer.request("POST", "/v1/deposits", request, DepositResponse)
+            results += matched(piece, response.results)
+        return results
+
+    async def status(self, aid: str) -> AidStatus:
+        """The status of one AID. PeerProblem 404 when it is not this enterprise's."""
+        return await self._peer.request("GET", f"/v1/aids/{aid}", None, AidStatus)
+
+    async def statuses(self, aids: Sequence[str]) -> list[AidStatus]:
+        """The status of many AIDs, in order; UNKNOWN for what is not this enterprise's."""
+        statuses: list[AidStatus] = []
+        for piece in pieces(aids, ITEMS_MAX):
+            request = StatusRequest(aids=piece)
+            response = await self._peer.request("POST", "/v1/aids/status", request, StatusResponse)
+            statuses += matched(piece, response.statuses)
+        return statuses
+
+    async def cancel(self, cancellations: Sequence[Cancellation]) -> list[CancellationResult]:
+        """Sign and send cancellations by AID; one result each, in order."""
+        results: list[CancellationResult] = []
+        for piece in pieces(cancellations, ITEMS_MAX):
+            signed = await asyncio.to_thread(sign_cancellations, self._key, piece)
+            request = CancellationRequest(cancellations=signed)
+            response = await self._peer.request("POST", "/v1/cancellations", request, CancellationResponse)
+            results += matched(piece, response.results)
+        return results
+
+
+def sign_cancellations(key: PrivateKey, cancellations: Sequence[Cancellation]) -> list[SignedCancellation]:
+    """Sign each cancellation on its own; slow for many (0.25 ms each), so call it off the event loop."""
+    return [
+        SignedCancellation(statement=one, signature=statements.sign(key, statements.CANCEL, one))
+        for one in cancellations
+    ]
