@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -227,3 +228,44 @@ async def test_the_file_is_its_owners_alone(store: Store, tmp_path: Path) -> Non
     await store.write(insert("a"))
     for file in (tmp_path / "data").iterdir():
         assert file.stat().st_mode & 0o077 == 0
+
+
+ACKNOWLEDGE = """
+import asyncio, sys
+from pathlib import Path
+from foundation.store import Store
+
+async def main():
+    store = Store.open(Path(sys.argv[1]), Path(sys.argv[2]))
+    def acknowledge(result, error):
+        assert error is None
+        print(result, flush=True)
+        store.submit(insert, acknowledge)
+    def insert(connection):
+        return connection.execute("INSERT INTO message (text) VALUES (hex(randomblob(16)))").lastrowid
+    for _ in range(50):
+        store.submit(insert, acknowledge)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_nothing_acknowledged_is_lost_when_the_process_is_killed(
+    tmp_path: Path, revisions: Path
+) -> None:
+    database = tmp_path / "a.db"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ACKNOWLEDGE, str(database), str(revisions), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    acknowledged = [int(await process.stdout.readline()) for _ in range(500)]
+    process.kill()
+    acknowledged += [
+        int(line) for line in (await process.stdout.read()).splitlines(keepends=True) if line[-1:] == b"\n"
+    ]
+    await process.wait()
+    store = Store.open(database, revisions)
+    kept = {row["id"] for row in await store.read("SELECT id FROM message")}
+    assert set(acknowledged) <= kept
+    await store.close()
