@@ -1,10 +1,12 @@
 """Signed statements: tag, zero byte, canonical JSON."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from gm.sm2 import PrivateKey
+from evidence.merkle import leaf_hash, root
+from gm.sm2 import PrivateKey, PublicKey
 from gm.sm3 import sm3
 from interparty import statements
 from interparty.messages import Consent, GrantBody, GrantTerms, RefusalBody, VerifyAnswer, VerifyItem
@@ -12,6 +14,33 @@ from interparty.messages import Consent, GrantBody, GrantTerms, RefusalBody, Ver
 from .test_messages import CONSENT, GRANT
 
 KEY = PrivateKey.generate()
+VECTORS = json.loads((Path(__file__).parent / "data" / "statements.json").read_text())
+VECTOR_KEY = PublicKey.from_bytes(bytes.fromhex(VECTORS["public_key"]))
+
+
+@pytest.mark.parametrize("case", VECTORS["statements"], ids=lambda case: case["tag"])
+def test_vectors(case):
+    assert statements.jcs(case["object"]).decode() == case["jcs"]
+    assert statements.verify(VECTOR_KEY, case["tag"], case["object"], case["signature"])
+
+
+def test_vector_of_a_consent_as_a_message():
+    (case,) = [case for case in VECTORS["statements"] if case["tag"] == statements.CONSENT]
+    consents = [Consent.model_validate(consent) for consent in case["object"]]
+    assert statements.consent_sm3(consents[0]).hex() == VECTORS["consent_sm3"]
+    assert statements.verify(VECTOR_KEY, statements.CONSENT, consents, case["signature"])
+
+
+def test_vector_of_a_batch():
+    entries = []
+    for case in VECTORS["batch"]["answers"]:
+        fields = {name: value for name, value in case.items() if name not in ("outcome", "entry")}
+        kind, text = case["outcome"][0], case["outcome"][1:]
+        answer = {"grant": GRANT | {"edi_id": text}} if kind == "G" else {"refusal": {"reason": text}}
+        entry = statements.batch_entry(VerifyItem(**fields), VerifyAnswer.model_validate(answer))
+        assert entry.hex() == case["entry"]
+        entries.append(entry)
+    assert root([leaf_hash(entry) for entry in entries]).hex() == VECTORS["batch"]["root"]
 
 
 def test_json_is_canonical_after_rfc_8785():
