@@ -1,0 +1,179 @@
+"""Starts the relay process and speaks to it: the MediaControl of an installation without rtpengine."""
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sip.media.control import MediaError, MediaPorts, MediaStats, MediaUnavailable, RemoteMedia, Side
+from sip.media.relay_control import (
+    ControlFramer,
+    RelayConfig,
+    frame,
+    ports_from,
+    remote_to,
+    stats_from,
+)
+
+__all__ = ["RelayClient", "RelayConfig"]
+
+REQUEST_DEADLINE_S = 2.0
+START_DEADLINE_S = 15.0
+STOP_DEADLINE_S = 3.0
+PENDING_MAX = 10_000
+"""Requests under way; more are refused as unavailable."""
+
+
+class RelayClient:
+    """A running relay process. Made by `RelayClient.start`."""
+
+    def __init__(self) -> None:
+        self._process: asyncio.subprocess.Process
+        self._writer: asyncio.StreamWriter
+        self._pending: dict[int, asyncio.Future[Any]] = {}
+        self._next_id = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ended = False
+        self._stopping = False
+
+    @classmethod
+    async def start(
+        cls,
+        config: RelayConfig,
+        *,
+        command: Sequence[str] | None = None,
+        on_exit: Callable[[int], None] | None = None,
+    ) -> "RelayClient":
+        """Start the process `command` (this module's relay_process by default) and wait until it serves.
+
+        `on_exit` is told the exit code when the process ends without `stop`. Raises MediaUnavailable.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        client = cls()
+        program = list(command or (sys.executable, "-m", "sip.media.relay_process"))
+        try:
+            with theirs:
+                client._process = await asyncio.create_subprocess_exec(
+                    *program,
+                    "--fd",
+                    str(theirs.fileno()),
+                    pass_fds=(theirs.fileno(),),
+                    stdin=asyncio.subprocess.DEVNULL,
+                )
+        except OSError as error:
+            ours.close()
+            raise MediaUnavailable("the relay did not start") from error
+        reader, client._writer = await asyncio.open_unix_connection(sock=ours)
+        ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        client._pending[0] = ready
+        client._tasks = [
+            asyncio.create_task(client._read(reader)),
+            asyncio.create_task(client._wait(on_exit)),
+        ]
+        client._writer.write(frame(asdict(config)))
+        try:
+            await asyncio.wait_for(ready, START_DEADLINE_S)
+        except (TimeoutError, MediaError) as error:
+            await client.stop()
+            raise MediaUnavailable("the relay did not start") from error
+        return client
+
+    @property
+    def running(self) -> bool:
+        """Whether the process serves."""
+        return not self._ended
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    async def create(self, call_id: str, *, gate_a: bool = True, gate_b: bool = True) -> MediaPorts:
+        """See MediaControl."""
+        return ports_from(await self._request("create", call_id=call_id, gate_a=gate_a, gate_b=gate_b))
+
+    async def update(self, call_id: str, side: Side, remote: RemoteMedia) -> None:
+        """See MediaControl."""
+        await self._request("update", call_id=call_id, side=side, remote=remote_to(remote))
+
+    async def gate(self, call_id: str, side: Side, open: bool) -> None:
+        """See MediaControl."""
+        await self._request("gate", call_id=call_id, side=side, open=open)
+
+    async def stats(self, call_id: str) -> MediaStats:
+        """See MediaControl."""
+        return stats_from(await self._request("stats", call_id=call_id))
+
+    async def silent(self, seconds: float) -> list[tuple[str, Side]]:
+        """See MediaControl."""
+        return [(call_id, side) for call_id, side in await self._request("silent", seconds=seconds)]
+
+    async def delete(self, call_id: str) -> MediaStats:
+        """See MediaControl."""
+        return stats_from(await self._request("delete", call_id=call_id))
+
+    async def ping(self) -> dict[str, int]:
+        """Calls, datagrams received, datagrams that could not be sent."""
+        answer: dict[str, int] = await self._request("ping")
+        return answer
+
+    async def stop(self) -> None:
+        """End the process by closing its channel; kill it when it does not follow. Idempotent."""
+        self._stopping = True
+        self._writer.close()
+        try:
+            await asyncio.wait_for(self._process.wait(), STOP_DEADLINE_S)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _request(self, op: str, **arguments: Any) -> Any:
+        if self._ended or len(self._pending) >= PENDING_MAX:
+            raise MediaUnavailable("the relay is not running" if self._ended else "too many requests")
+        self._next_id += 1
+        number = self._next_id
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._pending[number] = answer
+        self._writer.write(frame({"id": number, "op": op, **arguments}))
+        try:
+            return await asyncio.wait_for(answer, REQUEST_DEADLINE_S)
+        except TimeoutError as error:
+            raise MediaUnavailable("the relay did not answer") from error
+        finally:
+            self._pending.pop(number, None)
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        framer = ControlFramer()
+        with contextlib.suppress(OSError, ValueError):
+            while data := await reader.read(65536):
+                for answer in framer.feed(data):
+                    self._settle(answer)
+        self._end()
+
+    def _settle(self, answer: dict[str, Any]) -> None:
+        future = self._pending.pop(answer["id"], None)
+        if future is None or future.done():
+            return
+        if "error" in answer:
+            future.set_exception(MediaError(answer["error"]))
+        else:
+            future.set_result(answer["result"])
+
+    def _end(self) -> None:
+        self._ended = True
+        self._writer.close()
+        for future in self._pending.values():
+            if not future.done():
+                future.set_exception(MediaUnavailable("the relay ended"))
+        self._pending.clear()
+
+    async def _wait(self, on_exit: Callable[[int], None] | None) -> None:
+        code = await self._process.wait()
+        self._end()
+        if on_exit is not None and not self._stopping:
+            on_exit(code)

@@ -1,0 +1,295 @@
+"""The relay as a process of its own: an epoll loop over the calls' sockets and one control channel.
+
+Started with `--fd N`, an inherited Unix stream socket; configuration is the channel's first frame.
+The process ends when the channel ends, so it never outlives the gateway that started it.
+"""
+
+import argparse
+import contextlib
+import errno
+import logging
+import resource
+import select
+import signal
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sip.media.control import SIDES, LocalMedia, MediaError, MediaPorts, MediaStats, Side
+from sip.media.relay import Address, Leg, RelayCore, Session
+from sip.media.relay_control import (
+    ControlFramer,
+    RelayConfig,
+    frame,
+    ports_to,
+    remote_from,
+    stats_to,
+)
+from sip.media.rtp import MAX_PACKET_OCTETS
+
+__all__ = ["Relay", "main", "run"]
+
+log = logging.getLogger(__name__)
+
+RECEIVE_BATCH = 8
+"""Datagrams read from one socket before the others have their turn."""
+POLL_EVENTS = 256
+PORT_TRIES = 32
+"""Ports of the range tried for one socket pair when other programs hold some."""
+SOCKET_BUFFER_OCTETS = 1 << 17
+CONTROL_BACKLOG_OCTETS = 1 << 22
+"""Answers that the parent has not read. More: it hangs, and the relay ends."""
+
+_Taken = Callable[[memoryview, Address, float, Leg], tuple[bytes, Address] | None]
+
+
+@dataclass(slots=True)
+class _Port:
+    """One socket of a call: what takes its datagrams, and which socket sends the result."""
+
+    receiving: socket.socket
+    take: _Taken
+    other: Leg
+    sending: socket.socket
+
+
+class Relay:
+    """Sockets and ports around a RelayCore."""
+
+    def __init__(self, config: RelayConfig, poll: "select.epoll") -> None:
+        self._config = config
+        self._poll = poll
+        self._core = RelayCore(sessions_max=config.sessions_max, packet_rate_max=config.packet_rate_max)
+        first = config.port_min + config.port_min % 2
+        # First in, first out: a port given back rests as long as it can, so that late packets of one
+        # call do not reach the next. Two hosts have two ranges.
+        free_a = deque(range(first, config.port_max, 2))
+        free_b = free_a if config.host_a == config.host_b else deque(free_a)
+        self._free: dict[Side, deque[int]] = {"a": free_a, "b": free_b}
+        self._sockets: dict[str, dict[Side, tuple[int, socket.socket, socket.socket]]] = {}
+        self._ports: dict[int, _Port] = {}
+        self._buffer = bytearray(MAX_PACKET_OCTETS + 1)
+        self._view = memoryview(self._buffer)
+        self.packets = 0
+        self.dropped = 0
+
+    def receive(self, fd: int) -> None:
+        """Read what waits on one of the calls' sockets, and send what leaves in its place."""
+        port = self._ports.get(fd)
+        if port is None:
+            return
+        receive, take, out = port.receiving.recvfrom_into, port.take, port.sending
+        for _ in range(RECEIVE_BATCH):
+            try:
+                size, source = receive(self._buffer)
+            except BlockingIOError:
+                return
+            except OSError:
+                # An ICMP error of an earlier datagram: the far side is not there (yet).
+                continue
+            self.packets += 1
+            # IPv6 gives four fields; the address is the first two.
+            result = take(self._view[:size], source[:2], time.monotonic(), port.other)
+            if result is None:
+                continue
+            try:
+                out.sendto(*result)
+            except OSError:
+                # Full buffer or unreachable: audio is not waited for.
+                self.dropped += 1
+
+    def command(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Carry out one request of the control channel; its answer."""
+        try:
+            result = self._commands[request["op"]](self, request)
+        except MediaError as error:
+            return {"id": request.get("id"), "error": str(error)}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            return {"id": request.get("id"), "error": f"malformed request: {type(error).__name__}"}
+        return {"id": request.get("id"), "result": result}
+
+    def _create(self, request: dict[str, Any]) -> dict[str, Any]:
+        session = self._core.create(
+            request["call_id"], time.monotonic(), gate_a=request["gate_a"], gate_b=request["gate_b"]
+        )
+        opened: dict[Side, tuple[int, socket.socket, socket.socket]] = {}
+        try:
+            for side in SIDES:
+                opened[side] = self._open_pair(side)
+        except MediaError:
+            self._core.delete(session.call_id)
+            self._close_pairs(opened)
+            raise
+        self._sockets[session.call_id] = opened
+        self._watch(session, opened)
+        config = self._config
+        return ports_to(
+            MediaPorts(
+                a=_local(config.advertise_a or config.host_a, opened["a"][0]),
+                b=_local(config.advertise_b or config.host_b, opened["b"][0]),
+            )
+        )
+
+    def _open_pair(self, side: Side) -> tuple[int, socket.socket, socket.socket]:
+        host = self._config.host_a if side == "a" else self._config.host_b
+        free = self._free[side]
+        for _ in range(min(PORT_TRIES, len(free))):
+            port = free.popleft()
+            rtp_socket = None
+            try:
+                rtp_socket = _bind(host, port)
+                return port, rtp_socket, _bind(host, port + 1)
+            except OSError as error:
+                if rtp_socket is not None:
+                    rtp_socket.close()
+                free.append(port)
+                if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                    raise MediaError(
+                        f"cannot open a port: {errno.errorcode.get(error.errno or 0)}"
+                    ) from error
+        raise MediaError("no port left")
+
+    def _close_pairs(self, pairs: dict[Side, tuple[int, socket.socket, socket.socket]]) -> None:
+        for side, (port, *sockets) in pairs.items():
+            for opened in sockets:
+                self._ports.pop(opened.fileno(), None)
+                opened.close()
+            self._free[side].append(port)
+
+    def _watch(self, session: Session, opened: dict[Side, tuple[int, socket.socket, socket.socket]]) -> None:
+        for side, other in (SIDES, SIDES[::-1]):
+            leg, far = session.leg(side), session.leg(other)
+            _, rtp_in, rtcp_in = opened[side]
+            _, rtp_out, rtcp_out = opened[other]
+            self._ports[rtp_in.fileno()] = _Port(rtp_in, leg.receive_rtp, far, rtp_out)
+            self._ports[rtcp_in.fileno()] = _Port(rtcp_in, leg.receive_rtcp, far, rtcp_out)
+            self._poll.register(rtp_in.fileno(), select.EPOLLIN)
+            self._poll.register(rtcp_in.fileno(), select.EPOLLIN)
+
+    def _update(self, request: dict[str, Any]) -> None:
+        leg = self._core.get(request["call_id"]).leg(_side(request))
+        leg.update(remote_from(request["remote"]))
+
+    def _gate(self, request: dict[str, Any]) -> None:
+        self._core.get(request["call_id"]).leg(_side(request)).open = bool(request["open"])
+
+    def _stats(self, request: dict[str, Any]) -> dict[str, Any]:
+        return _stats_of(self._core.get(request["call_id"]))
+
+    def _silent(self, request: dict[str, Any]) -> list[tuple[str, Side]]:
+        return self._core.silent(float(request["seconds"]), time.monotonic())
+
+    def _delete(self, request: dict[str, Any]) -> dict[str, Any]:
+        session = self._core.delete(request["call_id"])
+        self._close_pairs(self._sockets.pop(session.call_id))
+        return _stats_of(session)
+
+    def _ping(self, request: dict[str, Any]) -> dict[str, int]:
+        return {"sessions": len(self._core), "packets": self.packets, "dropped": self.dropped}
+
+    _commands: dict[str, Callable[["Relay", dict[str, Any]], Any]] = {  # noqa: RUF012 - a table, never changed
+        "create": _create,
+        "update": _update,
+        "gate": _gate,
+        "stats": _stats,
+        "silent": _silent,
+        "delete": _delete,
+        "ping": _ping,
+    }
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    opened = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        opened.setblocking(False)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER_OCTETS)
+        opened.bind((host, port))
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+def _local(host: str, port: int) -> LocalMedia:
+    return LocalMedia(host, port, port + 1)
+
+
+def _side(request: dict[str, Any]) -> Side:
+    if request["side"] not in SIDES:
+        raise ValueError("side is a or b")
+    side: Side = request["side"]
+    return side
+
+
+def _stats_of(session: Session) -> dict[str, Any]:
+    now = time.monotonic()
+    return stats_to(MediaStats(session.a.stats(now), session.b.stats(now), round(now - session.created, 3)))
+
+
+def run(channel: socket.socket) -> None:
+    """Serve until the control channel ends. Its first frame is the configuration."""
+    framer = ControlFramer()
+    waiting: deque[dict[str, Any]] = deque()
+    channel.setblocking(True)
+    while not waiting:
+        data = channel.recv(65536)
+        if not data:
+            return
+        waiting.extend(framer.feed(data))
+    config = RelayConfig(**waiting.popleft())
+    channel.setblocking(False)
+    answers = bytearray()
+    with select.epoll() as poll:
+        poll.register(channel.fileno(), select.EPOLLIN)
+        relay = Relay(config, poll)
+        answers += frame({"id": 0, "result": relay.command({"op": "ping"})["result"]})
+        log.info("relay serves ports %d to %d", config.port_min, config.port_max)
+        while True:
+            while waiting:
+                answers += frame(relay.command(waiting.popleft()))
+            if answers and not _send(channel, answers):
+                return
+            mask = select.EPOLLIN | (select.EPOLLOUT if answers else 0)
+            poll.modify(channel.fileno(), mask)
+            for fd, _ in poll.poll(maxevents=POLL_EVENTS):
+                if fd != channel.fileno():
+                    relay.receive(fd)
+                    continue
+                with contextlib.suppress(BlockingIOError):
+                    data = channel.recv(65536)
+                    if not data:
+                        log.info("control channel ended: the relay ends")
+                        return
+                    waiting.extend(framer.feed(data))
+
+
+def _send(channel: socket.socket, answers: bytearray) -> bool:
+    """Write what the channel takes; False when the parent is gone or does not read."""
+    try:
+        del answers[: channel.send(answers)]
+    except BlockingIOError:
+        return len(answers) <= CONTROL_BACKLOG_OCTETS
+    except OSError:
+        return False
+    return True
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Start from the command line: `--fd N`."""
+    parser = argparse.ArgumentParser(description="RTP and RTCP relay, controlled over an inherited socket")
+    parser.add_argument("--fd", type=int, required=True, help="the control channel's file descriptor")
+    arguments = parser.parse_args(argv)
+    # The terminal's Ctrl-C reaches the whole group; calls are ended by the gateway, then the channel.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with socket.socket(fileno=arguments.fd) as channel, contextlib.suppress(ConnectionResetError):
+        run(channel)
+
+
+if __name__ == "__main__":
+    main()
