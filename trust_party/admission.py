@@ -1,0 +1,289 @@
+"""Who takes part: enterprises and carriers, their keys, and how they are admitted.
+
+Admission changes the data folder and may be done beside a running trust party, which sees it within
+`POLL_SECONDS`.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from foundation import audit
+from foundation.identities import IdentityError, KeyId, check_party_id, parse_key_id
+from foundation.logs import get_logger
+from foundation.migrate import upgrade
+from foundation.store import LOCK_WAIT_S, Store
+from gm.errors import GmError, KeyStoreError
+from gm.keystore import KeyStore
+from gm.sm2 import PublicKey
+from trust_party.aids import AID_KEY_PURPOSE
+from trust_party.clock import now_ms
+from trust_party.keys import HTTP_PURPOSE, SIGN, open_store
+from trust_party.settings import TrustSettings
+from trust_party.store import MIGRATIONS
+
+POLL_SECONDS: Final = 1.0
+"""How often a running trust party looks for admissions."""
+PARTIES_MAX: Final = 10_000
+"""Enterprises and carriers that may be admitted."""
+NAME_MAX: Final = 200
+CARRIER_ID_LENGTH: Final = 4
+"""Characters of a carrier's id and of its EDI key ids, as EDI headers hold them."""
+HTTP_KEY: Final = "http"
+
+_log = get_logger(__name__)
+
+
+class AdmissionError(ValueError):
+    """The party cannot be admitted as given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enterprise:
+    """An admitted enterprise. Keys are by keyid, newest last."""
+
+    id: str
+    name: str
+    sign_keys: dict[str, PublicKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """An admitted carrier."""
+
+    id: str
+    name: str
+    url: str
+    """Where its own routes are: "https://host:port"."""
+    sign_keys: dict[str, PublicKey]
+    edi_key_ids: frozenset[str]
+    """Keys to which an EDI for this carrier may be sealed."""
+
+
+class Directory:
+    """The admitted parties in memory; also the KeyLookup for signed HTTP."""
+
+    def __init__(self, store: Store, keys: KeyStore) -> None:
+        self._store = store
+        self._keys = keys
+        self._version = 0
+        self.enterprises: dict[str, Enterprise] = {}
+        self.carriers: dict[str, Carrier] = {}
+        self._sign_keys: dict[str, PublicKey] = {}
+
+    def lookup(self, keyid: str) -> bytes | PublicKey | None:
+        """See interparty.signed_http.KeyLookup."""
+        public = self._sign_keys.get(keyid)
+        if public is not None:
+            return public
+        try:
+            named = parse_key_id(keyid)
+            if named.key != HTTP_KEY or named.party not in self.carriers:
+                return None
+            key = self._keys.get(HTTP_PURPOSE + named.party, named.version)
+        except (IdentityError, KeyStoreError):
+            return None
+        return key.material if key.state in ("active", "retired") else None
+
+    async def refresh(self) -> bool:
+        """Load what was admitted since the last call; True if that was anything.
+
+        Raises what Store.read raises, and KeyStoreError.
+        """
+        version = int((await self._store.read("SELECT version FROM admission_version WHERE id = 1"))[0][0])
+        if version == self._version:
+            return False
+        await asyncio.to_thread(self._keys.reload)
+        signs: dict[str, dict[str, PublicKey]] = {}
+        for row in await self._store.read("SELECT keyid, party, public_key FROM sign_keys ORDER BY rowid"):
+            signs.setdefault(row["party"], {})[row["keyid"]] = PublicKey.from_bytes(row["public_key"])
+        edi_keys: dict[str, set[str]] = {}
+        for row in await self._store.read("SELECT carrier, key_id FROM carrier_edi_keys"):
+            edi_keys.setdefault(row["carrier"], set()).add(row["key_id"])
+        self.enterprises = {
+            row["id"]: Enterprise(row["id"], row["name"], signs.get(row["id"], {}))
+            for row in await self._store.read("SELECT id, name FROM enterprises")
+        }
+        self.carriers = {
+            row["id"]: Carrier(
+                row["id"],
+                row["name"],
+                row["url"],
+                signs.get(row["id"], {}),
+                frozenset(edi_keys.get(row["id"], ())),
+            )
+            for row in await self._store.read("SELECT id, name, url FROM carriers")
+        }
+        self._sign_keys = {keyid: key for keys in signs.values() for keyid, key in keys.items()}
+        self._version = version
+        _log.info("parties loaded", enterprises=len(self.enterprises), carriers=len(self.carriers))
+        return True
+
+    async def follow(self, changed: Callable[[], None]) -> None:
+        """Refresh for ever, every POLL_SECONDS; call `changed` after each admission."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                if await self.refresh():
+                    changed()
+            except Exception:  # what is known stays in force; the next round tries again
+                _log.exception("parties could not be loaded")
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The names under which a party's keys are known from now on."""
+
+    sign_keyid: str
+    http_keyid: str | None = None
+    """Of the HMAC key shared with a carrier."""
+
+
+def admit_enterprise(
+    settings: TrustSettings, enterprise_id: str, name: str, sign_public_pem: bytes
+) -> Admitted:
+    """Admit an enterprise, or give an admitted one another name or a further SM2 sign key.
+
+    Makes the key its AIDs are derived under. Raises AdmissionError, KeyStoreError, OSError,
+    sqlite3.Error, MigrationError.
+    """
+    _check_party(enterprise_id, name)
+    sign_key = _public_key(sign_public_pem)
+    keys = open_store(settings)
+    if not keys.keys(AID_KEY_PURPOSE + enterprise_id):
+        keys.add(AID_KEY_PURPOSE + enterprise_id, "hmac-sm3")
+    with _transaction(settings) as conn:
+        _check_free(conn, enterprise_id, other="carriers")
+        conn.execute(
+            "INSERT INTO enterprises (id, name, admitted_at) VALUES (?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET name = excluded.name",
+            (enterprise_id, name, now_ms()),
+        )
+        keyid = _add_sign_key(conn, enterprise_id, sign_key)
+        _record(conn, settings, "enterprise.admit", {"enterprise": enterprise_id, "keyid": keyid})
+    return Admitted(keyid)
+
+
+def admit_carrier(
+    settings: TrustSettings,
+    carrier_id: str,
+    name: str,
+    url: str,
+    *,
+    edi_key_id: str,
+    edi_public_pem: bytes,
+    sign_public_pem: bytes,
+    hmac_key: bytes,
+) -> Admitted:
+    """Admit a carrier, or give an admitted one another name or URL or further keys.
+
+    `url` is "https://host:port" of its own routes; `carrier_id` and `edi_key_id` are 4 printable ASCII
+    characters; `hmac_key` is the 32 bytes shared for signed HTTP. Raises as `admit_enterprise`.
+    """
+    _check_party(carrier_id, name)
+    for text in (carrier_id, edi_key_id):
+        if len(text) != CARRIER_ID_LENGTH or not text.isascii() or not text.isprintable() or " " in text:
+            raise AdmissionError(f"a carrier's id and EDI key id have {CARRIER_ID_LENGTH} ASCII characters")
+    address = urlsplit(url)
+    if address.scheme != "https" or not address.hostname or address.path not in ("", "/"):
+        raise AdmissionError("a carrier's URL is https://host:port")
+    sign_key, edi_key = _public_key(sign_public_pem), _public_key(edi_public_pem)
+    keys = open_store(settings)
+    http_key = next((key for key in keys.keys(HTTP_PURPOSE + carrier_id) if key.material == hmac_key), None)
+    if http_key is None:
+        http_key = keys.add(HTTP_PURPOSE + carrier_id, "hmac-sm3", material=hmac_key)
+    http_keyid = str(KeyId(carrier_id, HTTP_KEY, http_key.version))
+    with _transaction(settings) as conn:
+        _check_free(conn, carrier_id, other="enterprises")
+        conn.execute(
+            "INSERT INTO carriers (id, name, url, admitted_at) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET name = excluded.name, url = excluded.url",
+            (carrier_id, name, url, now_ms()),
+        )
+        known = conn.execute(
+            "SELECT public_key FROM carrier_edi_keys WHERE carrier = ? AND key_id = ?",
+            (carrier_id, edi_key_id),
+        ).fetchone()
+        # A key id that meant two keys would make old EDIs ambiguous.
+        if known is not None and known[0] != edi_key.to_bytes():
+            raise AdmissionError("this EDI key id already names another key")
+        conn.execute(
+            "INSERT INTO carrier_edi_keys (carrier, key_id, public_key) VALUES (?, ?, ?)"
+            " ON CONFLICT (carrier, key_id) DO NOTHING",
+            (carrier_id, edi_key_id, edi_key.to_bytes()),
+        )
+        keyid = _add_sign_key(conn, carrier_id, sign_key)
+        detail = {"carrier": carrier_id, "keyid": keyid, "http_keyid": http_keyid, "edi_key_id": edi_key_id}
+        _record(conn, settings, "carrier.admit", detail)
+    return Admitted(keyid, http_keyid)
+
+
+def _check_party(party_id: str, name: str) -> None:
+    try:
+        check_party_id(party_id)
+    except IdentityError as error:
+        raise AdmissionError(str(error)) from None
+    if not 0 < len(name) <= NAME_MAX:
+        raise AdmissionError(f"a name has 1 to {NAME_MAX} characters")
+
+
+def _public_key(pem: bytes) -> PublicKey:
+    try:
+        return PublicKey.from_pem(pem)
+    except GmError as error:
+        raise AdmissionError(f"not an SM2 public key in PEM: {error}") from None
+
+
+@contextlib.contextmanager
+def _transaction(settings: TrustSettings) -> Iterator[sqlite3.Connection]:
+    """One transaction on the database, beside a running trust party or without one."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.database.touch(mode=0o600)
+    upgrade(settings.database, MIGRATIONS)
+    conn = sqlite3.connect(settings.database, timeout=LOCK_WAIT_S, isolation_level=None)
+    try:
+        conn.execute("PRAGMA journal_mode=WAL")
+        conn.execute("PRAGMA synchronous=FULL")
+        conn.execute("BEGIN IMMEDIATE")
+        try:
+            yield conn
+            conn.execute("COMMIT")
+        except BaseException:
+            conn.execute("ROLLBACK")
+            raise
+    finally:
+        conn.close()
+
+
+def _check_free(conn: sqlite3.Connection, party_id: str, *, other: str) -> None:
+    """One id is one party in one role: a carrier that deposits for itself would confirm for itself."""
+    if conn.execute(f"SELECT 1 FROM {other} WHERE id = ?", (party_id,)).fetchone():  # noqa: S608
+        raise AdmissionError("this id is admitted in another role")
+    admitted = conn.execute(
+        "SELECT (SELECT count(*) FROM enterprises WHERE id <> ?)"
+        " + (SELECT count(*) FROM carriers WHERE id <> ?)",
+        (party_id, party_id),
+    ).fetchone()[0]
+    if admitted >= PARTIES_MAX:
+        raise AdmissionError(f"{PARTIES_MAX} parties are admitted already")
+
+
+def _add_sign_key(conn: sqlite3.Connection, party: str, key: PublicKey) -> str:
+    rows = conn.execute("SELECT keyid, public_key FROM sign_keys WHERE party = ?", (party,)).fetchall()
+    for keyid, public in rows:
+        if public == key.to_bytes():
+            return str(keyid)
+    keyid = str(KeyId(party, SIGN, len(rows) + 1))
+    conn.execute(
+        "INSERT INTO sign_keys (keyid, party, public_key) VALUES (?, ?, ?)", (keyid, party, key.to_bytes())
+    )
+    return keyid
+
+
+def _record(conn: sqlite3.Connection, settings: TrustSettings, event: str, detail: dict[str, str]) -> None:
+    audit.append(conn, at_ms=now_ms(), user=settings.party, event=event, success=True, detail=detail)
+    conn.execute("UPDATE admission_version SET version = version + 1 WHERE id = 1")

@@ -1,0 +1,161 @@
+"""Composition: reads the configuration, builds the parts, serves, drains, stops."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from foundation import pki
+from foundation.capture import Capture
+from foundation.logs import get_logger
+from foundation.migrate import upgrade
+from foundation.seal import Sealer
+from foundation.store import Store
+from gm import selftest
+from gm.keystore import KeyStore
+from interparty.client import Peer
+from interparty.server import Running, serve
+from trust_party.admission import Carrier, Directory
+from trust_party.cancellations import Cancellations
+from trust_party.clock import now_ms
+from trust_party.confirmations import Confirmations
+from trust_party.deposits import Deposits
+from trust_party.evidence_log import Evidence
+from trust_party.forwarding import Forwarder
+from trust_party.keys import LOG, create_missing, open_store, signer
+from trust_party.reports import Reports
+from trust_party.restoration import Restoration
+from trust_party.routes import Routes
+from trust_party.settings import TrustSettings
+from trust_party.store import MIGRATIONS
+from trust_party.sweeper import Sweeper
+from trust_party.verification import LiveIndex, Verification
+
+CAPTURE_CHANNEL = "http"
+"""Under which what was received is recorded for leak searches."""
+
+_log = get_logger(__name__)
+
+
+def init(settings: TrustSettings) -> None:
+    """Make what a new trust party needs and does not have: data folder, passphrase, keys, database.
+
+    May be called again; what is there stays. The public keys for other parties are put into
+    `settings.public_folder` as sign-1.pem, log-1.pem and agreement-1.pem. Raises SelfTestError,
+    KeyStoreError, MigrationError, OSError.
+    """
+    selftest.run()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    create_missing(settings)
+    settings.database.touch(mode=0o600)
+    upgrade(settings.database, MIGRATIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustParty:
+    """A trust party that serves."""
+
+    server: Running
+    directory: Directory
+    forwarder: Forwarder
+    live: LiveIndex
+    sweeper: Sweeper
+
+    @property
+    def port(self) -> int:
+        return self.server.port
+
+
+async def run(
+    settings: TrustSettings, stop: asyncio.Event, ready: Callable[[int], None] | None = None
+) -> None:
+    """Serve until `stop` is set, then finish what is under way. `ready` is called with the port when it
+    listens. Raises SelfTestError, KeyStoreError, MigrationError, PkiError, OSError."""
+    async with started(settings) as party:
+        if ready is not None:
+            ready(party.port)
+        await stop.wait()
+
+
+@contextlib.asynccontextmanager
+async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
+    """A trust party for the time of the `async with`."""
+    library = selftest.run()
+    keys = open_store(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        store = Store.open(settings.database, MIGRATIONS)
+        stack.push_async_callback(store.close)
+        capture: Capture | None = None
+        if settings.capture_file is not None:
+            capture = Capture(settings.capture_file)
+            stack.callback(capture.close)
+        sealer = Sealer(keys)
+        evidence = Evidence(keys.current(LOG).sm2, sealer)
+        live = LiveIndex(settings.live_max)
+        await live.load(store)
+        directory = Directory(store, keys)
+        await directory.refresh()
+        forwarder = Forwarder(store, sealer, directory, _connector(settings, keys, directory, capture))
+        forwarder.start()
+        stack.push_async_callback(forwarder.stop)
+        sweeper = Sweeper(store, evidence, live)
+        await sweeper.sweep(now_ms())
+        routes = Routes(
+            store=store,
+            directory=directory,
+            evidence=evidence,
+            deposits=Deposits(settings, store, keys, sealer, evidence, forwarder.deposited),
+            verification=Verification(store, live, keys),
+            restoration=Restoration(store, live),
+            confirmations=Confirmations(store, evidence, live),
+            cancellations=Cancellations(store, evidence, live),
+            reports=Reports(store, evidence),
+        )
+        server = await serve(
+            routes.app(),
+            settings.host,
+            settings.port,
+            pki.server_context(settings.tls.ca, settings.tls.cert, settings.tls.key),
+            keys=directory,
+            signer=signer(settings, keys),
+            capture=_recorder(capture),
+        )
+        stack.push_async_callback(server.stop)
+        for task in (
+            asyncio.create_task(directory.follow(forwarder.start), name="admissions"),
+            asyncio.create_task(sweeper.run(settings.sweep_seconds), name="sweeper"),
+        ):
+            stack.push_async_callback(_cancel, task)
+        _log.info("trust party listens", port=server.port, live=len(live), libcrypto=library)
+        yield TrustParty(server, directory, forwarder, live, sweeper)
+        _log.info("trust party stops")
+
+
+def _recorder(capture: Capture | None) -> Callable[[bytes], None] | None:
+    if capture is None:
+        return None
+    return lambda data: capture.record(CAPTURE_CHANNEL, data)
+
+
+def _connector(
+    settings: TrustSettings, keys: KeyStore, directory: Directory, capture: Capture | None
+) -> Callable[[Carrier], Peer]:
+    context = pki.client_context(settings.tls.ca, settings.tls.cert, settings.tls.key)
+
+    def connect(carrier: Carrier) -> Peer:
+        return Peer(
+            carrier.url,
+            context,
+            signer(settings, keys),
+            directory,
+            party=carrier.id,
+            capture=_recorder(capture),
+        )
+
+    return connect
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,75 @@
+"""The trust party's own keys: what each purpose in the key store is for, and the public halves for others."""
+
+import secrets
+from typing import Final
+
+from foundation.atomic import write_atomic
+from foundation.identities import KeyId
+from foundation.seal import add_missing_keys
+from gm.keystore import Key, KeyStore
+from gm.sm2 import PrivateKey
+from interparty.signed_http import Signer
+from trust_party.settings import TrustSettings
+
+SIGN: Final = "sign"
+"""SM2: responses, requests to carriers, and statements."""
+LOG: Final = "log"
+"""SM2: checkpoints of the evidence log, which it also names."""
+AGREEMENT: Final = "agreement"
+"""SM2: agreement texts are enveloped to it."""
+HTTP_PURPOSE: Final = "http/"
+"""Followed by a carrier's id: HMAC-SM3 shared with that carrier for signed HTTP."""
+
+PASSPHRASE_BYTES: Final = 32
+
+
+def open_store(settings: TrustSettings) -> KeyStore:
+    """Open the key store. Raises KeyStoreError, OSError."""
+    passphrase = settings.keystore.passphrase_file.read_text().strip()
+    return KeyStore.open(settings.keystore.path, passphrase)
+
+
+def create_missing(settings: TrustSettings) -> KeyStore:
+    """Open the key store, with what is missing made: passphrase, file, and every key of its own.
+
+    The public halves are written beside the database. Raises KeyStoreError, OSError.
+    """
+    passphrase_file = settings.keystore.passphrase_file
+    if not passphrase_file.exists():
+        passphrase_file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(passphrase_file, secrets.token_urlsafe(PASSPHRASE_BYTES).encode() + b"\n")
+    if settings.keystore.path.exists():
+        keys = open_store(settings)
+    else:
+        settings.keystore.path.parent.mkdir(parents=True, exist_ok=True)
+        keys = KeyStore.create(settings.keystore.path, passphrase_file.read_text().strip())
+    for purpose in (SIGN, LOG, AGREEMENT):
+        if not keys.keys(purpose):
+            keys.add(purpose, "sm2")
+    add_missing_keys(keys)
+    _write_public(settings, keys)
+    return keys
+
+
+def _write_public(settings: TrustSettings, keys: KeyStore) -> None:
+    settings.public_folder.mkdir(parents=True, exist_ok=True)
+    for purpose in (SIGN, LOG, AGREEMENT):
+        key = keys.current(purpose)
+        pem = key.sm2.public_key.to_pem()
+        write_atomic(settings.public_folder / f"{purpose}-{key.version}.pem", pem, mode=0o644)
+
+
+def key_id(settings: TrustSettings, key: Key) -> str:
+    """The name under which others know one of the trust party's own keys: "ttp/sign/1"."""
+    return str(KeyId(settings.party, key.purpose, key.version))
+
+
+def signer(settings: TrustSettings, keys: KeyStore) -> Signer:
+    """Signs HTTP messages with the current SM2 key."""
+    key = keys.current(SIGN)
+    return Signer(key_id(settings, key), key.sm2)
+
+
+def sign_key(keys: KeyStore) -> PrivateKey:
+    """The current key for statements."""
+    return keys.current(SIGN).sm2

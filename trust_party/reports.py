@@ -1,0 +1,102 @@
+"""Communication evidence: what carriers report under an EDI's id, joined to the AID.
+
+A digest of the content at most, never the content. A report is known by carrier and report id, so that
+sending it again changes nothing. Standard: T/ISC 0049-2024, 6.2.3.2.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from foundation.logs import get_logger
+from foundation.store import Store
+from interparty.messages import Report
+from trust_party.evidence_log import Evidence
+from trust_party.store.rows import padded
+
+_log = get_logger(__name__)
+
+
+class Reports:
+    """Takes reports of communications."""
+
+    def __init__(self, store: Store, evidence: Evidence) -> None:
+        self._store = store
+        self._evidence = evidence
+
+    async def report(self, carrier: str, reports: Sequence[Report], now_ms: int) -> int:
+        """How many of the reports are on record now, from this call or an earlier one.
+
+        The others name an EDI that is not the carrier's, or another enterprise than its consent does:
+        sending them again would not help. Raises StoreBusy, StoreUnavailable.
+        """
+        accepted = await self._store.write(lambda conn: self._keep(conn, carrier, reports, now_ms))
+        if accepted < len(reports):
+            _log.warning("reports refused", carrier=carrier, refused=len(reports) - accepted)
+        return accepted
+
+    def _keep(self, conn: sqlite3.Connection, carrier: str, reports: Sequence[Report], now_ms: int) -> int:
+        aids = _aids(conn, carrier, reports)
+        known = _known(conn, carrier, reports)
+        first_id = self._evidence.next_id(conn)
+        accepted = 0
+        rows: list[tuple[Any, ...]] = []
+        records: list[dict[str, Any]] = []
+        for report in reports:
+            aid = aids.get((report.edi_id, report.enterprise))
+            if report.report_id in known:
+                accepted += 1
+            elif aid is not None:
+                accepted += 1
+                known.add(report.report_id)
+                rows.append(_row(carrier, aid, report, first_id + len(records)))
+                records.append(
+                    {"kind": "COMMUNICATION", "aid": str(aid), "carrier": carrier, **report.fields()}
+                )
+        self._evidence.append(conn, records, now_ms)
+        conn.executemany(
+            "INSERT INTO communications (carrier, report_id, aid, edi_id, channel, direction, access_number,"
+            " result, started_at, ended_at, content_digest, evidence_id)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+        return accepted
+
+
+def _row(carrier: str, aid: int, report: Report, evidence_id: int) -> tuple[Any, ...]:
+    digest = report.content_digest
+    return (
+        carrier,
+        report.report_id,
+        aid,
+        bytes.fromhex(report.edi_id),
+        report.channel,
+        report.direction,
+        report.access_number,
+        report.result,
+        report.started_at,
+        report.ended_at,
+        None if digest is None else bytes.fromhex(digest),
+        evidence_id,
+    )
+
+
+def _aids(conn: sqlite3.Connection, carrier: str, reports: Sequence[Report]) -> dict[tuple[str, str], int]:
+    """AIDs by edi_id and enterprise, of EDIs that are this carrier's."""
+    marks, params = padded([bytes.fromhex(report.edi_id) for report in reports])
+    rows = conn.execute(
+        "SELECT e.edi_id, a.enterprise, a.aid FROM edis e JOIN authorizations a ON a.aid = e.aid"  # noqa: S608
+        f" WHERE e.carrier = ? AND e.edi_id IN ({marks})",
+        [carrier, *params],
+    )
+    return {(row[0].hex(), row[1]): row[2] for row in rows}
+
+
+def _known(conn: sqlite3.Connection, carrier: str, reports: Sequence[Report]) -> set[str]:
+    """Report ids that are on record already."""
+    marks, params = padded([report.report_id for report in reports])
+    rows = conn.execute(
+        f"SELECT report_id FROM communications WHERE carrier = ? AND report_id IN ({marks})",  # noqa: S608
+        [carrier, *params],
+    )
+    return {row[0] for row in rows}

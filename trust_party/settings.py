@@ -1,0 +1,73 @@
+"""Configuration of the trust party (config/trust.toml)."""
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field
+
+from foundation.config import Config, ConfigPath
+from foundation.identities import check_party_id
+from interparty.aid import DEFAULT_PREFIX, check_prefix
+
+DATABASE: Final = "trust.db"
+PUBLIC_FOLDER: Final = "public"
+LOGS_FOLDER: Final = "logs"
+
+
+class TlsSettings(Config):
+    """Certificates for mutual TLS with the other parties, PEM."""
+
+    ca: ConfigPath
+    cert: ConfigPath
+    key: ConfigPath
+
+
+class KeystoreSettings(Config):
+    """The sealed key store and the file that holds its passphrase."""
+
+    path: ConfigPath
+    passphrase_file: ConfigPath
+
+
+class TrustSettings(Config):
+    """Everything a trust party can be told; see config/trust.toml for what each is for."""
+
+    party: Annotated[str, AfterValidator(check_party_id)] = "ttp"
+    """Own party id, the one that the certificate names."""
+    data_dir: ConfigPath
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8443
+    tls: TlsSettings
+    keystore: KeystoreSettings
+    capture_file: ConfigPath | None = None
+    """Where every decrypted byte received is recorded, for leak searches; unset: nowhere."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    aid_prefix: Annotated[str, AfterValidator(check_prefix)] = DEFAULT_PREFIX
+    as_of_days: Annotated[int, Field(ge=0, le=7)] = 1
+    """How many days before today (Asia/Shanghai) an EDI's as-of date may lie."""
+    collected_hours: Annotated[int, Field(ge=1, le=168)] = 24
+    """How old a consent may be when it is deposited."""
+    pending_hours: Annotated[float, Field(gt=0, le=168)] = 24
+    """How long a deposit waits for the subscriber's confirmation before it expires."""
+    term_days_max: Annotated[int, Field(ge=1, le=3660)] = 1098
+    """The longest term that a consent may have."""
+    term_ahead_days: Annotated[int, Field(ge=0, le=366)] = 31
+    """How far ahead a term may begin."""
+    live_max: Annotated[int, Field(ge=0, le=20_000_000)] = 2_000_000
+    """Active AIDs kept in memory, about 600 bytes each; those past it are looked up in the store."""
+    sweep_seconds: Annotated[float, Field(gt=0, le=3600)] = 5.0
+    """How often expiry is looked for. Validity itself is checked on every use."""
+
+    @property
+    def database(self) -> Path:
+        return self.data_dir / DATABASE
+
+    @property
+    def public_folder(self) -> Path:
+        """Where `init` puts the public keys that other parties need."""
+        return self.data_dir / PUBLIC_FOLDER
+
+    @property
+    def logs_folder(self) -> Path:
+        return self.data_dir / LOGS_FOLDER

@@ -1,0 +1,45 @@
+"""Status of AIDs, for the enterprise that owns them. Standard: T/ISC 0049-2024, 6.1.2.2."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from foundation.store import Store
+from interparty.messages import AidStatus
+from trust_party.aids import STATUS, State, state_at
+from trust_party.store.rows import read_in
+
+_BY_AID: Final = (
+    "SELECT aid, enterprise, state, not_before, not_after, pending_until, evidence_id FROM authorizations"
+    " WHERE aid IN ({})"
+)
+
+
+async def statuses(store: Store, enterprise: str, aids: Sequence[str], now_ms: int) -> list[AidStatus]:
+    """The status of each AID, in order; UNKNOWN alike for one never issued and one of another enterprise.
+
+    Raises StoreBusy, StoreUnavailable.
+    """
+    rows = await read_in(store, _BY_AID, [int(aid) for aid in aids])
+    own = {row["aid"]: row for row in rows if row["enterprise"] == enterprise}
+    answers: list[AidStatus] = []
+    for aid in aids:
+        row = own.get(int(aid))
+        if row is None:
+            answers.append(AidStatus(aid=aid, status="UNKNOWN"))
+            continue
+        state = state_at(
+            State(row["state"]),
+            not_after=row["not_after"],
+            pending_until=row["pending_until"],
+            now_ms=now_ms,
+        )
+        answers.append(
+            AidStatus(
+                aid=aid,
+                status=STATUS[state],
+                not_before=row["not_before"],
+                not_after=row["not_after"],
+                evidence_id=str(row["evidence_id"]),
+            )
+        )
+    return answers

@@ -1,0 +1,69 @@
+"""Parties, authorizations with their EDIs, what waits for carriers, communications."""
+
+from alembic import op
+
+from evidence.log import SCHEMA as EVIDENCE_SCHEMA
+from foundation.audit import SCHEMA as AUDIT_SCHEMA
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+# Times are milliseconds since the epoch. *_sealed columns hold SM4-GCM under a data key of the key
+# store, *_index columns a keyed blind index. An EDI is a ciphertext already, to its carrier's key.
+STATEMENTS = [
+    # --- who takes part -----------------------------------------------------------------------------
+    # The version is raised with every admission, so that a running platform sees it.
+    "CREATE TABLE admission_version (id INTEGER PRIMARY KEY, version BIGINT NOT NULL)",
+    "INSERT INTO admission_version (id, version) VALUES (1, 1)",
+    "CREATE TABLE enterprises (id TEXT PRIMARY KEY, name TEXT NOT NULL, admitted_at BIGINT NOT NULL)",
+    """CREATE TABLE carriers (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL, url TEXT NOT NULL, admitted_at BIGINT NOT NULL)""",
+    "CREATE TABLE sign_keys (keyid TEXT PRIMARY KEY, party TEXT NOT NULL, public_key BLOB NOT NULL)",
+    """CREATE TABLE carrier_edi_keys (
+        carrier TEXT NOT NULL, key_id TEXT NOT NULL, public_key BLOB NOT NULL,
+        PRIMARY KEY (carrier, key_id))""",
+    # --- what enterprises signed, whole: the signature is over the list of consents ---------------------
+    """CREATE TABLE deposit_batches (
+        id INTEGER PRIMARY KEY, enterprise TEXT NOT NULL, keyid TEXT NOT NULL, signature BLOB NOT NULL,
+        consents_sm3 BLOB NOT NULL, consents_sealed BLOB, received_at BIGINT NOT NULL)""",
+    # --- authorizations: one row an AID, kept as a tombstone for ever ---------------------------------
+    # Terms of contact are few and shared by many consents.
+    "CREATE TABLE contact_terms (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body TEXT NOT NULL)",
+    """CREATE TABLE authorizations (
+        aid BIGINT PRIMARY KEY, enterprise TEXT NOT NULL, state SMALLINT NOT NULL,
+        not_before BIGINT NOT NULL, not_after BIGINT NOT NULL, pending_until BIGINT NOT NULL,
+        terms_id INTEGER NOT NULL REFERENCES contact_terms (id),
+        key_epoch BIGINT NOT NULL, attempt SMALLINT NOT NULL,
+        batch_id INTEGER NOT NULL REFERENCES deposit_batches (id),
+        consent_sm3 BLOB NOT NULL, consent_sealed BLOB, nonce_index BLOB NOT NULL,
+        evidence_id BIGINT NOT NULL, confirmed_carrier TEXT, confirmed_edi_id BLOB,
+        deposited_at BIGINT NOT NULL, changed_at BIGINT NOT NULL)""",
+    # A consent's nonce is taken once by each enterprise.
+    "CREATE UNIQUE INDEX authorizations_by_nonce ON authorizations (enterprise, nonce_index)",
+    "CREATE INDEX authorizations_pending ON authorizations (pending_until) WHERE state = 1",
+    "CREATE INDEX authorizations_active ON authorizations (not_after) WHERE state = 2",
+    """CREATE TABLE edis (
+        edi_id BLOB PRIMARY KEY, aid BIGINT NOT NULL REFERENCES authorizations (aid),
+        position SMALLINT NOT NULL, carrier TEXT NOT NULL, edi BLOB NOT NULL)""",
+    "CREATE INDEX edis_by_aid ON edis (aid)",
+    "CREATE TABLE agreements (sm3 BLOB PRIMARY KEY, text_sealed BLOB NOT NULL)",
+    # --- deposits on their way to the carrier that is to have them confirmed --------------------------
+    """CREATE TABLE confirmation_outbox (
+        id INTEGER PRIMARY KEY, carrier TEXT NOT NULL, deposit_id TEXT NOT NULL,
+        aid BIGINT NOT NULL REFERENCES authorizations (aid), UNIQUE (aid, carrier))""",
+    "CREATE INDEX confirmation_outbox_by_carrier ON confirmation_outbox (carrier, id)",
+    # --- communications, as carriers reported them -----------------------------------------------------
+    """CREATE TABLE communications (
+        carrier TEXT NOT NULL, report_id TEXT NOT NULL, aid BIGINT NOT NULL, edi_id BLOB NOT NULL,
+        channel TEXT NOT NULL, direction TEXT NOT NULL, access_number TEXT NOT NULL, result TEXT NOT NULL,
+        started_at BIGINT NOT NULL, ended_at BIGINT NOT NULL, content_digest BLOB,
+        evidence_id BIGINT NOT NULL, PRIMARY KEY (carrier, report_id))""",
+    "CREATE INDEX communications_by_aid ON communications (aid, started_at)",
+]
+
+
+def upgrade() -> None:
+    for statement in (*STATEMENTS, *EVIDENCE_SCHEMA, *AUDIT_SCHEMA):
+        op.execute(statement)
