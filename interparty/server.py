@@ -34,6 +34,8 @@ from interparty.signed_http import (
 
 BODY_MAX: Final = 8 * 1024 * 1024
 """Bytes of the largest request body."""
+BODIES_MAX: Final = 256 * 1024 * 1024
+"""Bytes of all request bodies that one listener holds at a time; more are answered 503."""
 HEADER_MAX: Final = 16 * 1024
 """Bytes of request line and headers."""
 CONNECTIONS_MAX: Final = 1000
@@ -129,13 +131,22 @@ class SignedApp:
         self._keys = keys
         self._signer = signer
         self._nonces = nonces
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise RuntimeError("only HTTP is served")
+        parts: list[bytes] = []
+        try:
+            await self._answer(scope, receive, send, parts)
+        finally:
+            self._held -= sum(map(len, parts))
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, parts: list[bytes]) -> None:
         party: str = scope["extensions"][PEER]["party"]
         try:
-            body = await _read_body(scope, receive)
+            await self._read_body(receive, parts)
+            body = b"".join(parts)
             if scope["path"] == HEALTH and scope["method"] == "GET":
                 signer, signature = None, ""
             else:
@@ -153,6 +164,23 @@ class SignedApp:
             )
             headers += [(name.encode(), value.encode()) for name, value in signed.items()]
         await _send_whole(send, status, headers, answer)
+
+    async def _read_body(self, receive: Receive, parts: list[bytes]) -> None:
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _DisconnectedError
+            part: bytes = message.get("body", b"")
+            parts.append(part)
+            size += len(part)
+            self._held += len(part)
+            if size > BODY_MAX:
+                raise SignatureError("body is too long", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            if self._held > BODIES_MAX:
+                raise SignatureError("too many requests at once", HTTPStatus.SERVICE_UNAVAILABLE)
+            if not message.get("more_body", False):
+                return
 
     def _verify(self, scope: Scope, body: bytes, party: str) -> tuple[Signer, str]:
         fields: dict[str, str | None] = {}
@@ -179,22 +207,6 @@ class SignedApp:
 
 class _DisconnectedError(Exception):
     """The peer left before its request was complete."""
-
-
-async def _read_body(scope: Scope, receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _DisconnectedError
-        part: bytes = message.get("body", b"")
-        size += len(part)
-        if size > BODY_MAX:
-            raise SignatureError("body is too long", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        parts.append(part)
-        if not message.get("more_body", False):
-            return b"".join(parts)
 
 
 def _problem(status: int, title: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:

@@ -262,6 +262,20 @@ async def test_a_body_over_the_cap_is_refused(running, context_of, monkeypatch):
     assert answer.startswith(b"HTTP/1.1 413")
 
 
+async def test_bodies_over_what_is_held_at_a_time_are_unavailable(peer, monkeypatch):
+    monkeypatch.setattr(server, "BODIES_MAX", 10)
+    with pytest.raises(PeerUnavailable, match="503"):
+        await ask(peer)
+    monkeypatch.undo()
+    assert await ask(peer)
+
+
+async def test_bodies_are_held_no_longer_than_their_request(peer, monkeypatch):
+    monkeypatch.setattr(server, "BODIES_MAX", 3 * len(ASKED.model_dump_json()))
+    for _ in range(10):
+        assert await ask(peer)
+
+
 async def test_headers_without_end_are_cut_off(running, context_of):
     _, writer = await asyncio.open_connection("127.0.0.1", running.port, ssl=context_of("CMCC", "client"))
     writer.write(b"GET /health HTTP/1.1\r\n")

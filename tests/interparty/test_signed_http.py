@@ -83,6 +83,13 @@ def test_vector_of_a_request_and_its_response():
     assert answered == response["headers"]
 
 
+def test_the_formats_page_shows_the_vector():
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
+    for shown in (VECTOR["request"]["signature_base"], VECTOR["response"]["signature_base"]):
+        assert shown in page
+    assert VECTOR["request"]["body"] in page
+
+
 def test_a_signed_request_is_accepted(signer):
     accepted = verify(signed(signer))
     assert accepted.party == "CMCC"
