@@ -310,10 +310,8 @@ def decode(frame: bytes | memoryview) -> Pdu:
     try:
         # 4.1.2, 4.4.2 and others: a response that reports an error has no body. Peers leave it out with
         # status 0 as well, where message_id is unused (4.6.2): taken as empty fields.
-        if end == HEADER_OCTETS and command_id & RESPONSE_BIT:
-            body = BODY_OF[command_id]()
-        else:
-            body = parser(frame, end)
+        absent = end == HEADER_OCTETS and command_id & RESPONSE_BIT
+        body = BODY_OF[command_id]() if absent else parser(frame, end)
     except _FieldError as error:
         raise PduError(error.status, sequence_number, command_id, error.reason) from None
     except (IndexError, struct.error):

@@ -460,8 +460,8 @@ class CancelBroadcastSmResp(Body):
 
 # fmt: off
 _BODIES: tuple[type[Body], ...] = (
-    BindReceiver, BindReceiverResp, BindTransmitter, BindTransmitterResp, BindTransceiver, BindTransceiverResp,
-    Outbind, Unbind, UnbindResp, EnquireLink, EnquireLinkResp, GenericNack,
+    BindReceiver, BindReceiverResp, BindTransmitter, BindTransmitterResp, BindTransceiver,
+    BindTransceiverResp, Outbind, Unbind, UnbindResp, EnquireLink, EnquireLinkResp, GenericNack,
     SubmitSm, SubmitSmResp, SubmitMulti, SubmitMultiResp, DeliverSm, DeliverSmResp, DataSm, DataSmResp,
     QuerySm, QuerySmResp, CancelSm, CancelSmResp, ReplaceSm, ReplaceSmResp, AlertNotification,
     BroadcastSm, BroadcastSmResp, QueryBroadcastSm, QueryBroadcastSmResp,

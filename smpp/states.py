@@ -1,0 +1,70 @@
+"""Session states and who may send what in which (3.4, 2.2 and table 2-1; 5.0, 2.3 and 2.4)."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final, Literal
+
+from smpp.constants import CommandId as Id
+
+Role = Literal["esme", "mc"]
+
+
+class SessionState(Enum):
+    """3.4, 2.2; OUTBOUND, UNBOUND and CLOSED as 5.0, 2.3 names them."""
+
+    OPEN = "open"
+    OUTBOUND = "outbound"
+    BOUND_TX = "bound_tx"
+    BOUND_RX = "bound_rx"
+    BOUND_TRX = "bound_trx"
+    UNBOUND = "unbound"
+    CLOSED = "closed"
+
+
+BOUND: Final = (SessionState.BOUND_TX, SessionState.BOUND_RX, SessionState.BOUND_TRX)
+
+BOUND_BY: Final[dict[int, SessionState]] = {
+    Id.BIND_TRANSMITTER: SessionState.BOUND_TX,
+    Id.BIND_RECEIVER: SessionState.BOUND_RX,
+    Id.BIND_TRANSCEIVER: SessionState.BOUND_TRX,
+}
+"""The state that a successful bind leads to."""
+
+_UNBOUND_YET = (SessionState.OPEN, SessionState.OUTBOUND)
+_TO_MC = (SessionState.BOUND_TX, SessionState.BOUND_TRX)
+_TO_ESME = (SessionState.BOUND_RX, SessionState.BOUND_TRX)
+
+# Table 2-1, requests only: a response may be sent wherever its request could be received. Tuples, not sets:
+# membership by identity is the cheapest test there is, and it is made once for each PDU.
+_ALLOWED: Final[dict[Role, dict[int, tuple[SessionState, ...]]]] = {
+    "esme": {
+        Id.BIND_TRANSMITTER: _UNBOUND_YET,
+        Id.BIND_RECEIVER: _UNBOUND_YET,
+        Id.BIND_TRANSCEIVER: _UNBOUND_YET,
+        Id.UNBIND: BOUND,
+        Id.ENQUIRE_LINK: BOUND,
+        Id.SUBMIT_SM: _TO_MC,
+        Id.SUBMIT_MULTI: _TO_MC,
+        Id.DATA_SM: _TO_MC,
+        Id.QUERY_SM: _TO_MC,
+        Id.CANCEL_SM: _TO_MC,
+        Id.REPLACE_SM: _TO_MC,
+        Id.BROADCAST_SM: _TO_MC,
+        Id.QUERY_BROADCAST_SM: _TO_MC,
+        Id.CANCEL_BROADCAST_SM: _TO_MC,
+    },
+    "mc": {
+        Id.OUTBIND: (SessionState.OPEN,),
+        Id.UNBIND: BOUND,
+        Id.ENQUIRE_LINK: BOUND,
+        Id.DELIVER_SM: _TO_ESME,
+        Id.DATA_SM: _TO_ESME,
+        Id.ALERT_NOTIFICATION: _TO_ESME,
+    },
+}
+
+
+def may_send(role: Role, command_id: int, state: SessionState) -> bool:
+    """Whether that end may send that request in that state."""
+    return state in _ALLOWED[role].get(command_id, ())
