@@ -1,0 +1,1 @@
+"""A simulated SMSC: ESMEs on one side, the handsets' radio side on the other, a durable store between."""
