@@ -1,0 +1,232 @@
+"""Delivery receipts: building them, and reading every dialect of them (3.4, appendix B and 5.3.2.12).
+
+A receipt's text is a convention, not a format: fields come in any order and case, with dates of ten, twelve
+or fourteen digits, some missing. What the TLVs say goes before what the text says.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from smpp.constants import EsmClass, Tag
+from smpp.constants import MessageState as MessageState
+from smpp.pdu import DataSm, DeliverSm, tlv
+from smpp.segmentation import payload_of
+
+RECEIPT_TEXT_MAX: Final = 1024
+"""Octets of a receipt's text that are read."""
+MESSAGE_ID_MAX: Final = 64
+
+STAT_OF: Final[dict[MessageState, str]] = {
+    MessageState.SCHEDULED: "SCHEDLD",
+    MessageState.ENROUTE: "ENROUTE",
+    MessageState.DELIVERED: "DELIVRD",
+    MessageState.EXPIRED: "EXPIRED",
+    MessageState.DELETED: "DELETED",
+    MessageState.UNDELIVERABLE: "UNDELIV",
+    MessageState.ACCEPTED: "ACCEPTD",
+    MessageState.UNKNOWN: "UNKNOWN",
+    MessageState.REJECTED: "REJECTD",
+    MessageState.SKIPPED: "SKIPPED",
+}
+"""Appendix B, table B-2, and 5.0's two."""
+
+_STATE_OF: Final[dict[str, MessageState]] = {stat: state for state, stat in STAT_OF.items()} | {
+    # Spellings of message centres in the field.
+    "DELIVERED": MessageState.DELIVERED,
+    "DELIVERD": MessageState.DELIVERED,
+    "UNDELIVERABLE": MessageState.UNDELIVERABLE,
+    "UNDELIVERED": MessageState.UNDELIVERABLE,
+    "FAILED": MessageState.UNDELIVERABLE,
+    "REJECTED": MessageState.REJECTED,
+    "ACCEPTED": MessageState.ACCEPTED,
+    "SCHEDULED": MessageState.SCHEDULED,
+    "BUFFERED": MessageState.ENROUTE,
+    "BUFFRED": MessageState.ENROUTE,
+}
+
+_FINAL: Final = frozenset(
+    {
+        MessageState.DELIVERED,
+        MessageState.EXPIRED,
+        MessageState.DELETED,
+        MessageState.UNDELIVERABLE,
+        MessageState.UNKNOWN,
+        MessageState.REJECTED,
+        MessageState.SKIPPED,
+    }
+)
+
+
+@dataclass(slots=True)
+class Receipt:
+    """What became of one message. Dates are naive: the text form tells no time zone."""
+
+    message_id: bytes
+    state: MessageState
+    error: str = "000"
+    """Three characters that are the message centre's own."""
+    submit_date: datetime | None = None
+    done_date: datetime | None = None
+    submitted: int = 1
+    delivered: int = 0
+    text: bytes = b""
+    """The first octets of the message that some centres add."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no other receipt for the message is to come. ACCEPTED is not: a delivery may follow."""
+        return self.state in _FINAL
+
+
+def state_of(stat: str) -> MessageState:
+    """The state of a `stat:` value in any case; UNKNOWN for one that is not known."""
+    return _STATE_OF.get(stat.strip().upper(), MessageState.UNKNOWN)
+
+
+def is_receipt(esm_class: int) -> bool:
+    """Whether that esm_class says delivery receipt or intermediate notification (5.2.12, SMSC to ESME)."""
+    return esm_class & EsmClass.TYPE_MASK in (
+        EsmClass.DELIVERY_RECEIPT,
+        EsmClass.INTERMEDIATE_NOTIFICATION,
+    )
+
+
+def build(receipt: Receipt) -> bytes:
+    """The text of appendix B. A date that is not known is left out with its name."""
+    fields = [
+        b"id:" + receipt.message_id,
+        f"sub:{receipt.submitted:03}".encode(),
+        f"dlvrd:{receipt.delivered:03}".encode(),
+    ]
+    if receipt.submit_date is not None:
+        fields.append(f"submit date:{receipt.submit_date:%y%m%d%H%M}".encode())
+    if receipt.done_date is not None:
+        fields.append(f"done date:{receipt.done_date:%y%m%d%H%M}".encode())
+    fields.append(f"stat:{STAT_OF[receipt.state]}".encode())
+    fields.append(f"err:{receipt.error}".encode())
+    fields.append(b"text:" + receipt.text[:20])
+    return b" ".join(fields)
+
+
+def receipt_tlvs(receipt: Receipt) -> list[tuple[int, bytes]]:
+    """receipted_message_id (a C-octet string, 5.3.2.12) and message_state (5.3.2.35)."""
+    return [
+        (Tag.RECEIPTED_MESSAGE_ID, receipt.message_id + b"\0"),
+        (Tag.MESSAGE_STATE, bytes((receipt.state,))),
+    ]
+
+
+# A value ends at white space; a name may be written with a space or without ("submit date", "submitdate").
+_FIELD = re.compile(
+    rb"\b(id|sub|dlvrd|submit ?date|done ?date|stat|err)\s*:\s*([^\s:]*)(?=\s|$)", re.IGNORECASE
+)
+_TEXT = re.compile(rb"\btext\s*:", re.IGNORECASE)
+_DATES: Final = {10: "%y%m%d%H%M", 12: "%y%m%d%H%M%S", 14: "%Y%m%d%H%M%S"}
+
+
+def _date(raw: bytes) -> datetime | None:
+    form = _DATES.get(len(raw))
+    if form is None or not raw.isdigit():
+        return None
+    try:
+        return datetime.strptime(raw.decode(), form)
+    except ValueError:
+        return None
+
+
+def parse_text(data: bytes) -> Receipt | None:
+    """The receipt in a text; None when it has neither `id:` nor `stat:`. What is missing has its default."""
+    data = data[:RECEIPT_TEXT_MAX]
+    tail = _TEXT.search(data)
+    head = data[: tail.start()] if tail else data
+    found: dict[bytes, bytes] = {}
+    for name, value in _FIELD.findall(head):
+        found.setdefault(name.lower().replace(b" ", b""), value)
+    if b"id" not in found and b"stat" not in found:
+        return None
+    state = state_of(found.get(b"stat", b"").decode("ascii", "replace"))
+    delivered = found.get(b"dlvrd", b"")
+    submitted = found.get(b"sub", b"")
+    return Receipt(
+        message_id=found.get(b"id", b"")[:MESSAGE_ID_MAX],
+        state=state,
+        error=found.get(b"err", b"000").decode("ascii", "replace"),
+        submit_date=_date(found.get(b"submitdate", b"")),
+        done_date=_date(found.get(b"donedate", b"")),
+        submitted=int(submitted) if submitted.isdigit() else 1,
+        delivered=int(delivered) if delivered.isdigit() else int(state is MessageState.DELIVERED),
+        text=data[tail.end() :] if tail else b"",
+    )
+
+
+def parse(body: DeliverSm | DataSm) -> Receipt | None:
+    """The receipt that a deliver_sm or data_sm carries, by text and TLVs; None when it carries none.
+
+    A peer that leaves esm_class at 0 is understood by its TLVs, since nothing else carries them; its text
+    alone is not enough: a person can type one.
+    """
+    named = (tlv(body, Tag.RECEIPTED_MESSAGE_ID) or b"").split(b"\0")[0]
+    told = tlv(body, Tag.MESSAGE_STATE)
+    if not is_receipt(body.esm_class) and not (named and told):
+        return None
+    receipt = parse_text(payload_of(body))
+    if receipt is None:
+        if not named:
+            return None
+        receipt = Receipt(named, MessageState.UNKNOWN)
+    if named:
+        receipt.message_id = named[:MESSAGE_ID_MAX]
+    if told:
+        receipt.state = _state(told[0])
+    return receipt
+
+
+def _state(number: int) -> MessageState:
+    try:
+        return MessageState(number)
+    except ValueError:
+        return MessageState.UNKNOWN
+
+
+class IdForm(Enum):
+    """How a peer writes a message id in one place."""
+
+    RAW = "raw"
+    DECIMAL = "decimal"
+    HEX = "hex"
+
+
+def normalise_id(raw: bytes, form: IdForm = IdForm.RAW) -> bytes:
+    """One canonical form of an id written in that form: decimal digits, for DECIMAL and HEX alike.
+
+    RAW, and what is not a number in its form, is lower case without leading zeros.
+    """
+    text = raw.strip().lower()
+    if form is IdForm.DECIMAL and text.isdigit() and len(text) <= MESSAGE_ID_MAX:
+        return str(int(text)).encode()
+    if form is IdForm.HEX and _is_hex(text):
+        return str(int(text, 16)).encode()
+    return text.lstrip(b"0") or (b"0" if text else b"")
+
+
+def id_forms(raw: bytes) -> tuple[bytes, ...]:
+    """Every form under which a peer may name this id elsewhere, most likely first, none twice.
+
+    As it came, lower case without leading zeros, decimal where it is hex, hex where it is decimal.
+    """
+    text = raw.strip().lower()
+    forms = [raw, normalise_id(raw)]
+    if _is_hex(text):
+        forms.append(str(int(text, 16)).encode())
+    if text.isdigit() and len(text) <= MESSAGE_ID_MAX:
+        forms.append(f"{int(text):x}".encode())
+    return tuple(dict.fromkeys(forms))
+
+
+def _is_hex(text: bytes) -> bool:
+    return 0 < len(text) <= MESSAGE_ID_MAX and all(octet in b"0123456789abcdef" for octet in text)
