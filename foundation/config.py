@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo
 
 from foundation.toml_lines import key_lines, line_of
 
@@ -29,8 +29,8 @@ def _from_folder(path: Path, info: ValidationInfo) -> Path:
     return path if folder is None else folder / path
 
 
-ConfigPath = Annotated[Path, AfterValidator(_from_folder), Field(validate_default=True)]
-"""A path in a configuration file; a relative one, given or default, starts at the file's own folder."""
+ConfigPath = Annotated[Path, AfterValidator(_from_folder)]
+"""A path in a configuration file; a relative one, given or a Config's default, starts at the file's folder."""
 
 
 class ConfigError(Exception):

@@ -19,7 +19,7 @@ class Link(Config):
 class Store(BaseModel):
     """A plain model: its unknown keys are errors too."""
 
-    path: ConfigPath = Path("carrier.db")
+    path: ConfigPath = Field(default=Path("carrier.db"), validate_default=True)
 
 
 class File(Config):
