@@ -1,0 +1,71 @@
+import pytest
+
+from gm.sm2 import PrivateKey, PublicKey
+from tests.trust_party.world import CARRIER, EDI_KEY, HMAC_KEY, Party, People
+from trust_party.admission import AdmissionError, admit_carrier, admit_enterprise
+from trust_party.aids import AID_KEY_PURPOSE
+from trust_party.settings import TrustSettings
+
+
+def carrier_fields(people: People) -> dict[str, object]:
+    return {
+        "edi_key_id": EDI_KEY,
+        "edi_public_pem": people.edi_key.public_key.to_pem(),
+        "sign_public_pem": people.carriers[CARRIER].public_key.to_pem(),
+        "hmac_key": HMAC_KEY,
+    }
+
+
+async def test_a_running_trust_party_sees_an_admission(party: Party) -> None:
+    key = PrivateKey.generate()
+    assert await party.directory.refresh() is False
+    admitted = admit_enterprise(party.settings, "ent-c", "C", key.public_key.to_pem())
+    assert admitted.sign_keyid == "ent-c/sign/1"
+    assert await party.directory.refresh() is True
+    assert party.directory.enterprises["ent-c"].name == "C"
+    found = party.directory.lookup("ent-c/sign/1")
+    assert isinstance(found, PublicKey)
+    assert found == key.public_key
+    assert party.keys.current(AID_KEY_PURPOSE + "ent-c").version == 1
+
+
+async def test_keys_are_known_by_party_purpose_and_version(party: Party) -> None:
+    assert party.directory.lookup("CMCC/http/1") == HMAC_KEY
+    assert isinstance(party.directory.lookup("CMCC/sign/1"), PublicKey)
+    for unknown in ("CMCC/http/2", "CMCC/sign/2", "ent-a/http/1", "XXXX/http/1", "ttp/sign/1", "CMCC", "//"):
+        assert party.directory.lookup(unknown) is None
+
+
+def test_admitting_again_keeps_the_keys_and_a_new_key_gets_the_next_version(
+    settings: TrustSettings, people: People
+) -> None:
+    pem = people.enterprises["ent-a"].public_key.to_pem()
+    assert admit_enterprise(settings, "ent-a", "Renamed", pem).sign_keyid == "ent-a/sign/1"
+    further = PrivateKey.generate().public_key.to_pem()
+    assert admit_enterprise(settings, "ent-a", "Renamed", further).sign_keyid == "ent-a/sign/2"
+    fields = carrier_fields(people) | {"hmac_key": bytes(32)}
+    admitted = admit_carrier(settings, CARRIER, "C", "https://localhost:1", **fields)  # type: ignore[arg-type]
+    assert (admitted.sign_keyid, admitted.http_keyid) == ("CMCC/sign/1", "CMCC/http/2")
+
+
+def test_an_id_has_one_role(settings: TrustSettings, people: People) -> None:
+    with pytest.raises(AdmissionError, match="another role"):
+        admit_enterprise(settings, CARRIER, "C", people.edi_key.public_key.to_pem())
+
+
+@pytest.mark.parametrize(
+    ("carrier", "url", "changed"),
+    [
+        ("CMC", "https://localhost:1", {}),
+        (CARRIER, "http://localhost:1", {}),
+        (CARRIER, "https://localhost:1/path", {}),
+        (CARRIER, "https://localhost:1", {"edi_key_id": "12345"}),
+        (CARRIER, "https://localhost:1", {"sign_public_pem": b"not a key"}),
+        (CARRIER, "https://localhost:1", {"edi_public_pem": PrivateKey.generate().public_key.to_pem()}),
+    ],
+)
+def test_what_is_not_admitted(
+    settings: TrustSettings, people: People, carrier: str, url: str, changed: dict[str, object]
+) -> None:
+    with pytest.raises(AdmissionError):
+        admit_carrier(settings, carrier, "C", url, **(carrier_fields(people) | changed))  # type: ignore[arg-type]

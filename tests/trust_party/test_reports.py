@@ -1,0 +1,51 @@
+import json
+
+from interparty.messages import Report
+from tests.trust_party.world import ACCESS_NUMBER, CARRIER, NOW, OTHER_CARRIER, Party
+
+
+def report(edi_id: str, report_id: str = "r-1", **changed: object) -> Report:
+    fields: dict[str, object] = {
+        "report_id": report_id,
+        "edi_id": edi_id,
+        "enterprise": "ent-a",
+        "channel": "sms",
+        "access_number": ACCESS_NUMBER,
+        "direction": "mt",
+        "result": "DELIVERED",
+        "started_at": NOW,
+        "ended_at": NOW + 5,
+        "content_digest": "ef" * 32,
+    }
+    return Report.model_validate(fields | changed)
+
+
+async def test_a_report_is_joined_to_the_aid_and_becomes_evidence(party: Party) -> None:
+    aid, consent = await party.active()
+    edi_id = consent.edi_ids[0]
+    assert await party.reports.report(CARRIER, [report(edi_id), report(edi_id, "r-2")], NOW) == 2
+    rows = await party.store.read("SELECT aid, report_id, evidence_id FROM communications ORDER BY report_id")
+    assert [(str(row["aid"]), row["report_id"]) for row in rows] == [(aid, "r-1"), (aid, "r-2")]
+    index = rows[1]["evidence_id"]
+    opened = await party.store.write(lambda conn: party.evidence._log.open(conn, index, sealer=party.sealer))
+    record = json.loads(opened.record)
+    assert record["kind"] == "COMMUNICATION"
+    assert record["aid"] == aid
+    assert record["report_id"] == "r-2"
+    assert record["content_digest"] == "ef" * 32
+
+
+async def test_reporting_again_changes_nothing(party: Party) -> None:
+    _, consent = await party.active()
+    one = report(consent.edi_ids[0])
+    assert await party.reports.report(CARRIER, [one, one], NOW) == 2
+    assert await party.reports.report(CARRIER, [one], NOW) == 1
+    assert len(await party.store.read("SELECT 1 FROM communications")) == 1
+
+
+async def test_reports_about_what_is_not_the_carriers_are_not_taken(party: Party) -> None:
+    _, consent = await party.active()
+    edi_id = consent.edi_ids[0]
+    assert await party.reports.report(OTHER_CARRIER, [report(edi_id)], NOW) == 0
+    assert await party.reports.report(CARRIER, [report(edi_id, enterprise="ent-b")], NOW) == 0
+    assert await party.reports.report(CARRIER, [report("00" * 16), report(edi_id)], NOW) == 1
