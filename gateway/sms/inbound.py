@@ -18,10 +18,11 @@ from foundation.store import StoreBusy, StoreUnavailable
 from gateway.accounts.directory import Directory
 from gateway.policy.refusal import Cause
 from gateway.records import metrics
+from gateway.records.reports import put_report
 from gateway.settings import SmsSettings
 from gateway.sms.carrier_messages import put_carrier_text
 from gateway.sms.dispatch import Outgoing
-from gateway.sms.final import Delivery, put_delivery, put_report
+from gateway.sms.final import Delivery, put_delivery
 from gateway.store import edis, inbound, outbox, records
 from gateway.store.courier import Courier, NotNow
 from gateway.store.domain import Domain
