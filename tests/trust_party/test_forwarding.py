@@ -1,0 +1,114 @@
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from interparty.client import PeerProblem, PeerUnavailable
+from interparty.messages import Accepted, ConfirmationRequest, ConfirmationRequests
+from tests.trust_party.world import CARRIER, NOW, Party, deposit_of
+from trust_party import forwarding
+from trust_party.admission import Carrier
+from trust_party.forwarding import Forwarder
+
+
+class FakeCarrier:
+    """The routes of a carrier that answers as `answer` says."""
+
+    def __init__(self, answer: Callable[[list[ConfirmationRequest]], None]) -> None:
+        self._answer = answer
+        self.taken: list[ConfirmationRequest] = []
+        self.calls: list[int] = []
+
+    async def request(
+        self, method: str, path: str, message: ConfirmationRequests, answer: type[Accepted]
+    ) -> Accepted:
+        assert (method, path) == ("POST", "/v1/confirmation-requests")
+        self.calls.append(len(message.requests))
+        self._answer(message.requests)
+        self.taken += message.requests
+        return Accepted(accepted=len(message.requests))
+
+    async def close(self) -> None:
+        pass
+
+
+def start(party: Party, carrier: FakeCarrier) -> Forwarder:
+    quiet = FakeCarrier(lambda requests: None)
+
+    def connect(admitted: Carrier) -> FakeCarrier:
+        return carrier if admitted.id == CARRIER else quiet
+
+    forwarder = Forwarder(party.store, party.sealer, party.directory, connect)
+    forwarder.start()
+    return forwarder
+
+
+@pytest.fixture(autouse=True)
+def at_the_time_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forwarding, "now_ms", lambda: NOW)
+    monkeypatch.setattr(forwarding, "BACKOFF_FIRST_S", 0.001)
+    monkeypatch.setattr(forwarding, "BACKOFF_MAX_S", 0.002)
+
+
+async def emptied(party: Party) -> None:
+    async with asyncio.timeout(5):
+        outbox = "SELECT 1 FROM confirmation_outbox WHERE carrier = ?"
+        while await party.store.read(outbox, (CARRIER,)):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+async def test_the_carrier_gets_consent_enterprise_and_its_edis(party: Party) -> None:
+    carrier = FakeCarrier(lambda requests: None)
+    forwarder = start(party, carrier)
+    deposit = deposit_of(party.people)
+    await party.deposit(deposit)
+    forwarder.deposited({CARRIER})
+    await emptied(party)
+    request = carrier.taken[0]
+    assert request.consent == deposit.consent
+    assert request.edis == deposit.edis
+    assert request.enterprise_name == "Enterprise ent-a"
+    await forwarder.stop()
+
+
+async def test_what_a_carrier_does_not_take_now_it_gets_later(party: Party) -> None:
+    failures = 3
+
+    def answer(requests: list[ConfirmationRequest]) -> None:
+        nonlocal failures
+        failures -= 1
+        if failures >= 0:
+            raise PeerUnavailable("away")
+
+    carrier = FakeCarrier(answer)
+    await party.deposit(*[deposit_of(party.people) for _ in range(3)])
+    forwarder = start(party, carrier)
+    await emptied(party)
+    assert carrier.calls == [3, 3, 3, 3]
+    assert len(carrier.taken) == 3
+    await forwarder.stop()
+
+
+async def test_one_deposit_that_a_carrier_never_takes_holds_up_no_other(party: Party) -> None:
+    deposits = [deposit_of(party.people, service="Bad" if at == 2 else "Good") for at in range(5)]
+
+    def answer(requests: list[ConfirmationRequest]) -> None:
+        if any(request.consent.service == "Bad" for request in requests):
+            raise PeerProblem(400, "not understood")
+
+    carrier = FakeCarrier(answer)
+    await party.deposit(*deposits)
+    forwarder = start(party, carrier)
+    await emptied(party)
+    assert sorted(request.consent.service for request in carrier.taken) == ["Good"] * 4
+    await forwarder.stop()
+
+
+async def test_a_deposit_that_was_cancelled_meanwhile_is_not_sent(party: Party) -> None:
+    carrier = FakeCarrier(lambda requests: None)
+    await party.deposit(deposit_of(party.people))
+    await party.store.write(lambda conn: conn.execute("UPDATE authorizations SET state = 4") and None)
+    forwarder = start(party, carrier)
+    await emptied(party)
+    assert carrier.calls == []
+    await forwarder.stop()
