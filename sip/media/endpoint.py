@@ -140,7 +140,8 @@ class RtpEndpoint:
         if self._timer is None and self._rtp is not None:
             loop = asyncio.get_running_loop()
             self._due = loop.time()
-            self._report_due = self._due + REPORT_S
+            # RFC 3550, 6.2: the first report comes after half the interval.
+            self._report_due = self._due + REPORT_S / 2
             self._timer = loop.call_soon(self._tick)
 
     def pause(self) -> None:
