@@ -1,0 +1,1 @@
+"""A simulated SIP core (IMS stand-in) between a gateway and the handset fleet."""

@@ -1,0 +1,1 @@
+"""An enterprise's existing systems, simulated: SMPP client, SIP phone and consent backend."""

@@ -1,0 +1,70 @@
+"""How a simulated party reaches another by signed HTTP: certificate, signing key, the other's keys."""
+
+from collections.abc import Callable
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from foundation.config import Config, ConfigPath
+from foundation.pki import client_context
+from gm.sm2 import PrivateKey, PublicKey
+from interparty.client import Peer
+from interparty.signed_http import Signer
+
+
+class PartyLinkSettings(Config):
+    """Where the other party is, and by which keys the two know each other."""
+
+    url: str
+    """https://host:port"""
+    party: str
+    """Id that the other's certificate must name."""
+    ca: ConfigPath
+    cert: ConfigPath
+    key: ConfigPath
+    sign_key_id: str
+    """<party>/<key>/<version> of the key that signs our requests."""
+    sign_key: ConfigPath | None = None
+    """SM2 private key, PEM PKCS#8."""
+    hmac_key: ConfigPath | None = None
+    """HMAC-SM3 key shared with the other party: a file of hexadecimal digits."""
+    peer_keys: dict[str, ConfigPath] = Field(default_factory=dict)
+    """keyid to SM2 public key (PEM) of the other party; answers to SM2-signed requests are under one."""
+
+    @model_validator(mode="after")
+    def _has_one_key(self) -> Self:
+        if (self.sign_key is None) == (self.hmac_key is None):
+            raise ValueError("either sign_key or hmac_key")
+        return self
+
+
+class PeerKeys:
+    """The other party's public keys, from files."""
+
+    def __init__(self, keys: dict[str, PublicKey]) -> None:
+        self._keys = keys
+
+    def lookup(self, keyid: str) -> bytes | PublicKey | None:
+        """See interparty.signed_http.KeyLookup."""
+        return self._keys.get(keyid)
+
+
+def sign_key_of(settings: PartyLinkSettings) -> bytes | PrivateKey:
+    """The key that signs requests. Raises OSError, ValueError, GmError for a file that holds none."""
+    if settings.sign_key is not None:
+        return PrivateKey.from_pem(settings.sign_key.read_bytes())
+    assert settings.hmac_key is not None
+    return bytes.fromhex(settings.hmac_key.read_text().strip())
+
+
+def connect(settings: PartyLinkSettings, capture: Callable[[bytes], None] | None = None) -> Peer:
+    """The other party's routes. `capture` gets every decrypted byte that it sends."""
+    keys = {keyid: PublicKey.from_pem(path.read_bytes()) for keyid, path in settings.peer_keys.items()}
+    return Peer(
+        settings.url,
+        client_context(settings.ca, settings.cert, settings.key),
+        Signer(settings.sign_key_id, sign_key_of(settings)),
+        PeerKeys(keys),
+        party=settings.party,
+        capture=capture,
+    )

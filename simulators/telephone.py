@@ -1,0 +1,458 @@
+"""A telephone with audio on `sip/`: what a fleet of handsets and an enterprise's desk phone share.
+
+One SIP address may serve many lines. A line has a number or user name, a behaviour when it is called and a
+journal of its calls.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from simulators.journal import Journal
+from sip.agent import AgentConfig
+from sip.aio.udp import UdpEndpoint
+from sip.call import Call
+from sip.digest import Credentials
+from sip.events import (
+    CallAnswered,
+    CallCancelled,
+    CallEnded,
+    CallEstablished,
+    CallFailed,
+    CallProgress,
+    CallRequest,
+    Event,
+    IncomingCall,
+    ModificationReceived,
+    RequestReceived,
+)
+from sip.flow import Flow
+from sip.headers import NameAddr
+from sip.media.endpoint import RtpEndpoint
+from sip.sdp import NoCommonCodec, SdpError, Session, make_answer, make_offer, media_address, parse_sdp
+from sip.uri import SipUri, Uri
+
+_log = logging.getLogger(__name__)
+
+LIVE_CALLS_MAX = 5000
+"""Calls of one telephone at once; one more is answered 486."""
+RING_SECONDS_MAX = 180.0
+"""A call that nobody answers is given up by the caller or refused by the called after this."""
+
+CallStateName = Literal["calling", "ringing", "answered", "ended"]
+
+
+class NoSuchCall(Exception):
+    """The line has no call in a state for what was asked."""
+
+
+@dataclass(slots=True)
+class Behaviour:
+    """What a line does when it is called."""
+
+    answer_after: float | None = 0.3
+    """Seconds of ringing before it answers by itself; None: it rings until told."""
+    busy: bool = False
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """One call as its telephone saw it. Times are integer milliseconds since the epoch."""
+
+    id: str
+    direction: Literal["out", "in"]
+    peer: str
+    """User part of the other party's URI: whom was called, or what From showed."""
+    from_uri: str = ""
+    to_uri: str = ""
+    asserted: str | None = None
+    """P-Asserted-Identity as received."""
+    state: CallStateName = "calling"
+    started: int = 0
+    answered: int | None = None
+    ended: int | None = None
+    status: int | None = None
+    """Final status of a call that was not answered."""
+    cause: str | None = None
+    rtp_received: int = 0
+    rtp_sent: int = 0
+    rtcp_received: int = 0
+    tone_heard: bool = False
+    digits: str = ""
+    """What the other side pressed."""
+    index: int = 0
+
+
+@dataclass(slots=True)
+class Line:
+    """One number or user on a telephone."""
+
+    user: str
+    """User part of its URI and contact."""
+    calls: Journal[CallRecord]
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    live_max: int = 1
+    """Calls at once; one more is busy."""
+    live: "list[LiveCall]" = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class LiveCall:
+    """A call that has not ended, with its audio."""
+
+    line: Line
+    record: CallRecord
+    call: Call | None = None
+    media: RtpEndpoint | None = None
+    timer: asyncio.TimerHandle | None = None
+    over: bool = False
+
+
+class Telephone:
+    """One SIP address with the lines behind it."""
+
+    def __init__(
+        self,
+        line_of: Callable[[str], Line | None],
+        *,
+        media_host: str,
+        tap_rtp: Callable[[bytes], None] | None = None,
+        tap_rtcp: Callable[[bytes], None] | None = None,
+        on_other: Callable[[Event], bool] | None = None,
+    ) -> None:
+        self._line_of = line_of
+        self._media_host = media_host
+        self._tap_rtp = tap_rtp
+        self._tap_rtcp = tap_rtcp
+        self._on_other = on_other
+        self._live = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._endpoint: UdpEndpoint
+
+    @classmethod
+    async def open(
+        cls,
+        host: str,
+        port: int,
+        line_of: Callable[[str], Line | None],
+        *,
+        tap_sip: Callable[[bytes], None] | None = None,
+        tap_rtp: Callable[[bytes], None] | None = None,
+        tap_rtcp: Callable[[bytes], None] | None = None,
+        on_other: Callable[[Event], bool] | None = None,
+        user_agent: str = "telephone",
+        symmetric: bool = False,
+    ) -> "Telephone":
+        """Bind `host`:`port` (0: any). `line_of` finds the line of a called user; what is not a call's
+        business goes to `on_other`, which says whether it dealt with it."""
+        telephone = cls(line_of, media_host=host, tap_rtp=tap_rtp, tap_rtcp=tap_rtcp, on_other=on_other)
+        config = AgentConfig(host, port, user_agent=user_agent, calls_max=LIVE_CALLS_MAX, symmetric=symmetric)
+        telephone._endpoint = await UdpEndpoint.open(host, port, telephone._on_event, config, tap=tap_sip)
+        return telephone
+
+    @property
+    def endpoint(self) -> UdpEndpoint:
+        """The SIP socket and its agent."""
+        return self._endpoint
+
+    async def close(self) -> None:
+        """Hang up everything and close all sockets."""
+        self._endpoint.agent.close(self._endpoint.now())
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._endpoint.close()
+
+    # What the person does.
+
+    async def dial(
+        self,
+        line: Line,
+        uri: Uri,
+        *,
+        to: NameAddr,
+        from_: NameAddr,
+        flow: Flow,
+        headers: Sequence[tuple[str, str]] = (),
+        credentials: Credentials | None = None,
+    ) -> CallRecord:
+        """Call `uri` and return the record, which changes as the call goes on. Raises NoSuchCall when the
+        line has no room for another call."""
+        if len(line.live) >= line.live_max or self._live >= LIVE_CALLS_MAX:
+            raise NoSuchCall("the line is busy")
+        peer = to.uri.user or "" if isinstance(to.uri, SipUri) else str(to.uri)
+        record = CallRecord(secrets.token_hex(8), "out", peer, str(from_.uri), str(to.uri), started=_now_ms())
+        live = self._admit(line, record)
+        try:
+            live.media = await self._open_media(live)
+            offer = make_offer(
+                live.media.host, live.media.rtp_port, session_id=secrets.randbits(31), version=1
+            )
+            live.call = self._endpoint.agent.invite(
+                uri,
+                to=to,
+                from_=from_,
+                flow=flow,
+                now=self._endpoint.now(),
+                body=offer.to_bytes(),
+                headers=headers,
+                credentials=credentials,
+                context=live,
+                contact_user=line.user,
+            )
+        except OverflowError:
+            self._over(live, "not-placed")
+            raise NoSuchCall("too many calls") from None
+        line.calls.put(record)
+        return record
+
+    def answer(self, line: Line, call_id: str | None = None) -> CallRecord:
+        """Answer a call that rings here. Raises NoSuchCall."""
+        live = self._find(line, call_id, ("ringing",), "in")
+        self._spawn(self._answer(live))
+        return live.record
+
+    def reject(self, line: Line, call_id: str | None = None, status: int = 603) -> CallRecord:
+        """Refuse a call that rings here. Raises NoSuchCall."""
+        live = self._find(line, call_id, ("ringing",), "in")
+        assert live.call is not None
+        live.call.reject(status, self._endpoint.now())
+        live.record.status = status
+        self._over(live, "rejected")
+        return live.record
+
+    def hangup(self, line: Line, call_id: str | None = None) -> CallRecord:
+        """End a call in whatever state it is. Raises NoSuchCall."""
+        live = self._find(line, call_id, ("calling", "ringing", "answered"))
+        assert live.call is not None
+        live.call.hangup(self._endpoint.now())
+        self._over(live, "hangup")
+        return live.record
+
+    def press(self, line: Line, digits: str, call_id: str | None = None) -> CallRecord:
+        """Press keys in an answered call (RFC 4733). Raises NoSuchCall; ValueError for what is no key."""
+        live = self._find(line, call_id, ("answered",))
+        assert live.media is not None
+        live.media.send_digits(digits)
+        return live.record
+
+    def refresh(self, line: Line) -> None:
+        """Bring the packet counts of the line's live records up to date."""
+        for live in line.live:
+            _count(live)
+
+    # What the network does.
+
+    def _on_event(self, event: Event) -> None:
+        live = getattr(getattr(event, "call", None), "context", None)
+        now = self._endpoint.now()
+        match event:
+            case IncomingCall():
+                self._incoming(event, now)
+            case CallProgress(response=response) if isinstance(live, LiveCall):
+                if live.record.state == "calling" and response.status in (180, 183):
+                    live.record.state = "ringing"
+                    live.line.calls.put(live.record)
+            case CallAnswered(response=response) if isinstance(live, LiveCall):
+                self._remote_media(live, response.body)
+                self._up(live)
+            case CallEstablished(ack=ack) if isinstance(live, LiveCall):
+                if ack.body:
+                    self._remote_media(live, ack.body)
+            case CallFailed(status=status) if isinstance(live, LiveCall):
+                live.record.status = status
+                self._over(live, "failed")
+            case CallCancelled() if isinstance(live, LiveCall):
+                live.record.status = 487
+                self._over(live, "cancelled")
+            case CallEnded(cause=cause) if isinstance(live, LiveCall):
+                self._over(live, cause)
+            case ModificationReceived() if isinstance(live, LiveCall):
+                self._modified(live, event, now)
+            case CallRequest():
+                status = 200 if event.request.method == "INFO" else 405
+                self._endpoint.agent.respond(event.transaction, status, now=now)
+            case RequestReceived() if event.request.method == "OPTIONS":
+                self._endpoint.agent.respond(event.transaction, 200, now=now)
+            case _:
+                handled = self._on_other is not None and self._on_other(event)
+                if not handled and isinstance(event, RequestReceived):
+                    self._endpoint.agent.respond(event.transaction, 405, now=now)
+
+    def _incoming(self, event: IncomingCall, now: float) -> None:
+        call, request = event.call, event.request
+        user = request.uri.user if isinstance(request.uri, SipUri) else None
+        line = self._line_of(user or "")
+        if line is None:
+            return call.reject(404, now)
+        shown = request.from_
+        peer = (shown.uri.user or "") if isinstance(shown.uri, SipUri) else str(shown.uri)
+        record = CallRecord(
+            secrets.token_hex(8),
+            "in",
+            peer,
+            str(shown.uri),
+            str(request.to.uri),
+            request.get("P-Asserted-Identity"),
+            "ringing",
+            _now_ms(),
+        )
+        if line.behaviour.busy or len(line.live) >= line.live_max or self._live >= LIVE_CALLS_MAX:
+            call.reject(486, now)
+            record.state, record.ended, record.status, record.cause = "ended", _now_ms(), 486, "busy"
+            return line.calls.put(record)
+        live = self._admit(line, record)
+        live.call, call.context = call, live
+        call.contact_user = line.user
+        call.ring(now)
+        line.calls.put(record)
+        loop = asyncio.get_running_loop()
+        if line.behaviour.answer_after is not None:
+            live.timer = loop.call_later(line.behaviour.answer_after, lambda: self._spawn(self._answer(live)))
+        else:
+            live.timer = loop.call_later(RING_SECONDS_MAX, self._unanswered, live)
+
+    def _unanswered(self, live: LiveCall) -> None:
+        if live.over or live.call is None:
+            return
+        live.call.reject(480, self._endpoint.now())
+        live.record.status = 480
+        self._over(live, "no-answer")
+
+    async def _answer(self, live: LiveCall) -> None:
+        if live.over or live.media is not None or live.call is None:
+            return
+        live.media = await self._open_media(live)
+        if live.over:  # cancelled while the socket opened
+            await live.media.close()
+            return
+        body = live.call.request.body
+        try:
+            answer = self._describe(live.media, body)
+        except (SdpError, NoCommonCodec):
+            live.call.reject(488, self._endpoint.now())
+            live.record.status = 488
+            return self._over(live, "no-common-codec")
+        if body:
+            self._remote_media(live, body)
+        live.call.answer(answer.to_bytes(), self._endpoint.now())
+        self._up(live)
+
+    @staticmethod
+    def _describe(media: RtpEndpoint, offer: bytes) -> Session:
+        """Our SDP: the answer to `offer`, or an offer when there is none."""
+        session_id = secrets.randbits(31)
+        if not offer:
+            return make_offer(media.host, media.rtp_port, session_id=session_id, version=1)
+        return make_answer(parse_sdp(offer), media.host, media.rtp_port, session_id=session_id, version=1)
+
+    def _modified(self, live: LiveCall, event: ModificationReceived, now: float) -> None:
+        """A re-INVITE: a new address, hold or resume."""
+        if live.media is None or live.call is None:
+            return live.call.reject_modification(488, now) if live.call is not None else None
+        try:
+            answer = self._describe(live.media, event.request.body)
+        except (SdpError, NoCommonCodec):
+            return live.call.reject_modification(488, now)
+        self._remote_media(live, event.request.body)
+        live.call.accept_modification(answer.to_bytes(), now)
+
+    @staticmethod
+    def _remote_media(live: LiveCall, body: bytes) -> None:
+        """Send audio where the other side's SDP says, or stop when it asks for hold."""
+        if live.media is None or not body:
+            return
+        try:
+            session = parse_sdp(body)
+        except SdpError:
+            return
+        audio = next((media for media in session.media if media.kind == "audio" and media.port), None)
+        if audio is None or audio.direction in ("sendonly", "inactive"):
+            return live.media.pause()
+        host, port = media_address(session, audio)
+        live.media.set_remote(host, port)
+        live.media.start()
+
+    def _up(self, live: LiveCall) -> None:
+        if live.timer is not None:
+            live.timer.cancel()
+        if live.media is not None:
+            live.media.start()
+        live.record.state = "answered"
+        live.record.answered = _now_ms()
+        live.line.calls.put(live.record)
+
+    # Inside.
+
+    def _admit(self, line: Line, record: CallRecord) -> LiveCall:
+        live = LiveCall(line, record)
+        line.live.append(live)
+        self._live += 1
+        return live
+
+    def _over(self, live: LiveCall, cause: str) -> None:
+        """The call has ended, once, whoever ended it."""
+        if live.over:
+            return
+        live.over = True
+        if live.timer is not None:
+            live.timer.cancel()
+        live.line.live.remove(live)
+        self._live -= 1
+        live.record.cause = cause
+        live.record.ended = _now_ms()
+        self._spawn(self._close_media(live))
+
+    async def _close_media(self, live: LiveCall) -> None:
+        _count(live)
+        if live.media is not None:
+            await live.media.close()
+            _count(live)
+        live.record.state = "ended"
+        live.line.calls.put(live.record)
+
+    async def _open_media(self, live: LiveCall) -> RtpEndpoint:
+        def on_digit(digit: str) -> None:
+            live.record.digits += digit
+            live.line.calls.put(live.record)
+
+        return await RtpEndpoint.open(
+            self._media_host, tap_rtp=self._tap_rtp, tap_rtcp=self._tap_rtcp, on_digit=on_digit
+        )
+
+    @staticmethod
+    def _find(
+        line: Line,
+        call_id: str | None,
+        states: tuple[CallStateName, ...],
+        direction: Literal["out", "in"] | None = None,
+    ) -> LiveCall:
+        for live in reversed(line.live):
+            record = live.record
+            if call_id not in (None, record.id) or record.state not in states or live.call is None:
+                continue
+            if direction is None or record.direction == direction:
+                return live
+        raise NoSuchCall(f"no call is {' or '.join(states)}")
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _count(live: LiveCall) -> None:
+    media, record = live.media, live.record
+    if media is not None:
+        stats = media.stats
+        record.rtp_sent, record.rtp_received = stats.rtp_sent, stats.rtp_received
+        record.rtcp_received = stats.rtcp_received
+        record.tone_heard = record.tone_heard or media.tone_heard()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
