@@ -1,0 +1,149 @@
+"""Delivery receipts: appendix B, and what message centres make of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smpp.constants import EsmClass, MessageState, Tag
+from smpp.pdu import DeliverSm
+from smpp.receipts import (
+    STAT_OF,
+    IdForm,
+    Receipt,
+    build,
+    id_forms,
+    is_receipt,
+    normalise_id,
+    parse,
+    parse_text,
+    receipt_tlvs,
+    state_of,
+)
+
+DONE = datetime(2026, 11, 24, 12, 30)
+
+
+def test_appendix_b_text() -> None:
+    receipt = Receipt(b"0123456789", MessageState.DELIVERED, "000", DONE, DONE, 1, 1, b"Hello")
+    text = (
+        b"id:0123456789 sub:001 dlvrd:001 submit date:2611241230 done date:2611241230 "
+        b"stat:DELIVRD err:000 text:Hello"
+    )
+    assert build(receipt) == text
+    assert parse_text(text) == receipt
+
+
+@pytest.mark.parametrize("state", list(MessageState))
+def test_every_state_round_trips(state: MessageState) -> None:
+    parsed = parse_text(build(Receipt(b"1", state)))
+    assert parsed is not None
+    assert parsed.state is state
+    assert state_of(STAT_OF[state].lower()) is state
+
+
+DIALECTS = [
+    (
+        b"ID:ab12 SUB:1 DLVRD:1 SUBMIT DATE:20261124123000 DONE DATE:261124123000 STAT:Delivered ERR:0 TEXT:",
+        2,
+    ),
+    (b"id:ab12 stat:EXPIRED", 3),
+    (b"stat:UNDELIV err:027 id:ab12", 5),
+    (b"id: ab12 done date: 2611241230 stat: REJECTD text:", 8),
+    (b"id:ab12 submitdate:2611241230 donedate:2611241230 stat:ACCEPTD", 6),
+    (b"id:ab12 sub:000 dlvrd:000 submit date:0000000000 done date: stat:BUFFRED err:", 1),
+    (b"id:ab12 stat:SOMETHING", 7),
+]
+
+
+@pytest.mark.parametrize(("text", "state"), DIALECTS)
+def test_dialects(text: bytes, state: int) -> None:
+    receipt = parse_text(text)
+    assert receipt is not None
+    assert (receipt.message_id, receipt.state) == (b"ab12", state)
+
+
+def test_the_text_field_is_not_searched() -> None:
+    receipt = parse_text(b"id:1 stat:DELIVRD text:id:2 stat:EXPIRED")
+    assert receipt is not None
+    assert (receipt.message_id, receipt.state) == (b"1", MessageState.DELIVERED)
+    assert receipt.text == b"id:2 stat:EXPIRED"
+
+
+def test_ordinary_text_is_no_receipt() -> None:
+    assert parse_text(b"see you at 8") is None
+    assert parse(DeliverSm(short_message=b"id:1 stat:DELIVRD")) is None
+    assert parse(DeliverSm(esm_class=EsmClass.DELIVERY_RECEIPT, short_message=b"hello")) is None
+
+
+def test_tlvs_go_before_the_text() -> None:
+    receipt = Receipt(b"A1", MessageState.EXPIRED)
+    body = DeliverSm(
+        esm_class=EsmClass.DELIVERY_RECEIPT,
+        short_message=b"id:161 stat:DELIVRD",
+        tlvs=receipt_tlvs(receipt),
+    )
+    parsed = parse(body)
+    assert parsed is not None
+    assert (parsed.message_id, parsed.state) == (b"A1", MessageState.EXPIRED)
+
+
+def test_tlvs_alone_are_a_receipt_even_without_esm_class() -> None:
+    parsed = parse(DeliverSm(tlvs=receipt_tlvs(Receipt(b"A1", MessageState.DELIVERED))))
+    assert parsed is not None
+    assert (parsed.message_id, parsed.state) == (b"A1", MessageState.DELIVERED)
+    assert parse(DeliverSm(tlvs=[(Tag.RECEIPTED_MESSAGE_ID, b"A1\0")])) is None
+
+
+def test_an_unknown_state_number_is_unknown() -> None:
+    parsed = parse(
+        DeliverSm(esm_class=4, tlvs=[(Tag.RECEIPTED_MESSAGE_ID, b"1"), (Tag.MESSAGE_STATE, b"\x63")])
+    )
+    assert parsed is not None
+    assert parsed.state is MessageState.UNKNOWN
+
+
+@given(st.binary(max_size=300))
+def test_any_octets_never_crash_it(data: bytes) -> None:
+    parse_text(data)
+    parse_text(b"id:" + data)
+    parse(DeliverSm(esm_class=4, short_message=data[:255]))
+
+
+def test_5_2_12_types() -> None:
+    assert is_receipt(0x04)
+    assert is_receipt(0x44)
+    assert is_receipt(0x20)
+    assert not is_receipt(0x00)
+    assert not is_receipt(0x08)
+    assert not is_receipt(0x40)
+
+
+def test_only_some_states_are_final() -> None:
+    assert Receipt(b"", MessageState.DELIVERED).is_final
+    assert not Receipt(b"", MessageState.ENROUTE).is_final
+    assert not Receipt(b"", MessageState.ACCEPTED).is_final
+
+
+def test_one_id_has_one_canonical_form() -> None:
+    assert normalise_id(b"00000A1F", IdForm.HEX) == normalise_id(b"2591", IdForm.DECIMAL) == b"2591"
+    assert normalise_id(b"0002591", IdForm.DECIMAL) == b"2591"
+    assert normalise_id(b"00Ab-7", IdForm.RAW) == normalise_id(b"ab-7", IdForm.RAW) == b"ab-7"
+    assert normalise_id(b"ab-7", IdForm.HEX) == b"ab-7"
+    assert normalise_id(b"000") == b"0"
+    assert normalise_id(b"") == b""
+
+
+def test_forms_meet_across_dialects() -> None:
+    assert id_forms(b"00000A1F")[0] == b"00000A1F"
+    assert set(id_forms(b"0A1F")) & set(id_forms(b"2591"))
+    assert set(id_forms(b"0000123")) & set(id_forms(b"123"))
+
+
+@given(st.binary(max_size=64))
+def test_forms_are_few_and_none_twice(raw: bytes) -> None:
+    forms = id_forms(raw)
+    assert len(forms) == len(set(forms)) <= 4
