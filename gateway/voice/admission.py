@@ -1,0 +1,160 @@
+"""What an enterprise may ask of the SIP side at all: its digest, its access number, an AID and audio.
+
+| what comes | answer |
+|---|---|
+| no credentials, or a nonce that is old | 401 with a challenge, SHA-256 first, then MD5 |
+| unknown user or wrong password | 403, one and the same |
+| credentials that break the grammar, a body that is no session description | 400 |
+| From is another enterprise's access number, or the trunk owns none | 403 |
+| Request-URI that names no AID | 404 |
+| no audio in the offer | 488 |
+| over the gateway's or the trunk's calls | 503 with Retry-After |
+| no hop left (Max-Forwards 0) | 483 |
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from dataclasses import dataclass
+
+from gateway.accounts.directory import Directory
+from gateway.policy.refusal import ANSWERS, Case
+from gateway.store.accounts import TrunkRow
+from gateway.voice.egress import Headers
+from gateway.voice.media import describes_audio
+from sip.digest import Authenticator
+from sip.message import Request
+from sip.sdp import SdpError
+from sip.uri import SipUri, TelUri, Uri, bare_host
+
+AID_DIGITS = 18
+NONCE_LIFETIME_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A final answer: status and headers."""
+
+    status: int
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A call that may be asked about."""
+
+    trunk: TrunkRow
+    aid: str
+    access_number: str
+
+
+def rejection(case: Case) -> Rejection:
+    """What refusal.ANSWERS has SIP say."""
+    answer = ANSWERS[case]
+    assert answer.sip is not None
+    retry = answer.retry_after_s
+    return Rejection(answer.sip, [] if retry is None else [("Retry-After", retry)])
+
+
+class Admission:
+    """Decides what needs nobody else's answer."""
+
+    def __init__(self, directory: Directory, realm: str, aid_domain: str) -> None:
+        self._directory = directory
+        self._realm = realm
+        self._aid_domain = aid_domain.lower()
+        self._hosts: frozenset[str] = frozenset((self._aid_domain,))
+        self._any_address = False
+        self._digest = Authenticator(
+            realm, secrets.token_bytes(32), self._ha1, nonce_lifetime=NONCE_LIFETIME_S
+        )
+
+    def listens_on(self, *hosts: str) -> None:
+        """The gateway's own addresses: a Request-URI may name one in the AID domain's place."""
+        self._hosts = frozenset((self._aid_domain, *(host.lower() for host in hosts)))
+        self._any_address = any(_unspecified(host) for host in hosts)
+
+    def _ha1(self, username: str, algorithm: str) -> str | None:
+        trunk = self._directory.trunk(username)
+        if trunk is None or trunk.realm != self._realm:
+            return None
+        return trunk.ha1_sha256 if algorithm == "SHA-256" else trunk.ha1_md5
+
+    def authenticate(self, request: Request, now: float) -> TrunkRow | Rejection:
+        """The trunk whose password the request proves (RFC 7616, RFC 8760; 401 since this is a user agent)."""
+        result = self._digest.verify(request.get_all("Authorization"), request.method, str(request.uri), now)
+        if result.outcome in ("missing", "stale"):
+            stale = result.outcome == "stale"
+            challenges = self._digest.challenges(now, stale=stale)
+            return Rejection(401, [("WWW-Authenticate", challenge) for challenge in challenges])
+        if result.outcome == "malformed":
+            return Rejection(400, [])
+        trunk = self._directory.trunk(result.username or "")
+        if not result.ok or trunk is None:
+            return rejection(Case.CREDENTIALS)
+        return trunk
+
+    def admit(self, request: Request, now: float) -> Admitted | Rejection:
+        """Judge an INVITE of an enterprise."""
+        trunk = self.authenticate(request, now)
+        if isinstance(trunk, Rejection):
+            return trunk
+        if request.max_forwards == 0:
+            return Rejection(483, [])
+        access_number = self._caller(trunk, request.from_.uri)
+        if access_number is None:
+            return rejection(Case.ACCESS_NUMBER)
+        aid = self.aid_of(request.uri)
+        if aid is None:
+            return rejection(Case.AID_REFUSED)
+        if request.body:
+            try:
+                if not describes_audio(request.body):
+                    return rejection(Case.CONTENT)
+            except SdpError:
+                return Rejection(400, [])
+        return Admitted(trunk, aid, access_number)
+
+    def _caller(self, trunk: TrunkRow, uri: Uri) -> str | None:
+        """The access number that the call shows; None where From is another enterprise's, or there is none."""
+        user = number_of(uri)
+        owner = None if user is None else self._directory.access_number(user)
+        if owner is not None and owner.enterprise_id != trunk.enterprise_id:
+            return None
+        return self._directory.caller_of(trunk, user)
+
+    def aid_of(self, uri: Uri) -> str | None:
+        """sip:<aid>@<AID domain or gateway address>, or tel:<aid>;phone-context=<AID domain>."""
+        if isinstance(uri, SipUri):
+            aid = uri.user if self._is_here(uri.host) else None
+        elif isinstance(uri, TelUri):
+            aid = uri.digits if (uri.param("phone-context") or "").lower() == self._aid_domain else None
+        else:
+            aid = None
+        if aid is None or len(aid) != AID_DIGITS or not (aid.isascii() and aid.isdigit()):
+            return None
+        return aid
+
+    def _is_here(self, host: str) -> bool:
+        host = bare_host(host).lower().removesuffix(".")
+        return host in self._hosts or (self._any_address and _is_address(host))
+
+
+def number_of(uri: Uri) -> str | None:
+    """The number that a URI names, without a leading plus; None where it names none."""
+    text = uri.user if isinstance(uri, SipUri) else uri.digits if isinstance(uri, TelUri) else None
+    digits = (text or "").removeprefix("+")
+    return digits if digits.isascii() and digits.isdigit() else None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _unspecified(host: str) -> bool:
+    return _is_address(host) and ipaddress.ip_address(host).is_unspecified

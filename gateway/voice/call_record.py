@@ -1,0 +1,201 @@
+"""A call's record: a row while the call is up; CDR and report in one commit when it ends, or at the next start."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from foundation.store import StoreBusy, StoreUnavailable
+from gateway.records import metrics
+from gateway.records.reports import put_report
+from gateway.store import records
+from gateway.store.domain import Domain
+
+SEAL_CALL = "call"
+
+_log = logging.getLogger(__name__)
+
+
+class Direction(StrEnum):
+    """As it stands in the CDR and in the report."""
+
+    CALL = "call"
+    """From the enterprise to a subscriber."""
+    CALLBACK = "callback"
+    """From a subscriber to an access number."""
+
+
+class Result(StrEnum):
+    """How a call ended, for CDR and report."""
+
+    ANSWERED = "ANSWERED"
+    BUSY = "BUSY"
+    NO_ANSWER = "NO_ANSWER"
+    REJECTED = "REJECTED"
+    CANCELLED = "CANCELLED"
+    UNREACHABLE = "UNREACHABLE"
+    FAILED = "FAILED"
+    MAX_DURATION = "MAX_DURATION"
+    SILENCE = "SILENCE"
+    LOST = "LOST"
+    """A side vanished after the answer."""
+    MEDIA_LOST = "MEDIA_LOST"
+    """The relay had no ports, or ended."""
+    RELEASED = "RELEASED"
+    """The gateway was stopped."""
+    INTERRUPTED = "INTERRUPTED"
+    """The gateway ended without a stop; the record was closed when it came back."""
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """One authorized call. Times in milliseconds since the epoch."""
+
+    id: int
+    direction: Direction
+    enterprise_id: str
+    access_number: str
+    aid: str
+    edi_id: bytes
+    started_at: int
+    answered_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    record: CallRecord
+    result: Result
+    octets: int
+    ended_at: int
+
+
+def insert(conn: sqlite3.Connection, domain: Domain, record: CallRecord, msisdn: str) -> None:
+    """The row that stands while the call is up: written in the commit that authorizes it."""
+    conn.execute(
+        "INSERT INTO call (id, direction, enterprise_id, access_number, aid, edi_id, started_at, answered_at,"
+        " sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            record.id,
+            record.direction,
+            record.enterprise_id,
+            record.access_number,
+            record.aid,
+            record.edi_id,
+            record.started_at,
+            record.answered_at,
+            domain.vault.seal(SEAL_CALL, json.dumps({"msisdn": msisdn}).encode()),
+        ),
+    )
+
+
+def _close(conn: sqlite3.Connection, domain: Domain, end: _End) -> bool:
+    """Row to CDR and report; False when the row is gone, so that no call is billed twice."""
+    record = end.record
+    if conn.execute("DELETE FROM call WHERE id = ?", (record.id,)).rowcount != 1:
+        return False
+    records.put_cdr(
+        conn,
+        records.CdrRow(
+            id=record.id,
+            kind=record.direction,
+            enterprise_id=record.enterprise_id,
+            access_number=record.access_number,
+            aid=record.aid,
+            edi_id=record.edi_id,
+            started_at=record.started_at,
+            answered_at=record.answered_at,
+            ended_at=end.ended_at,
+            result=end.result,
+            octets=end.octets,
+        ),
+    )
+    put_report(conn, domain, record.id, record.edi_id, record.enterprise_id, "voice", record.access_number,
+               record.direction, end.result, record.started_at, end.ended_at)  # fmt: skip
+    return True
+
+
+class CallRecords:
+    """Writes what becomes of calls. What the store cannot take now is kept and written by `retry`.
+
+    Bounded by the calls that are up: while the store does not write, no call is authorized.
+    """
+
+    def __init__(self, domain: Domain, on_trust_rows: Callable[[], None]) -> None:
+        self._domain = domain
+        self._on_trust_rows = on_trust_rows
+        self._under_way: dict[int, _End] = {}
+        self._waiting: dict[int, _End] = {}
+
+    @property
+    def open_ends(self) -> int:
+        """Calls that ended and are not yet on the disk."""
+        return len(self._under_way) + len(self._waiting)
+
+    async def answered(self, record: CallRecord) -> None:
+        """Note the answer before the caller hears of it: from here on the call costs money.
+
+        Raises StoreBusy, StoreUnavailable.
+        """
+        record.answered_at = answered_at = self._domain.now_ms()
+        await self._domain.store.write(
+            lambda conn: (
+                conn.execute(
+                    "UPDATE call SET answered_at = ? WHERE id = ?", (answered_at, record.id)
+                ).rowcount
+            )
+        )
+
+    def close(self, record: CallRecord, result: Result, octets: int) -> None:
+        """The call is over; `octets` of media went through, both ways."""
+        metrics.CALLS.labels(record.direction, result).inc()
+        self._submit(_End(record, result, octets, self._domain.now_ms()))
+
+    def retry(self) -> None:
+        """Hand over again what the store did not take."""
+        waiting, self._waiting = self._waiting, {}
+        for end in waiting.values():
+            self._submit(end)
+
+    def _submit(self, end: _End) -> None:
+        key = end.record.id
+
+        def done(closed: bool | None, error: BaseException | None) -> None:
+            self._under_way.pop(key, None)
+            if error is None:
+                self._on_trust_rows()
+                return
+            _log.warning("a call's record waits to be closed: %s", type(error).__name__)
+            self._waiting[key] = end
+
+        self._under_way[key] = end
+        try:
+            self._domain.store.submit(lambda conn: _close(conn, self._domain, end), done)
+        except (StoreBusy, StoreUnavailable) as error:
+            done(None, error)
+
+    async def close_interrupted(self) -> int:
+        """Close the rows that an earlier run left; how many there were. Raises StoreUnavailable.
+
+        When they really ended is not known: the record says INTERRUPTED, and ends now.
+        """
+        domain, ended_at = self._domain, self._domain.now_ms()
+
+        def op(conn: sqlite3.Connection) -> int:
+            rows = conn.execute(
+                "SELECT id, direction, enterprise_id, access_number, aid, edi_id, started_at, answered_at"
+                " FROM call"
+            ).fetchall()
+            for row in rows:
+                record = CallRecord(row[0], Direction(row[1]), *row[2:])
+                _close(conn, domain, _End(record, Result.INTERRUPTED, 0, ended_at))
+            return len(rows)
+
+        closed = await domain.store.write(op)
+        if closed:
+            _log.warning("%d calls were up when the gateway ended; their records are closed", closed)
+            self._on_trust_rows()
+        return closed

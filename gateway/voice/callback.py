@@ -1,0 +1,328 @@
+"""A call of a subscriber to an access number: who calls is shown to the enterprise as the AID, and as nothing else.
+
+What the core is answered, and what is recorded as the refusal's cause:
+
+| case | answer | cause |
+|---|---|---|
+| not from the configured core's address | 403 | none: not a call of this carrier |
+| no such access number, or none for voice | 404 | UNKNOWN_ACCESS_NUMBER |
+| no P-Asserted-Identity with a number, or Privacy asks to withhold it | 433 | IDENTITY_WITHHELD |
+| a body that is no session description; no audio in it | 400; 488 | none |
+| the subscriber was never contacted from this access number | 404 | NO_CONTACT |
+| opted out, number changed hands, and what else the carrier itself refuses | 404 | OPTED_OUT, SUBSCRIBER_CHANGED … |
+| the trust party gives no AID: expired, revoked | 404 | the trust party's reason |
+| the enterprise has no contact | 480 | ENTERPRISE_UNREACHABLE |
+| over the gateway's or the trunk's calls | 503 with Retry-After | OVER_CALLS |
+| trust party or store not available | 503 with Retry-After | none where the store is gone, else TRUST_UNAVAILABLE |
+| the enterprise's own refusal | its status; a challenge or redirect is 480 | none: a call record says it |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from dataclasses import dataclass
+from enum import StrEnum
+
+from foundation.store import StoreBusy, StoreUnavailable
+from gateway.accounts.directory import Directory
+from gateway.policy.decision import Subscriber, find_subscriber
+from gateway.policy.refusal import Case, Cause, Refusal
+from gateway.records import metrics
+from gateway.store import edis, records
+from gateway.store.accounts import AccessNumberRow, TrunkRow
+from gateway.store.domain import Domain
+from gateway.voice import call_record
+from gateway.voice.admission import Rejection, number_of, rejection
+from gateway.voice.bridge import Bridge, Bridges, Invitation
+from gateway.voice.call_record import CallRecord, Direction
+from gateway.voice.egress import (
+    CORE_SIDE,
+    ENTERPRISE_SIDE,
+    crossing_headers,
+    guarded_address,
+)
+from gateway.voice.media import describes_audio
+from gateway.voice.outbound import MAX_FORWARDS
+from gateway.voice.registration import Registrations
+from interparty.client import PeerProblem, PeerUnavailable
+from interparty.messages import RestoreItem
+from sip.events import IncomingCall
+from sip.flow import Flow
+from sip.headers import HeaderError, NameAddr
+from sip.message import Request
+from sip.sdp import SdpError
+from sip.uri import SipUri, TelUri, Uri
+from trust_client.carrier import CarrierClient
+
+ANONYMITY_DISALLOWED = 433
+"""RFC 5079: an AID would tell the enterprise who calls, and the caller asked not to be known."""
+
+_log = logging.getLogger(__name__)
+
+
+class CallbackCause(StrEnum):
+    """Why a callback did not take place, beside policy's causes and the trust party's reasons."""
+
+    IDENTITY_WITHHELD = "IDENTITY_WITHHELD"
+    ENTERPRISE_UNREACHABLE = "ENTERPRISE_UNREACHABLE"
+    OVER_CALLS = "OVER_CALLS"
+    TRUST_UNAVAILABLE = "TRUST_UNAVAILABLE"
+    TRUST_REFUSED = "REFUSED"
+
+
+@dataclass(frozen=True, slots=True)
+class _Callback:
+    bridge: Bridge
+    owner: AccessNumberRow
+    msisdn: str
+    target: tuple[Uri, Flow]
+
+
+class Callbacks:
+    """Takes the core's INVITEs."""
+
+    def __init__(
+        self,
+        domain: Domain,
+        directory: Directory,
+        trust: CarrierClient,
+        bridges: Bridges,
+        registrations: Registrations,
+        core: Flow,
+        *,
+        aid_domain: str,
+        country_code: str,
+    ) -> None:
+        self._domain = domain
+        self._directory = directory
+        self._trust = trust
+        self._bridges = bridges
+        self._registrations = registrations
+        self._core = core
+        self._aid_domain = aid_domain
+        self._country_code = country_code
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def receive(self, event: IncomingCall, now: float) -> None:
+        """Refuse at once what needs nobody's answer; find the AID for the rest."""
+        request, call = event.request, event.call
+        if (event.flow.host, event.flow.port) != (self._core.host, self._core.port):
+            # Only the core's word on who calls is believed, so nobody else may call here at all.
+            _log.warning("a call from an address that is not the core's was refused")
+            call.reject(403, now)
+            return
+        number = number_of(request.uri) or ""
+        owner = self._directory.access_number(number)
+        trunk = None if owner is None else self._directory.trunk(owner.voice_trunk or "")
+        if owner is None or trunk is None or trunk.enterprise_id != owner.enterprise_id:
+            self._reject(event, now, 404, Cause.UNKNOWN_ACCESS_NUMBER, "", number)
+            return
+        msisdn = asserted_msisdn(request, self._country_code)
+        if msisdn is None:
+            self._reject(
+                event, now, ANONYMITY_DISALLOWED, CallbackCause.IDENTITY_WITHHELD, owner.enterprise_id, number
+            )
+            return
+        malformed = _malformed(request)
+        if malformed is not None:
+            call.reject(malformed, now)
+            return
+        if not self._bridges.room_for(trunk):
+            busy = rejection(Case.CALLS)
+            self._reject(event, now, busy.status, CallbackCause.OVER_CALLS, owner.enterprise_id, number, busy)
+            return
+        target = self._registrations.target(trunk, now)
+        if target is None:
+            self._reject(event, now, 480, CallbackCause.ENTERPRISE_UNREACHABLE, owner.enterprise_id, number)
+            return
+        self._open(event, trunk, owner, msisdn, target)
+
+    def _open(
+        self,
+        event: IncomingCall,
+        trunk: TrunkRow,
+        owner: AccessNumberRow,
+        msisdn: str,
+        target: tuple[Uri, Flow],
+    ) -> None:
+        bridge = self._bridges.open(Direction.CALLBACK, CORE_SIDE, event.call, trunk)
+        task = asyncio.get_running_loop().create_task(
+            self._connect(_Callback(bridge, owner, msisdn, target)), name="callback"
+        )
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, callback: _Callback) -> None:
+        bridge, owner, msisdn = callback.bridge, callback.owner, callback.msisdn
+        write = self._domain.store.write
+        try:
+            found = await write(lambda conn: self._find(conn, owner, msisdn))
+            if isinstance(found, Refusal):
+                _refuse(bridge, Rejection(404, []))
+                return
+            aid, reason = await self._restore(found, owner)
+            if aid is None:
+                cause = reason or CallbackCause.TRUST_UNAVAILABLE
+                await write(lambda conn: self._put_refusal(conn, cause, owner.enterprise_id, owner.number))
+                _refuse(bridge, rejection(Case.NOT_AVAILABLE) if reason is None else Rejection(404, []))
+                return
+            restored = aid
+            record = await write(lambda conn: self._commit(conn, owner, msisdn, restored, found.edi_id))
+            if isinstance(record, Refusal):
+                _refuse(bridge, Rejection(404, []))
+                return
+        except (StoreBusy, StoreUnavailable):
+            _refuse(bridge, rejection(Case.NOT_AVAILABLE))
+            return
+        except Exception:
+            _log.exception("a callback failed")
+            _refuse(bridge, rejection(Case.NOT_AVAILABLE))
+            return
+        bridge.connect(record, msisdn, self._invitation(callback, record))
+
+    def _find(self, conn: sqlite3.Connection, owner: AccessNumberRow, msisdn: str) -> Subscriber | Refusal:
+        """Whom (MSISDN, access number) means; a refusal is recorded in the same commit. Never guess a person."""
+        domain = self._domain
+        index = domain.vault.msisdn_index(msisdn)
+        contact = edis.contact(conn, index, owner.number)
+        found: Subscriber | Refusal
+        if contact is None or contact[1] != owner.enterprise_id:
+            found = Refusal(Case.AID_REFUSED, Cause.NO_CONTACT)
+        else:
+            now = domain.now_ms()
+            found = find_subscriber(conn, domain.vault, contact[0], owner.enterprise_id, now)
+            if isinstance(found, Subscriber) and found.msisdn_index != index:
+                found = Refusal(Case.AID_REFUSED, Cause.SUBSCRIBER_CHANGED)
+        if isinstance(found, Refusal):
+            self._put_refusal(conn, found.cause, owner.enterprise_id, owner.number)
+        return found
+
+    async def _restore(self, found: Subscriber, owner: AccessNumberRow) -> tuple[str | None, str | None]:
+        """(AID, None), (None, why not), or (None, None) when the trust party does not answer."""
+        item = RestoreItem(
+            edi_id=found.edi_id.hex(), enterprise=owner.enterprise_id, access_number=owner.number
+        )
+        try:
+            (answer,) = await self._trust.restore([item])
+        except (PeerUnavailable, PeerProblem) as error:
+            _log.warning("a callback's AID is not known: %s", error)
+            return None, None
+        if answer.aid is not None:
+            return answer.aid, None
+        return None, answer.refusal.reason if answer.refusal is not None else CallbackCause.TRUST_REFUSED
+
+    def _commit(
+        self, conn: sqlite3.Connection, owner: AccessNumberRow, msisdn: str, aid: str, edi_id: bytes
+    ) -> CallRecord | Refusal:
+        # Looked up again: an opt-out may have come while the trust party was asked.
+        found = self._find(conn, owner, msisdn)
+        if isinstance(found, Refusal):
+            return found
+        record = CallRecord(
+            id=self._domain.ids.next(),
+            direction=Direction.CALLBACK,
+            enterprise_id=owner.enterprise_id,
+            access_number=owner.number,
+            aid=aid,
+            edi_id=edi_id,
+            started_at=self._domain.now_ms(),
+        )
+        call_record.insert(conn, self._domain, record, msisdn)
+        return record
+
+    def _invitation(self, callback: _Callback, record: CallRecord) -> Invitation:
+        """The enterprise leg: From is the AID, To the access number; nothing of the core's INVITE is in it
+        but what masking lets cross."""
+        request, msisdn = callback.bridge.caller.call.request, callback.msisdn
+        uri, flow = callback.target
+        from_ = NameAddr(SipUri(record.aid, self._aid_domain))
+        to = NameAddr(SipUri(record.access_number, self._aid_domain))
+        hops = (request.max_forwards or MAX_FORWARDS) - 1
+        headers = [*crossing_headers(ENTERPRISE_SIDE, request, msisdn), ("Max-Forwards", hops)]
+        return Invitation(
+            uri=uri,
+            to=guarded_address("To", to, msisdn),
+            from_=guarded_address("From", from_, msisdn),
+            flow=flow,
+            headers=headers,
+        )
+
+    def _put_refusal(
+        self, conn: sqlite3.Connection, cause: str, enterprise_id: str, access_number: str
+    ) -> None:
+        domain = self._domain
+        records.put_refusal(
+            conn, domain.ids.next(), domain.now_ms(), enterprise_id, "voice", access_number, "", cause
+        )
+
+    def _reject(
+        self,
+        event: IncomingCall,
+        now: float,
+        status: int,
+        cause: str,
+        enterprise_id: str,
+        access_number: str,
+        answer: Rejection | None = None,
+    ) -> None:
+        """A refusal that needed no look-up; it is recorded when the store can."""
+        metrics.REFUSALS.labels("voice").inc()
+        event.call.reject(status, now, headers=[] if answer is None else answer.headers)
+        try:
+            self._domain.store.submit(
+                lambda conn: self._put_refusal(conn, cause, enterprise_id, access_number), _recorded
+            )
+        except (StoreBusy, StoreUnavailable) as error:
+            _recorded(None, error)
+
+    async def stop(self) -> None:
+        """Wait for the look-ups under way."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _recorded(_: None, error: BaseException | None) -> None:
+    if error is not None:
+        _log.warning("a refused callback is not on record: %s", type(error).__name__)
+
+
+def _refuse(bridge: Bridge, answer: Rejection) -> None:
+    metrics.REFUSALS.labels("voice").inc()
+    bridge.refuse(answer.status, answer.headers)
+
+
+def _malformed(request: Request) -> int | None:
+    if request.max_forwards == 0:
+        return 483
+    if not request.body:
+        return None
+    try:
+        return None if describes_audio(request.body) else 488
+    except SdpError:
+        return 400
+
+
+def asserted_msisdn(request: Request, country_code: str) -> str | None:
+    """The caller's number as the core asserts it (RFC 3325 9.1), E.164 digits; never From, which is the
+    caller's own word. None where there is none or the caller wants it withheld."""
+    wishes = {wish.strip().lower() for text in request.get_all("Privacy") for wish in text.split(";")}
+    if wishes - {"", "none"}:
+        return None
+    try:
+        identities = request.addresses("P-Asserted-Identity")
+    except HeaderError:
+        return None
+    for identity in identities:
+        uri = identity.uri
+        text = uri.user if isinstance(uri, SipUri) else uri.digits if isinstance(uri, TelUri) else None
+        number = number_of(uri)
+        if text is None or number is None:
+            continue
+        if text.startswith("+"):
+            return number if 5 <= len(number) <= 15 else None
+        if len(number) == 11 and number.startswith("1"):
+            return country_code + number
+        if number.startswith(country_code) and len(number) <= 15:
+            return number
+    return None

@@ -1,0 +1,105 @@
+"""One call's media: anchored in the relay, and described anew to each side."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from masking.sip_leg import build_sdp, remote_media
+from sip.media.control import MediaControl, MediaPorts, RemoteMedia, Side
+from sip.sdp import parse_sdp
+
+
+def other_side(side: Side) -> Side:
+    return "b" if side == "a" else "a"
+
+
+@dataclass(slots=True)
+class _Shown:
+    """What a side was told last. RFC 3264 8: the version grows when the description changes, and only then."""
+
+    session_id: int
+    version: int = 0
+    body: bytes = b""
+    before: bytes = b""
+
+
+class CallMedia:
+    """Side a is the enterprise, side b the core, whoever called."""
+
+    def __init__(self, control: MediaControl, call_id: str, ports: MediaPorts) -> None:
+        self._control = control
+        self._ports = ports
+        self.call_id = call_id
+        self.held = False
+        """The last description allowed less than both ways: silence is no sign of a dead call."""
+        self._shown: dict[Side, _Shown] = {
+            "a": _Shown(secrets.randbits(62)),
+            "b": _Shown(secrets.randbits(62)),
+        }
+        self._remotes: dict[Side, list[RemoteMedia]] = {"a": [], "b": []}
+
+    @classmethod
+    async def open(cls, control: MediaControl, call_id: str, *, early_from_core: bool) -> CallMedia:
+        """Take ports. Without `early_from_core` what the core sends is withheld until `talk`: ring-back tones
+        and network announcements can name a person. Raises MediaError."""
+        return cls(control, call_id, await control.create(call_id, gate_b=early_from_core))
+
+    async def relay(self, side: Side, body: bytes, signalling_host: str) -> bytes:
+        """Take a side's description; the one that the other side is shown.
+
+        Raises SdpError (a ValueError) for a body that is none, ValueError where nothing in it may cross,
+        MediaError.
+        """
+        theirs = parse_sdp(body)
+        audio = theirs.audio
+        shown = self._shown[other_side(side)]
+        local = self._ports.of(other_side(side))
+
+        def build(version: int) -> bytes:
+            return build_sdp(
+                theirs,
+                host=local.host,
+                rtp_port=local.rtp_port,
+                rtcp_port=local.rtcp_port,
+                session_id=shown.session_id,
+                version=version,
+            ).to_bytes()
+
+        again = build(shown.version)
+        if again != shown.body:
+            again = build(shown.version + 1)
+        remote = remote_media(theirs, signalling_host=signalling_host)
+        await self._control.update(self.call_id, side, remote)
+        if again != shown.body:
+            shown.version, shown.before, shown.body = shown.version + 1, shown.body, again
+        self.held = audio is None or theirs.direction(audio) != "sendrecv"
+        self._remotes[side] = [*self._remotes[side][-1:], remote]
+        return again
+
+    async def revert(self, side: Side) -> None:
+        """The side's last description was refused: what it said before holds. Raises MediaError."""
+        remotes = self._remotes[side]
+        if len(remotes) > 1:
+            remotes.pop()
+            shown = self._shown[other_side(side)]
+            shown.body = shown.before
+            await self._control.update(self.call_id, side, remotes[-1])
+
+    def shown(self, side: Side) -> bytes:
+        """What a side was told last."""
+        return self._shown[side].body
+
+    async def talk(self) -> None:
+        """The call is answered: media of both sides goes through. Raises MediaError."""
+        await self._control.gate(self.call_id, "b", True)
+
+    async def close(self) -> int:
+        """Give the ports back; octets of media that went through, both ways. Raises MediaError."""
+        stats = await self._control.delete(self.call_id)
+        return stats.a.octets + stats.b.octets
+
+
+def describes_audio(body: bytes) -> bool:
+    """Whether an offer holds audio. Raises SdpError."""
+    return parse_sdp(body).audio is not None

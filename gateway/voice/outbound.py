@@ -1,0 +1,147 @@
+"""A call of an enterprise to an AID: admitted, authorized, resolved, recorded; only then the subscriber is called."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from dataclasses import dataclass
+
+from foundation.store import StoreBusy, StoreUnavailable
+from gateway.policy.decision import decide_contact
+from gateway.policy.refusal import Case, Refusal
+from gateway.records import metrics
+from gateway.store import records
+from gateway.store.domain import Domain
+from gateway.voice import call_record
+from gateway.voice.admission import Admission, Admitted, Rejection, rejection
+from gateway.voice.bridge import Bridge, Bridges, Invitation
+from gateway.voice.call_record import CallRecord, Direction
+from gateway.voice.egress import CORE_SIDE, ENTERPRISE_SIDE, Headers, crossing_headers
+from interparty.messages import VerifyItem
+from sip.events import IncomingCall
+from sip.flow import Flow
+from sip.headers import NameAddr
+from sip.message import Request
+from sip.uri import SipUri, host_reference
+from trust_client.verifier import Grant, Refused, Unavailable, Verifier
+
+MAX_FORWARDS = 70
+"""RFC 3261 8.1.1.6: for an INVITE that came without."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Authorized:
+    record: CallRecord
+    msisdn: str
+
+
+class Outbound:
+    """Takes the enterprises' INVITEs. `core` is where subscribers are called."""
+
+    def __init__(
+        self, domain: Domain, admission: Admission, verifier: Verifier, bridges: Bridges, core: Flow
+    ) -> None:
+        self._domain = domain
+        self._admission = admission
+        self._verifier = verifier
+        self._bridges = bridges
+        self._core = core
+
+    def receive(self, event: IncomingCall, now: float) -> None:
+        """Refuse at once what needs nobody's answer; ask about the rest."""
+        admitted = self._admission.admit(event.request, now)
+        if isinstance(admitted, Admitted) and not self._bridges.room_for(admitted.trunk):
+            admitted = rejection(Case.CALLS)
+        if isinstance(admitted, Rejection):
+            if admitted.status != 401:
+                metrics.REFUSALS.labels("voice").inc()
+            event.call.reject(admitted.status, now, headers=admitted.headers)
+            return
+        call = admitted
+        bridge = self._bridges.open(Direction.CALL, ENTERPRISE_SIDE, event.call, call.trunk)
+        self._verifier.submit(
+            VerifyItem(
+                aid=call.aid,
+                enterprise=call.trunk.enterprise_id,
+                channel="voice",
+                access_number=call.access_number,
+            ),
+            lambda answer: self._verified(bridge, call, answer),
+        )
+
+    def _verified(self, bridge: Bridge, call: Admitted, answer: Grant | Refused | Unavailable) -> None:
+        if isinstance(answer, Unavailable):
+            _refuse(bridge, Case.NOT_AVAILABLE)
+            return
+        grant = answer if isinstance(answer, Grant) else None
+        reason = answer.reason if isinstance(answer, Refused) else None
+
+        def op(conn: sqlite3.Connection) -> _Authorized | Refusal:
+            return self._commit(conn, call, grant, reason)
+
+        def done(outcome: _Authorized | Refusal | None, error: BaseException | None) -> None:
+            if error is not None or outcome is None:
+                if not isinstance(error, StoreBusy | StoreUnavailable):
+                    _log.error("call not recorded", exc_info=error)
+                _refuse(bridge, Case.NOT_AVAILABLE)
+            elif isinstance(outcome, Refusal):
+                _refuse(bridge, outcome.case)
+            else:
+                invitation = self._invitation(bridge.caller.call.request, outcome)
+                bridge.connect(outcome.record, outcome.msisdn, invitation)
+
+        # A refusal by the trust party takes the same way through the store as one decided here:
+        # from outside, nothing tells which it was.
+        try:
+            self._domain.store.submit(op, done)
+        except (StoreBusy, StoreUnavailable):
+            _refuse(bridge, Case.NOT_AVAILABLE)
+
+    def _commit(
+        self, conn: sqlite3.Connection, call: Admitted, grant: Grant | None, reason: str | None
+    ) -> _Authorized | Refusal:
+        domain, enterprise_id, now = self._domain, call.trunk.enterprise_id, self._domain.now_ms()
+        found = decide_contact(conn, domain.vault, grant, enterprise_id, call.access_number, now)
+        if isinstance(found, Refusal):
+            records.put_refusal(
+                conn, domain.ids.next(), now, enterprise_id, "voice", call.access_number, call.aid,
+                reason or found.cause,
+            )  # fmt: skip
+            return found
+        record = CallRecord(
+            id=domain.ids.next(),
+            direction=Direction.CALL,
+            enterprise_id=enterprise_id,
+            access_number=call.access_number,
+            aid=call.aid,
+            edi_id=found.edi_id,
+            started_at=now,
+        )
+        call_record.insert(conn, domain, record, found.msisdn)
+        return _Authorized(record, found.msisdn)
+
+    def _invitation(self, request: Request, authorized: _Authorized) -> Invitation:
+        """The core leg: the number in the Request-URI, the access number as who calls (RFC 3325)."""
+        host = host_reference(self._core.host)
+        number = SipUri("+" + authorized.msisdn, host, params=(("user", "phone"),))
+        caller = NameAddr(SipUri(authorized.record.access_number, host))
+        headers: Headers = [
+            *crossing_headers(CORE_SIDE, request, None),
+            ("Max-Forwards", (request.max_forwards or MAX_FORWARDS) - 1),
+            ("P-Asserted-Identity", caller),
+        ]
+        return Invitation(
+            uri=number.replace(port=self._core.port),
+            to=NameAddr(number),
+            from_=caller,
+            flow=self._core,
+            headers=headers,
+        )
+
+
+def _refuse(bridge: Bridge, case: Case) -> None:
+    metrics.REFUSALS.labels("voice").inc()
+    answer = rejection(case)
+    bridge.refuse(answer.status, answer.headers)

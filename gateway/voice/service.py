@@ -1,0 +1,245 @@
+"""Composition of the voice path: two SIP addresses, the relay beside them, and the calls between them."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.accounts.directory import Directory
+from gateway.settings import SipSideSettings, VoiceSettings
+from gateway.store.domain import Domain
+from gateway.voice.admission import Admission
+from gateway.voice.bridge import Bridges
+from gateway.voice.call_record import CallRecords, Result
+from gateway.voice.callback import Callbacks
+from gateway.voice.egress import CORE_SIDE, ENTERPRISE_SIDE
+from gateway.voice.outbound import Outbound
+from gateway.voice.registration import Registrations
+from sip.agent import AgentConfig
+from sip.aio.udp import UdpEndpoint
+from sip.events import Event, IncomingCall, RequestReceived
+from sip.flow import Flow
+from sip.media.control import MediaError, Side
+from sip.media.relay_client import RelayClient, RelayConfig
+from trust_client.carrier import CarrierClient
+from trust_client.verifier import Verifier
+
+SWEEP_S = 1.0
+"""How exact the longest talk and the longest silence are."""
+RELAY_RESTART_S = 1.0
+"""Wait before a relay that ended is started again."""
+DRAIN_S = 3.0
+"""How long a stop waits for the other ends' answers and for the records."""
+UNANSWERED_CALLS = 100
+"""INVITEs beyond `calls_max` that may be under refusal at one time."""
+
+_log = logging.getLogger(__name__)
+
+
+class VoiceService:
+    """SIP towards enterprises and towards the core."""
+
+    def __init__(
+        self,
+        domain: Domain,
+        directory: Directory,
+        verifier: Verifier,
+        trust: CarrierClient,
+        settings: VoiceSettings,
+        *,
+        aid_domain: str,
+        country_code: str,
+        logs_folder: Path,
+        on_trust_rows: Callable[[], None],
+    ) -> None:
+        self._domain = domain
+        self._directory = directory
+        self._verifier = verifier
+        self._trust = trust
+        self._settings = settings
+        self._aid_domain = aid_domain
+        self._country_code = country_code
+        self._logs_folder = logs_folder
+        self._records = CallRecords(domain, on_trust_rows)
+        self._bridges = Bridges(settings, self._records)
+        self._admission = Admission(directory, settings.realm, aid_domain)
+        self._registrations = Registrations(self._admission)
+        self._outbound: Outbound
+        self._callbacks: Callbacks
+        self._relay: RelayClient | None = None
+        self._stopping = False
+        self._sweeper: asyncio.Task[None] | None = None
+        self._restart: asyncio.Task[None] | None = None
+
+    @property
+    def media_running(self) -> bool:
+        """Whether calls can have media."""
+        return self._relay is not None and self._relay.running
+
+    @property
+    def enterprise_address(self) -> tuple[str, int]:
+        """Host and port that enterprises reach, after `start`."""
+        return self._bridges.endpoints[ENTERPRISE_SIDE].local
+
+    @property
+    def core_address(self) -> tuple[str, int]:
+        """Host and port that the core reaches, after `start`."""
+        return self._bridges.endpoints[CORE_SIDE].local
+
+    @property
+    def calls_up(self) -> int:
+        """Calls in every state."""
+        return len(self._bridges)
+
+    async def start(self) -> None:
+        """Close what an earlier run left, start the relay, then listen. Raises OSError, StoreUnavailable."""
+        await self._records.close_interrupted()
+        core = await _resolve(self._settings.core.host, self._settings.core.port)
+        self._outbound = Outbound(self._domain, self._admission, self._verifier, self._bridges, core)
+        self._callbacks = Callbacks(
+            self._domain,
+            self._directory,
+            self._trust,
+            self._bridges,
+            self._registrations,
+            core,
+            aid_domain=self._aid_domain,
+            country_code=self._country_code,
+        )
+        try:
+            await self._start_relay()
+        except MediaError as error:
+            raise OSError(f"voice: {error}") from error
+        # Enterprises are often behind address translation: a call's requests stay on the flow that made it,
+        # which also keeps an enterprise's Contact from sending the gateway anywhere else.
+        await self._listen(ENTERPRISE_SIDE, self._settings.enterprise, symmetric=True)
+        await self._listen(CORE_SIDE, self._settings.core_side, symmetric=False)
+        self._admission.listens_on(self._settings.enterprise.host, self.enterprise_address[0])
+        self._sweeper = asyncio.create_task(self._sweep(), name="voice-sweep")
+        _log.info("SIP listens on port %d for enterprises", self.enterprise_address[1])
+        _log.info("SIP listens on port %d for the core", self.core_address[1])
+
+    async def stop(self) -> None:
+        """Release all calls on both legs, close their records, then the sockets and the relay."""
+        self._stopping = True
+        await _cancelled(self._sweeper, self._restart)
+        self._bridges.release_all(Result.RELEASED)
+        if self._bridges.endpoints:
+            await self._callbacks.stop()
+        await self._drain()
+        for endpoint in self._bridges.endpoints.values():
+            endpoint.close()
+        if self._relay is not None:
+            await self._relay.stop()
+            self._relay = None
+
+    async def _drain(self) -> None:
+        """Until the other ends have answered what releases the calls, and the records are on the disk."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + DRAIN_S
+        while loop.time() < until:
+            legs = sum(len(endpoint.agent.calls) for endpoint in self._bridges.endpoints.values())
+            if not legs and not len(self._bridges) and not self._records.open_ends:
+                return
+            await asyncio.sleep(0.02)
+        _log.warning("calls or their records were still open at the stop: the next start closes the records")
+
+    async def _listen(self, side: Side, address: SipSideSettings, *, symmetric: bool) -> None:
+        config = AgentConfig(
+            address.host,
+            address.port,
+            calls_max=self._settings.calls_max + UNANSWERED_CALLS,
+            ring_max=self._settings.ring_s,
+            symmetric=symmetric,
+        )
+        self._bridges.endpoints[side] = await UdpEndpoint.open(
+            address.host, address.port, functools.partial(self._on_event, side), config
+        )
+
+    def _on_event(self, side: Side, event: Event) -> None:
+        endpoint = self._bridges.endpoints[side]
+        now = endpoint.now()
+        match event:
+            case IncomingCall(call=call) if self._stopping or not self.media_running:
+                call.reject(503, now, headers=[("Retry-After", 2)])
+            case IncomingCall():
+                if side == ENTERPRISE_SIDE:
+                    self._outbound.receive(event, now)
+                else:
+                    self._callbacks.receive(event, now)
+            case RequestReceived(transaction=transaction, request=request):
+                if request.method == "OPTIONS":
+                    endpoint.agent.answer_options(transaction, now)
+                elif request.method == "REGISTER" and side == ENTERPRISE_SIDE:
+                    self._registrations.receive(endpoint.agent, event, now)
+                else:
+                    allow = [("Allow", ", ".join(endpoint.agent.config.allow))]
+                    endpoint.agent.respond(transaction, 405, now=now, headers=allow)
+            case _:
+                self._bridges.handle(event)
+
+    async def _start_relay(self) -> None:
+        media = self._settings.media
+        self._relay = await RelayClient.start(
+            RelayConfig(
+                host_a=media.host,
+                host_b=media.host,
+                port_min=media.port_min,
+                port_max=media.port_max,
+                sessions_max=self._settings.calls_max,
+            ),
+            command=[sys.executable, "-m", "gateway.voice.relay_process", "--logs", str(self._logs_folder)],
+            on_exit=self._relay_ended,
+        )
+        self._bridges.media = self._relay
+
+    def _relay_ended(self, code: int) -> None:
+        """Calls have lost their media: release them, and have a relay for the next ones."""
+        if self._bridges.media is None:
+            return  # it never served: whoever started it is told
+        _log.error("the relay ended with code %d; calls are released", code)
+        self._bridges.media = None
+        self._bridges.release_all(Result.MEDIA_LOST)
+        if not self._stopping:
+            self._restart = asyncio.get_running_loop().create_task(self._relay_again(), name="relay-restart")
+
+    async def _relay_again(self) -> None:
+        while True:
+            await asyncio.sleep(RELAY_RESTART_S)
+            try:
+                await self._start_relay()
+            except (MediaError, OSError) as error:
+                _log.error("the relay does not start: %s", error)
+                continue
+            _log.info("the relay is back")
+            return
+
+    async def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            self._bridges.sweep(loop.time())
+            self._registrations.expire(loop.time())
+            self._records.retry()
+            try:
+                await self._bridges.release_silent(loop.time())
+            except MediaError as error:
+                _log.warning("silence is not known: %s", error)
+
+
+async def _resolve(host: str, port: int) -> Flow:
+    """The core's address, looked up once at the start. Raises OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    return Flow("UDP", str(found[0][4][0]), port)
+
+
+async def _cancelled(*tasks: asyncio.Task[None] | None) -> None:
+    running = [task for task in tasks if task is not None]
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
