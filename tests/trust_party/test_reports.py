@@ -1,7 +1,9 @@
 import json
 
+from evidence.log import EvidenceLog
 from interparty.messages import Report
 from tests.trust_party.world import ACCESS_NUMBER, CARRIER, NOW, OTHER_CARRIER, Party
+from trust_party.keys import LOG
 
 
 def report(edi_id: str, report_id: str = "r-1", **changed: object) -> Report:
@@ -27,7 +29,8 @@ async def test_a_report_is_joined_to_the_aid_and_becomes_evidence(party: Party) 
     rows = await party.store.read("SELECT aid, report_id, evidence_id FROM communications ORDER BY report_id")
     assert [(str(row["aid"]), row["report_id"]) for row in rows] == [(aid, "r-1"), (aid, "r-2")]
     index = rows[1]["evidence_id"]
-    opened = await party.store.write(lambda conn: party.evidence._log.open(conn, index, sealer=party.sealer))
+    log = EvidenceLog(party.keys.current(LOG).sm2)
+    opened = await party.store.write(lambda conn: log.open(conn, index, sealer=party.sealer))
     record = json.loads(opened.record)
     assert record["kind"] == "COMMUNICATION"
     assert record["aid"] == aid

@@ -1,0 +1,53 @@
+import json
+
+import pytest
+
+from evidence.log import EvidenceLog
+from tests.trust_party.world import CARRIER, NOW, Party
+from trust_party.clock import DAY_MS
+from trust_party.keys import LOG
+
+
+async def test_the_life_of_an_authorization_is_on_record_leaf_by_leaf(party: Party) -> None:
+    aid, consent = await party.active()
+    other, _ = await party.active()
+    signed = party.people.cancellation(party.people.carriers[CARRIER], edi_id=consent.edi_ids[0])
+    await party.cancel(CARRIER, signed)
+    await party.sweeper.sweep(NOW + 31 * DAY_MS)
+    log = EvidenceLog(party.keys.current(LOG).sm2)
+    records = []
+    for index in range(6):
+        opened = await party.store.write(lambda conn, at=index: log.open(conn, at, sealer=party.sealer))  # type: ignore[misc]
+        records.append(json.loads(opened.record))
+    assert [(record["kind"], record["aid"]) for record in records] == [
+        ("DEPOSIT", aid),
+        ("CONFIRMATION", aid),
+        ("DEPOSIT", other),
+        ("CONFIRMATION", other),
+        ("CANCELLATION", aid),
+        ("EXPIRY", other),
+    ]
+    assert records[0]["consent"] == consent.fields()
+    assert records[4]["signature"] == signed.signature
+
+
+async def test_the_next_id_is_the_one_that_the_next_record_gets(party: Party) -> None:
+    def op(conn: object) -> tuple[int, list[int]]:
+        first = party.evidence.next_id(conn)  # type: ignore[arg-type]
+        return first, party.evidence.append(conn, [{"kind": "TEST"}] * 3, NOW)  # type: ignore[arg-type]
+
+    for expected in (0, 3):
+        first, ids = await party.store.write(op)
+        assert first == expected
+        assert ids == [expected, expected + 1, expected + 2]
+
+
+async def test_an_inclusion_proof_names_only_a_checkpoint_of_its_own_size(party: Party) -> None:
+    await party.store.write(lambda conn: party.evidence.append(conn, [{"kind": "TEST"}] * 3, NOW))
+    head = await party.store.write(lambda conn: party.evidence.checkpoint(conn, NOW))
+    exact = await party.store.write(lambda conn: party.evidence.inclusion(conn, 0, 3, head))
+    smaller = await party.store.write(lambda conn: party.evidence.inclusion(conn, 0, 2, head))
+    assert exact.checkpoint == head
+    assert smaller.checkpoint is None
+    with pytest.raises(ValueError, match=r".*"):
+        await party.store.write(lambda conn: party.evidence.inclusion(conn, 3, 3, head))
