@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from evidence import merkle
@@ -140,7 +142,7 @@ async def test_a_consent_given_to_another_enterprise_is_refused(party: Party) ->
         ({"edi_ids": ["00" * 16]}, "EDI_IDS"),
     ],
 )
-async def test_consents_out_of_bounds(party: Party, changed: dict[str, object], error: str | None) -> None:
+async def test_consents_out_of_bounds(party: Party, changed: dict[str, Any], error: str | None) -> None:
     assert (await party.deposit(deposit_of(party.people, **changed)))[0].error == error
 
 

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from foundation.seal import Sealer
 from foundation.store import Store
@@ -200,7 +201,7 @@ class Party:
         signed = [self.people.sign_confirmation(one, carrier) for one in statements_]
         return await self.confirmations.confirm(self.directory.carriers[carrier], signed, now)
 
-    async def active(self, **changed: object) -> tuple[str, Consent]:
+    async def active(self, **changed: Any) -> tuple[str, Consent]:
         """The AID of a deposit that its subscriber confirmed."""
         deposit = deposit_of(self.people, **changed)
         result = (await self.deposit(deposit, enterprise=deposit.consent.enterprise))[0]
