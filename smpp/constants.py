@@ -29,6 +29,8 @@ VERSION_5_0: Final = 0x50
 class CommandId(IntEnum):
     """5.1.2.1 and 5.0, 4.7.5."""
 
+    __hash__ = int.__hash__  # Enum's own is written in Python, and each PDU is looked up by its id
+
     GENERIC_NACK = 0x8000_0000
     BIND_RECEIVER = 0x0000_0001
     BIND_RECEIVER_RESP = 0x8000_0001

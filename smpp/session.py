@@ -64,6 +64,9 @@ BIND_ATTEMPTS_MAX: Final = 3
 # 5.1.3: the statuses that tell each kind of sender to come back later.
 _TRY_LATER: Final[dict[Role, int]] = {"mc": Status.ESME_RTHROTTLED, "esme": Status.ESME_RX_T_APPN}
 
+_LINK_REQUESTS: Final = frozenset({Id.ENQUIRE_LINK, Id.UNBIND})
+"""Requests in a bound state that the session answers by itself."""
+
 _OWN: Final = object()
 """Context of the session's own requests (bind, unbind, enquire_link): they are outside the window."""
 
@@ -327,14 +330,15 @@ class Session:
     def _receive_request(self, pdu: Pdu, command_id: int, frame: bytes, now: float) -> None:
         """A request that the bound state allows."""
         sequence_number = pdu.sequence_number
-        if command_id == Id.ENQUIRE_LINK:
-            self._out.append(encode_body(EnquireLinkResp(), sequence_number))
-        elif command_id == Id.UNBIND:
-            self._receive_unbind(sequence_number, now)
+        if command_id in _LINK_REQUESTS:
+            if command_id == Id.ENQUIRE_LINK:
+                self._out.append(encode_body(EnquireLinkResp(), sequence_number))
+            else:
+                self._receive_unbind(sequence_number, now)
         elif self._unbind_request is not None:
             # 3.4, 4.2: after unbind the sender sends no further request.
             self._refuse(pdu, Status.ESME_RINVBNDSTS, "request after unbind")
-        elif command_id == Id.ALERT_NOTIFICATION:
+        elif command_id not in RESPONSE_OF:  # alert_notification
             self._last_transaction = now
             self._queued.append(RequestReceived(pdu, frame))
         elif self._draining or self._inbound_count >= self.config.inbound_window:

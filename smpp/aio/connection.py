@@ -25,7 +25,7 @@ from smpp.states import Role, SessionState
 
 log = logging.getLogger(__name__)
 
-WRITE_BUFFER_HIGH: Final = 1_048_576
+WRITE_BUFFER_HIGH: Final = 4_194_304
 """Octets waiting for the peer to read them, above which we stop reading from it."""
 CLOSE_LINGER_S: Final = 5.0
 """How long the last octets may wait for a peer that does not read, before the connection is cut."""
