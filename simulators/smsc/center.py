@@ -5,6 +5,7 @@ kept until the ESME answers it. MO: a handset's submit_sm is committed, acknowle
 ESME whose route matches has answered it. A restart goes on where the store says.
 """
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -34,6 +35,10 @@ from smpp.pdu import (
 from smpp.times import TimeFormatError, format_absolute, parse_time
 
 _log = logging.getLogger(__name__)
+
+ADMITTED_BACKLOG_MAX = 10_000
+"""Operations that wait for the disk, above which submit_sm is answered ESME_RTHROTTLED; the rest of the
+store's queue is kept for the ends of messages that were accepted."""
 
 HANDSETS = "handsets"
 """Name of the queue towards the radio side, whatever the fleet's system_id."""
@@ -97,6 +102,8 @@ class Center:
             return connection.reject(pdu, CommandStatus.ESME_RINVDSTADR)
         if len(self._open) >= OPEN_MAX:
             return connection.reject(pdu, CommandStatus.ESME_RMSGQFUL)
+        if self._store.backlog >= ADMITTED_BACKLOG_MAX:
+            return connection.reject(pdu, CommandStatus.ESME_RTHROTTLED)
         try:
             due_at, expires_at = self._times(body, now)
         except TimeFormatError:
@@ -169,16 +176,19 @@ class Center:
         message = self._waiting(account, body.message_id)
         if message is None or message.body.source_addr != body.source_addr:
             return connection.reject(pdu, CommandStatus.ESME_RREPLACEFAIL)
-        old = message.body
-        old.short_message = body.short_message
-        old.registered_delivery = body.registered_delivery
-        old.sm_default_msg_id = body.sm_default_msg_id
-        old.schedule_delivery_time = body.schedule_delivery_time or old.schedule_delivery_time
-        old.validity_period = body.validity_period or old.validity_period
         try:
-            message.due_at, message.expires_at = self._times(old, self._clock())
+            due_at, expires_at = self._times(body, self._clock())
         except TimeFormatError:
             return connection.reject(pdu, CommandStatus.ESME_RINVEXPIRY)
+        # An empty time leaves the message's own as it is.
+        message.due_at = due_at if body.schedule_delivery_time else message.due_at
+        message.expires_at = expires_at if body.validity_period else message.expires_at
+        message.body = dataclasses.replace(
+            message.body,
+            short_message=body.short_message,
+            registered_delivery=body.registered_delivery,
+            sm_default_msg_id=body.sm_default_msg_id,
+        )
         PeerQueue.discard(message)
         self._offer(message)
         self._write(
@@ -191,8 +201,7 @@ class Center:
         """Offer what is due and end what has outlived its validity. Call about every 50 ms."""
         now = self._clock()
         for message in self._later.pop_due(now):
-            # A heap entry goes stale when its message was finished, replaced or offered meanwhile.
-            if message.is_open and message.due_at <= now and not message.in_flight:
+            if message.is_open and not message.in_flight:
                 self._offer(message)
 
     def expire(self) -> None:
@@ -209,7 +218,7 @@ class Center:
 
     # Inside.
 
-    def _times(self, body: SubmitSm, now: int) -> tuple[int, int]:
+    def _times(self, body: SubmitSm | ReplaceSm, now: int) -> tuple[int, int]:
         """(due, expires) in milliseconds since the epoch. Raises TimeFormatError."""
         moment = datetime.fromtimestamp(now / 1000, UTC)
         due = parse_time(body.schedule_delivery_time, moment)

@@ -89,10 +89,12 @@ class DueHeap:
         return self._heap[0][0] if self._heap else None
 
     def pop_due(self, now_ms: int) -> list[Message]:
-        """Every message that is due. One that was changed or finished meanwhile is the caller's to drop."""
+        """Every message that is due. One whose ``due_at`` was changed meanwhile has another place or none."""
         due = []
         while self._heap and self._heap[0][0] <= now_ms:
-            due.append(heapq.heappop(self._heap)[2])
+            due_at, _, message = heapq.heappop(self._heap)
+            if message.due_at == due_at:
+                due.append(message)
         return due
 
 
