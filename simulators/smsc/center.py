@@ -49,6 +49,21 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+class BadTime(ValueError):
+    """A time field that cannot be read; `status` is the field's own."""
+
+    def __init__(self, status: CommandStatus) -> None:
+        super().__init__(status.name)
+        self.status = status
+
+
+def _parsed(raw: bytes, now: datetime, status: CommandStatus) -> datetime | None:
+    try:
+        return parse_time(raw, now)
+    except TimeFormatError:
+        raise BadTime(status) from None
+
+
 class Center:
     """All messages of one SMSC. Lives on the event loop; the server shell hands it PDUs and ticks."""
 
@@ -106,8 +121,8 @@ class Center:
             return connection.reject(pdu, CommandStatus.ESME_RTHROTTLED)
         try:
             due_at, expires_at = self._times(body, now)
-        except TimeFormatError:
-            return connection.reject(pdu, CommandStatus.ESME_RINVEXPIRY)
+        except BadTime as error:
+            return connection.reject(pdu, error.status)
         final: Final | None = None
         if not from_handset:
             outcome, delay = self._draw.next()
@@ -178,8 +193,8 @@ class Center:
             return connection.reject(pdu, CommandStatus.ESME_RREPLACEFAIL)
         try:
             due_at, expires_at = self._times(body, self._clock())
-        except TimeFormatError:
-            return connection.reject(pdu, CommandStatus.ESME_RINVEXPIRY)
+        except BadTime as error:
+            return connection.reject(pdu, error.status)
         # An empty time leaves the message's own as it is.
         message.due_at = due_at if body.schedule_delivery_time else message.due_at
         message.expires_at = expires_at if body.validity_period else message.expires_at
@@ -219,10 +234,10 @@ class Center:
     # Inside.
 
     def _times(self, body: SubmitSm | ReplaceSm, now: int) -> tuple[int, int]:
-        """(due, expires) in milliseconds since the epoch. Raises TimeFormatError."""
+        """(due, expires) in milliseconds since the epoch. Raises BadTime."""
         moment = datetime.fromtimestamp(now / 1000, UTC)
-        due = parse_time(body.schedule_delivery_time, moment)
-        expires = parse_time(body.validity_period, moment)
+        due = _parsed(body.schedule_delivery_time, moment, CommandStatus.ESME_RINVSCHED)
+        expires = _parsed(body.validity_period, moment, CommandStatus.ESME_RINVEXPIRY)
         due_at = int(due.timestamp() * 1000) if due else now
         if expires is not None:
             return due_at, int(expires.timestamp() * 1000)
