@@ -161,6 +161,21 @@ def _bcd(swapped: bool) -> _Reader:
     return read
 
 
+@lru_cache(maxsize=16)
+def _decimal_pattern(shortest: int) -> re.Pattern[bytes]:
+    return re.compile(rb"[0-9]{%d,}" % shortest)
+
+
+def _swapped_pairs(data: bytes, shortest: int) -> Iterator[_Run]:
+    """Swapped semi-octets written out as text: the two digits of each pair change places."""
+    for match in _decimal_pattern(shortest).finditer(data):
+        for phase in (0, 1):
+            text = match[0][phase:]
+            pairs = bytearray(text[: len(text) - len(text) % 2])
+            pairs[0::2], pairs[1::2] = pairs[1::2], pairs[0::2]
+            yield _Run(match.start(), bytes(pairs))
+
+
 # RFC 4733 in RTP: version 2 without extension or CSRC, a dynamic payload type, and one event of four octets.
 _RTP_EVENT = re.compile(
     rb"\x80[\x60-\x7f\xe0-\xff](?P<sequence>..)(?P<timestamp>.{4})(?P<ssrc>.{4})"
@@ -211,6 +226,7 @@ READERS: dict[str, _Reader] = {
     "chinese utf-16-be": _glyphs(
         [numeral.encode("utf-16-be") for numeral in "零一二三四五六七八九"], rb"\x00[ \-]"
     ),
+    "swapped pairs": _swapped_pairs,
     "bcd": _bcd(swapped=False),
     "bcd swapped": _bcd(swapped=True),
     "telephone events": _rtp_events,
@@ -398,13 +414,18 @@ def find(data: bytes, numbers: Numbers, *, limit: int = HITS_MAX) -> list[Hit]:
 
 
 # Short words, decimal runs and at most one state octet after a C-octet string: a receipt's text, an address, a
-# message id. Nothing but plain digits fits into it: base64 of a number takes eight letters.
-_PLAIN = re.compile(rb"(?:(?:[A-Za-z]{1,7}|[0-9]+)(?:[ :.+\-]+|(?=\x00)|\Z))*(?:\x00\n[\x00-\x09])?")
+# message id. A number fits into it only as its digits or their pairs swapped: base64 takes eight letters,
+# hexadecimal of characters 22 digits, and an integer of eight octets has zeros at an end.
+_PLAIN = re.compile(
+    rb"(?:(?:[A-Za-z]{1,7}|(?!0000)(?![0-9]*0000(?![0-9]))[0-9]{1,21})(?:[ :.+\-]+|(?=\x00)|\Z))*"
+    rb"(?:\x00\n[\x00-\x09])?"
+)
+_PLAIN_READERS = ("ascii", "swapped pairs")
 
 
 def first(data: bytes, numbers: Numbers) -> Hit | None:
     """The first hit: as `find`, with a short way for the plain fields that a guard sees with every message."""
-    readers = ("ascii",) if _PLAIN.fullmatch(data) else READERS
+    readers = _PLAIN_READERS if _PLAIN.fullmatch(data) else READERS
     return next(_hits(data, numbers, readers, 0, "", 0), None)
 
 

@@ -67,7 +67,8 @@ class RemoteMedia:
     also_from: tuple[str, ...] = ()
     """Other addresses that packets may come from, because of NAT: the one that signalling comes from."""
     clock_rates: Mapping[int, int] = field(default_factory=dict)
-    """Payload type to clock rate in Hz, as negotiated; other payload types are dropped. Empty: any, 8000."""
+    """Payload type to clock rate in Hz, for jitter; 8000 for others, since a side may send by the numbers of
+    the other side's answer (RFC 3264, section 5.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class SideStats:
     jitter_ms: float
     ssrc_changes: int
     refused: int
-    """Datagrams dropped: another source, no RTP, another payload type, over the rate."""
+    """Datagrams dropped: another source, no RTP, over the rate."""
     forwarded: int
     silent_s: float
     """Seconds since the last RTP packet, or since the call's creation where none came."""

@@ -151,7 +151,6 @@ class Leg:
         if not _HEADER.size <= size <= rtp.MAX_PACKET_OCTETS:
             return self._refuse()
         first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(data)
-        payload_type = second & 0x7F
         payload = data[_HEADER.size :]
         # The plain case: version 2, no padding, extension or CSRC, and not RTCP on the wrong port.
         if first != 0x80 or 192 <= second <= 223:
@@ -159,9 +158,8 @@ class Leg:
                 payload = rtp.parse(data).payload
             except rtp.RtpError:
                 return self._refuse()
-        clock_rate = self.clock_rates.get(payload_type, 0) if self.clock_rates else DEFAULT_CLOCK_RATE
         # Only a packet that is valid in itself may latch.
-        if not clock_rate or not self.rtp.accepts(source):
+        if not self.rtp.accepts(source):
             return self._refuse()
         if now - self._window >= 1.0:
             self._window, self._count = now, 0
@@ -170,6 +168,7 @@ class Leg:
             return self._refuse()
         current = self._current
         if current is None or current.reception.ssrc != ssrc:
+            clock_rate = self.clock_rates.get(second & 0x7F, DEFAULT_CLOCK_RATE)
             current = self._change_source(ssrc, sequence, clock_rate)
         octets = len(payload)
         current.reception.receive(sequence, timestamp, octets, now)

@@ -1,0 +1,264 @@
+"""The bodies and headers that cross between the two SIP legs of a call: built from typed values."""
+
+import ipaddress
+import re
+from typing import Final
+
+from masking.sip_rules import HEADER_RULES, shown_status
+from sip.media.control import RemoteMedia
+from sip.message import Request, Response
+from sip.sdp import Attribute, Codec, Media, Origin, Session, connection_of, media_address
+
+__all__ = [
+    "CODECS",
+    "HEADER_RULES",
+    "build_info",
+    "build_sdp",
+    "core_headers",
+    "enterprise_headers",
+    "enterprise_status",
+    "remote_media",
+]
+
+UNSPECIFIED = "0.0.0.0"  # noqa: S104 - RFC 3264, 8.4: the old form of hold; never bound
+
+_AMR = (
+    "octet-align",
+    "mode-set",
+    "mode-change-period",
+    "mode-change-capability",
+    "mode-change-neighbor",
+    "max-red",
+    "crc",
+    "robust-sorting",
+    "interleaving",
+    "channels",
+)
+_EVS = (
+    "evs-mode-switch",
+    "hf-only",
+    "dtx",
+    "dtx-recv",
+    "max-red",
+    "channels",
+    "cmr",
+    "br",
+    "br-send",
+    "br-recv",
+    "bw",
+    "bw-send",
+    "bw-recv",
+    "ch-send",
+    "ch-recv",
+    "ch-aw-recv",
+    "mode-set",
+    "mode-change-period",
+    "mode-change-capability",
+    "mode-change-neighbor",
+)
+_OPUS = (
+    "maxplaybackrate",
+    "sprop-maxcapturerate",
+    "maxaveragebitrate",
+    "stereo",
+    "sprop-stereo",
+    "cbr",
+    "useinbandfec",
+    "usedtx",
+    "minptime",
+    "maxptime",
+    "ptime",
+)
+
+CODECS: Final[dict[str, tuple[str, ...]]] = {
+    "PCMU": (),
+    "PCMA": (),
+    "G722": (),
+    "G729": ("annexb",),
+    "GSM": (),
+    "GSM-EFR": (),
+    "iLBC": ("mode",),
+    "AMR": _AMR,
+    "AMR-WB": _AMR,
+    "EVS": _EVS,
+    "opus": _OPUS,
+    "CN": (),
+    "telephone-event": (),
+}
+"""Formats that cross, with the fmtp parameters that do. Another format, or parameter, is left out."""
+
+_NAME_OF: Final = {name.lower(): name for name in CODECS}
+# Switches, modes, rates and bandwidths: small numbers, lists and ranges of them.
+_FMTP_VALUE: Final = re.compile(
+    r"yes|no|(?:nb|wb|swb|fb)(?:-(?:wb|swb|fb))?|-?[0-9]{1,6}|-?[0-9]{1,3}(?:[.,\-][0-9]{1,3}){1,9}"
+)
+_EVENTS: Final = re.compile(r"[0-9]{1,3}(?:-[0-9]{1,3})?(?:,[0-9]{1,3}(?:-[0-9]{1,3})?){0,7}")
+_KINDS: Final = frozenset(("audio", "video", "text", "application", "message", "image"))
+_PLAIN_RTP: Final = "RTP/AVP"
+_PTIMES: Final = range(5, 201)
+CLOCK_RATES: Final = frozenset((8000, 12000, 16000, 24000, 32000, 48000))
+
+
+def enterprise_status(status: int) -> tuple[int, str]:
+    """What the enterprise is shown for a status of the core: see masking.sip_rules."""
+    return shown_status(status)
+
+
+def enterprise_headers(core: Request | Response) -> list[tuple[str, str]]:
+    """The headers that a core message gives to the enterprise's leg."""
+    return [
+        (name, built)
+        for name, value in core.items()
+        if (rule := HEADER_RULES.get(name)) is not None
+        and rule.build is not None
+        and rule.to_enterprise
+        and (built := rule.build(value)) is not None
+    ]
+
+
+def core_headers(enterprise: Request | Response) -> list[tuple[str, str]]:
+    """The headers that an enterprise's message gives to the core's leg."""
+    return [
+        (name, built)
+        for name, value in enterprise.items()
+        if (rule := HEADER_RULES.get(name)) is not None
+        and rule.build is not None
+        and rule.to_core
+        and (built := rule.build(value)) is not None
+    ]
+
+
+def build_sdp(
+    theirs: Session, *, host: str, rtp_port: int, rtcp_port: int, session_id: int, version: int
+) -> Session:
+    """One leg's description as the other leg is shown it, offer or answer.
+
+    The first audio stream crosses: codecs on the list, direction, ptime. Every other stream stays in its
+    place with port 0, since an answer has as many streams as its offer (RFC 3264, section 6). Origin,
+    name, times and addresses are ours; no other line has a form here. Raises ValueError when no audio
+    stream is left that may cross.
+    """
+    audio = _audio(theirs)
+    if audio is None:
+        raise ValueError("no audio stream that may cross")
+    media = [
+        _stream(theirs, medium, _codecs(medium), rtp_port, rtcp_port) if medium is audio else _refused(medium)
+        for medium in theirs.media
+    ]
+    connection = connection_of(host)
+    return Session(Origin("-", session_id, version, connection), media, connection)
+
+
+def _audio(session: Session) -> Media | None:
+    for medium in session.media:
+        if medium.kind == "audio" and medium.port and medium.protocol == _PLAIN_RTP and _codecs(medium):
+            return medium
+    return None
+
+
+def _codecs(medium: Media) -> list[Codec]:
+    kept = []
+    for codec in medium.codecs:
+        name = _NAME_OF.get(codec.name.lower())
+        if name is None or codec.rate not in CLOCK_RATES or not 1 <= codec.channels <= 2:
+            continue
+        kept.append(Codec(codec.payload_type, name, codec.rate, codec.channels, _fmtp(name, codec.fmtp)))
+    # Digits and comfort noise alone are no conversation.
+    return kept if any(codec.name not in ("telephone-event", "CN") for codec in kept) else []
+
+
+def _fmtp(name: str, text: str | None) -> str | None:
+    if text is None:
+        return None
+    if name == "telephone-event":
+        return text.strip() if _EVENTS.fullmatch(text.strip()) else None
+    kept = []
+    for parameter in text.split(";"):
+        key, equals, value = parameter.strip().partition("=")
+        if equals and key.strip().lower() in CODECS[name] and _FMTP_VALUE.fullmatch(value.strip().lower()):
+            kept.append(f"{key.strip().lower()}={value.strip().lower()}")
+    return "; ".join(kept) or None
+
+
+def _stream(theirs: Session, medium: Media, codecs: list[Codec], rtp_port: int, rtcp_port: int) -> Media:
+    attributes: list[Attribute] = []
+    for codec in codecs:
+        attributes.append(("rtpmap", codec.rtpmap))
+        if codec.fmtp:
+            attributes.append(("fmtp", f"{codec.payload_type} {codec.fmtp}"))
+    if medium.ptime in _PTIMES:
+        attributes.append(("ptime", str(medium.ptime)))
+    maxptime = medium.attribute("maxptime") or ""
+    if re.fullmatch("[0-9]{1,3}", maxptime) and int(maxptime) in _PTIMES:
+        attributes.append(("maxptime", str(int(maxptime))))
+    if rtcp_port != rtp_port + 1:
+        attributes.append(("rtcp", str(rtcp_port)))
+    attributes.append((_direction(theirs, medium), None))
+    formats = [str(codec.payload_type) for codec in codecs]
+    return Media("audio", rtp_port, _PLAIN_RTP, formats, attributes=attributes)
+
+
+def _direction(theirs: Session, medium: Media) -> str:
+    # RFC 2543's hold by a null address is told in today's form; the relay sends nothing there anyway.
+    if media_address(theirs, medium)[0] == UNSPECIFIED and theirs.direction(medium) == "sendrecv":
+        return "sendonly"
+    return theirs.direction(medium)
+
+
+def _refused(medium: Media) -> Media:
+    kind = medium.kind if medium.kind in _KINDS else "application"
+    return Media(kind, 0, _PLAIN_RTP, ["0"])
+
+
+def remote_media(sdp: Session, *, signalling_host: str | None) -> RemoteMedia:
+    """Where a side listens, for MediaControl.update. Nothing is sent where it names no IP address."""
+    audio = _audio(sdp)
+    if audio is None:
+        return RemoteMedia(UNSPECIFIED, 0)
+    host, port = media_address(sdp, audio)
+    if not _is_address(host):
+        # The relay asks no name server: the host that signals stands in.
+        host = signalling_host if signalling_host and _is_address(signalling_host) else UNSPECIFIED
+    also = (signalling_host,) if signalling_host and signalling_host != host else ()
+    return RemoteMedia(
+        host=host,
+        rtp_port=port,
+        # rtcp-mux is never accepted by build_sdp, so RTCP has a port of its own (RFC 5761, 5.1.1).
+        rtcp_port=audio.rtcp_port if audio.attribute("rtcp") is not None else min(port + 1, 65535),
+        also_from=also,
+        clock_rates={codec.payload_type: codec.rate for codec in _codecs(audio)},
+    )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+_SIGNAL: Final = re.compile(rb"\s*signal\s*=\s*([0-9*#A-D])\s*", re.IGNORECASE)
+_DURATION: Final = re.compile(rb"\s*duration\s*=\s*([0-9]{1,5})\s*", re.IGNORECASE)
+_DIGIT: Final = re.compile(rb"\s*([0-9*#A-D])\s*", re.IGNORECASE)
+DURATION_MS: Final = (40, 5000)
+DEFAULT_DURATION_MS: Final = 160
+
+
+def build_info(body: bytes, content_type: str) -> tuple[str, bytes] | None:
+    """A pressed key, as INFO carries it: (content type, body) built from the digit; None for anything else."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/dtmf":
+        match = _DIGIT.fullmatch(body)
+        return (kind, match[1].upper()) if match else None
+    if kind != "application/dtmf-relay":
+        return None
+    signal, duration = None, DEFAULT_DURATION_MS
+    for line in body.splitlines():
+        if match := _SIGNAL.fullmatch(line):
+            signal = match[1].upper()
+        elif match := _DURATION.fullmatch(line):
+            duration = min(max(int(match[1]), DURATION_MS[0]), DURATION_MS[1])
+    if signal is None:
+        return None
+    return kind, b"Signal=%s\r\nDuration=%d\r\n" % (signal, duration)

@@ -1,0 +1,223 @@
+"""Which SIP headers and statuses cross from one leg of a call to the other, one by one, with the reason.
+
+The two legs are two dialogs that share nothing. A header that crosses is built from its typed value, never
+copied; one that is not in the table does not cross.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+__all__ = ["HEADER_RULES", "STATUS_SHOWN", "Rule", "shown_status"]
+
+RETRY_AFTER_MAX_S = 3600
+
+_REASON = re.compile(r"\s*(SIP|Q\.850)\s*;(?:[^,]*;)?\s*cause\s*=\s*([0-9]{1,3})\s*(?:;.*)?", re.IGNORECASE)
+_PROTOCOLS = {"sip": "SIP", "q.850": "Q.850"}
+
+
+def _reason(value: str) -> str | None:
+    """RFC 3326: protocol and cause; the text parameter is free text and stays behind."""
+    match = _REASON.fullmatch(value)
+    return f"{_PROTOCOLS[match[1].lower()]};cause={int(match[2])}" if match else None
+
+
+def _retry_after(value: str) -> str | None:
+    """Seconds alone, without comment and parameters (RFC 3261, 20.33)."""
+    match = re.match(r"\s*([0-9]{1,9})", value)
+    return str(min(int(match[1]), RETRY_AFTER_MAX_S)) if match else None
+
+
+def _privacy(value: str) -> str | None:
+    """RFC 3323 and 3325: whether the access number is shown to the person."""
+    asked = {word.strip().lower() for word in value.split(";")}
+    return "id" if "id" in asked else "none" if asked == {"none"} else None
+
+
+class Rule(NamedTuple):
+    """The decision on one header. `build` makes the value that crosses, None where nothing does."""
+
+    build: Callable[[str], str | None] | None
+    to_enterprise: bool
+    to_core: bool
+    reason: str
+
+    @property
+    def crosses(self) -> bool:
+        """Whether it crosses in either direction."""
+        return self.build is not None
+
+
+def _stays(reason: str) -> Rule:
+    return Rule(None, False, False, reason)
+
+
+_DIALOG = "each leg has its own dialog and makes this anew"
+_IDENTITY = "names a person or a device"
+_ROUTE = "shows the carrier's topology"
+_CAPABILITY = "each leg says what the gateway can do"
+_LOGIN = "holds between one hop and the gateway"
+_FREE_TEXT = "free text can name a person"
+_LINK = "a reference out of the call"
+_BODY = "made anew with the body"
+
+HEADER_RULES: Final[dict[str, Rule]] = {
+    "Reason": Rule(_reason, True, True, "why a call ended: the cause's number alone"),
+    "Retry-After": Rule(_retry_after, True, True, "when to try again: seconds alone"),
+    "Privacy": Rule(_privacy, False, True, "the enterprise may hide its access number, not the person"),
+    "Via": _stays(_DIALOG),
+    "From": _stays(_DIALOG),
+    "To": _stays(_DIALOG),
+    "Call-ID": _stays(_DIALOG),
+    "CSeq": _stays(_DIALOG),
+    "Contact": _stays("each leg has the gateway's own; that of a 3xx names another number"),
+    "Max-Forwards": _stays("each leg counts its own hops"),
+    "Session-ID": _stays("one id on both legs would tie them together"),
+    "Timestamp": _stays(_DIALOG),
+    "RSeq": _stays(_DIALOG),
+    "RAck": _stays(_DIALOG),
+    "Session-Expires": _stays("each leg refreshes its own session"),
+    "Min-SE": _stays("each leg refreshes its own session"),
+    "Route": _stays(_ROUTE),
+    "Record-Route": _stays(_ROUTE),
+    "Path": _stays(_ROUTE),
+    "Service-Route": _stays(_ROUTE),
+    "P-Asserted-Identity": _stays(_IDENTITY),
+    "P-Preferred-Identity": _stays("the enterprise's claim; the access number is asserted instead"),
+    "P-Called-Party-ID": _stays(_IDENTITY),
+    "P-Associated-URI": _stays(_IDENTITY),
+    "P-Served-User": _stays(_IDENTITY),
+    "P-Profile-Key": _stays(_IDENTITY),
+    "P-Asserted-Service": _stays("the core's own"),
+    "P-Early-Media": _stays("the gateway decides on early media"),
+    "P-Access-Network-Info": _stays("names the cell that a person is in"),
+    "P-Visited-Network-ID": _stays("tells where a person is"),
+    "P-Charging-Vector": _stays("charging is the carrier's"),
+    "P-Charging-Function-Addresses": _stays("charging is the carrier's"),
+    "Cellular-Network-Info": _stays("names the cell that a person is in"),
+    "Geolocation": _stays("tells where a person is"),
+    "Geolocation-Routing": _stays("tells where a person is"),
+    "Remote-Party-ID": _stays(_IDENTITY),
+    "Identity": _stays("a signed token that holds both numbers (RFC 8224)"),
+    "Identity-Info": _stays("goes with Identity"),
+    "Diversion": _stays("numbers of those who forward"),
+    "History-Info": _stays("numbers that the call went through"),
+    "Call-Info": _stays("a picture, card or purpose of the caller"),
+    "Alert-Info": _stays(_LINK),
+    "Error-Info": _stays(_LINK),
+    "Referred-By": _stays(_IDENTITY),
+    "Refer-To": _stays("a transfer is made by the gateway, towards an AID only"),
+    "Replaces": _stays("names a dialog of the other leg"),
+    "Target-Dialog": _stays("names a dialog of the other leg"),
+    "Join": _stays("names a dialog of the other leg"),
+    "In-Reply-To": _stays("names a call of the other leg"),
+    "Reply-To": _stays(_IDENTITY),
+    "Subject": _stays(_FREE_TEXT),
+    "Organization": _stays(_FREE_TEXT),
+    "Priority": _stays("no subscription call is an emergency"),
+    "Warning": _stays("names a host and holds free text"),
+    "Server": _stays("names the equipment"),
+    "User-Agent": _stays("names the telephone's make"),
+    "User-to-User": _stays("opaque data between the two ends"),
+    "Feature-Caps": _stays(_CAPABILITY),
+    "Accept": _stays(_CAPABILITY),
+    "Accept-Encoding": _stays(_CAPABILITY),
+    "Accept-Language": _stays("a trait of the person"),
+    "Accept-Contact": _stays("routing is each leg's own"),
+    "Reject-Contact": _stays("routing is each leg's own"),
+    "Request-Disposition": _stays("routing is each leg's own"),
+    "Allow": _stays(_CAPABILITY),
+    "Allow-Events": _stays(_CAPABILITY),
+    "Supported": _stays(_CAPABILITY),
+    "Require": _stays(_CAPABILITY),
+    "Proxy-Require": _stays(_CAPABILITY),
+    "Unsupported": _stays(_CAPABILITY),
+    "Recv-Info": _stays(_CAPABILITY),
+    "Info-Package": _stays("of INFO only digits cross, and these have no package"),
+    "Authorization": _stays(_LOGIN),
+    "Proxy-Authorization": _stays(_LOGIN),
+    "WWW-Authenticate": _stays(_LOGIN),
+    "Proxy-Authenticate": _stays(_LOGIN),
+    "Authentication-Info": _stays(_LOGIN),
+    "Security-Client": _stays(_LOGIN),
+    "Security-Server": _stays(_LOGIN),
+    "Security-Verify": _stays(_LOGIN),
+    "Date": _stays("shows the other leg's clock"),
+    "Expires": _stays("each leg has its own timers"),
+    "Min-Expires": _stays("each leg has its own timers"),
+    "Event": _stays("no subscription crosses"),
+    "Subscription-State": _stays("no subscription crosses"),
+    "Content-Type": _stays(_BODY),
+    "Content-Length": _stays(_BODY),
+    "Content-Disposition": _stays(_BODY),
+    "Content-Encoding": _stays(_BODY),
+    "Content-Language": _stays("a trait of the person"),
+    "Content-ID": _stays(_BODY),
+    "MIME-Version": _stays("a multipart body does not cross; ISUP inside it names numbers"),
+}
+
+NOT_AVAILABLE = (480, "Temporarily Unavailable")
+NOT_FOUND = (404, "Not Found")
+DECLINED = (603, "Decline")
+SERVER_ERROR = (500, "Server Internal Error")
+UNAVAILABLE = (503, "Service Unavailable")
+
+STATUS_SHOWN: Final[dict[int, tuple[int, str]]] = {
+    100: (100, "Trying"),
+    180: (180, "Ringing"),
+    181: (180, "Ringing"),  # that a call is forwarded is the person's own affair
+    182: (182, "Queued"),
+    183: (183, "Session Progress"),
+    200: (200, "OK"),
+    400: (400, "Bad Request"),
+    401: SERVER_ERROR,  # the core challenged the gateway, not the enterprise
+    402: SERVER_ERROR,
+    403: (403, "Forbidden"),
+    404: NOT_FOUND,
+    405: (405, "Method Not Allowed"),
+    406: (406, "Not Acceptable"),
+    407: SERVER_ERROR,
+    408: (408, "Request Timeout"),
+    410: NOT_FOUND,  # a number that was given up looks like one that never was
+    413: (413, "Request Entity Too Large"),
+    415: (415, "Unsupported Media Type"),
+    416: NOT_FOUND,
+    481: (481, "Call/Transaction Does Not Exist"),
+    484: NOT_FOUND,
+    485: NOT_FOUND,
+    486: (486, "Busy Here"),
+    487: (487, "Request Terminated"),
+    488: (488, "Not Acceptable Here"),
+    491: (491, "Request Pending"),
+    500: SERVER_ERROR,
+    501: (501, "Not Implemented"),
+    502: UNAVAILABLE,
+    503: UNAVAILABLE,
+    504: (504, "Server Time-out"),
+    580: (580, "Precondition Failure"),
+    600: (600, "Busy Everywhere"),
+    603: DECLINED,
+    604: NOT_FOUND,
+    606: (606, "Not Acceptable"),
+    607: DECLINED,  # that the person marks callers as unwanted is theirs to know
+    608: DECLINED,
+}
+
+_OTHERS: Final = {
+    1: (183, "Session Progress"),
+    2: (200, "OK"),
+    3: NOT_AVAILABLE,  # where else a person can be reached is not told
+    4: NOT_AVAILABLE,
+    5: SERVER_ERROR,
+    6: DECLINED,
+}
+
+
+def shown_status(status: int) -> tuple[int, str]:
+    """What the enterprise is shown for a status of the core, with the standard's phrase, never the peer's.
+
+    Raises ValueError for a number that is no status.
+    """
+    if not 100 <= status <= 699:
+        raise ValueError("not a SIP status")
+    return STATUS_SHOWN.get(status) or _OTHERS[status // 100]
