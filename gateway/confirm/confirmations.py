@@ -139,7 +139,14 @@ class Confirmations:
             return self._dead(conn, row, "EDI")
         indexed = [(each, domain.vault.identifier_index(each.id_type, each.identifier)) for each in opened]
         resolutions = [
-            decide(holdings(conn, each.id_type, index), as_of=each.as_of, now=now) for each, index in indexed
+            decide(
+                holdings(conn, each.id_type, index),
+                id_type=each.id_type,
+                identifier=index.hex(),
+                as_of=each.as_of,
+                now=now,
+            )
+            for each, index in indexed
         ]
         resolution = decide_deposit(resolutions)
         since = now - self._settings.assertion_valid_s * 1000

@@ -75,7 +75,13 @@ def find_subscriber(
         holdings(conn, 0, b"")
         edis.blocked_at(conn, enterprise_id, b"")
         return Refusal(Case.AID_REFUSED, Cause.EDI_UNKNOWN)
-    resolution = decide(holdings(conn, edi.id_type, edi.identifier_index), as_of=edi.as_of, now=now_ms)
+    resolution = decide(
+        holdings(conn, edi.id_type, edi.identifier_index),
+        id_type=edi.id_type,
+        identifier=edi.identifier_index.hex(),
+        as_of=edi.as_of,
+        now=now_ms,
+    )
     blocked_at = edis.blocked_at(conn, enterprise_id, edi.msisdn_index)
     cause: Cause | None = None
     if edi.enterprise_id != enterprise_id:
