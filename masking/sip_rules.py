@@ -24,7 +24,7 @@ def _reason(value: str) -> str | None:
 
 def _retry_after(value: str) -> str | None:
     """Seconds alone, without comment and parameters (RFC 3261, 20.33)."""
-    match = re.match(r"\s*([0-9]{1,9})", value)
+    match = re.match(r"\s*([0-9]{1,9})(?![0-9])", value)
     return str(min(int(match[1]), RETRY_AFTER_MAX_S)) if match else None
 
 

@@ -1,0 +1,163 @@
+"""The SIP leg that is shown: headers, descriptions and pressed keys built from typed values."""
+
+import pytest
+
+from masking.encodings import carries
+from masking.sip_leg import (
+    build_info,
+    build_sdp,
+    core_headers,
+    enterprise_headers,
+    enterprise_status,
+    remote_media,
+)
+from sip.media.control import RemoteMedia
+from sip.message import Response
+from sip.sdp import Session, parse_sdp
+
+NUMBER = "8613812345678"
+
+OFFER = f"""v=0
+o=+{NUMBER} {NUMBER} 1 IN IP4 10.1.2.3
+s=Call of {NUMBER}
+i=info {NUMBER}
+u=http://example/{NUMBER}
+e={NUMBER}@example
+p=+{NUMBER}
+c=IN IP4 10.1.2.3
+b=AS:{NUMBER}
+t={NUMBER} 0
+a=tool:{NUMBER}
+a=sendonly
+m=audio 40000 RTP/AVP 97 8 101 99
+i={NUMBER}
+a=rtpmap:97 AMR-WB/16000
+a=fmtp:97 mode-set=0,1,2; octet-align=1; x-number={NUMBER}; max-red={NUMBER}
+a=rtpmap:101 telephone-event/8000
+a=fmtp:101 0-16
+a=rtpmap:99 x-{NUMBER}/8000
+a=ptime:20
+a=maxptime:240
+a=rtcp:40007 IN IP4 10.1.2.9
+a=candidate:1 1 UDP 1 {NUMBER} 1
+a=cname:{NUMBER}
+m=video 40002 RTP/AVP 34
+m={NUMBER} 40004 RTP/AVP 0
+""".replace("\n", "\r\n").encode()
+
+
+def shown(body: bytes = OFFER, rtcp_port: int = 20001) -> Session:
+    return build_sdp(
+        parse_sdp(body), host="192.0.2.1", rtp_port=20000, rtcp_port=rtcp_port, session_id=7, version=2
+    )
+
+
+def test_a_description_is_built_and_nothing_is_copied() -> None:
+    assert shown().to_bytes().decode().split("\r\n") == [
+        "v=0",
+        "o=- 7 2 IN IP4 192.0.2.1",
+        "s=-",
+        "c=IN IP4 192.0.2.1",
+        "t=0 0",
+        "m=audio 20000 RTP/AVP 97 8 101",
+        "a=rtpmap:97 AMR-WB/16000",
+        "a=fmtp:97 mode-set=0,1,2; octet-align=1",
+        "a=rtpmap:8 PCMA/8000",
+        "a=rtpmap:101 telephone-event/8000",
+        "a=fmtp:101 0-16",
+        "a=ptime:20",
+        "a=sendonly",
+        # RFC 3264, section 6: as many streams as there were.
+        "m=video 0 RTP/AVP 0",
+        "m=application 0 RTP/AVP 0",
+        "",
+    ]
+    assert carries(shown().to_bytes(), NUMBER) is None
+
+
+def test_an_own_rtcp_port_is_told() -> None:
+    assert shown(rtcp_port=30000).media[0].attribute("rtcp") == "30000"
+
+
+def test_hold_by_the_null_address_is_told_as_sendonly() -> None:
+    held = OFFER.replace(b"c=IN IP4 10.1.2.3", b"c=IN IP4 0.0.0.0").replace(b"a=sendonly", b"a=sendrecv")
+    assert shown(held).media[0].direction == "sendonly"
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        "m=audio 0 RTP/AVP 0",
+        "m=audio 4000 RTP/SAVP 0",
+        "m=audio 4000 RTP/AVP 99",
+        "m=audio 4000 RTP/AVP 101\r\na=rtpmap:101 telephone-event/8000",
+        "m=video 4000 RTP/AVP 34",
+    ],
+)
+def test_no_audio_that_may_cross(media: str) -> None:
+    body = f"v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\n{media}\r\n".encode()
+    with pytest.raises(ValueError, match="no audio"):
+        shown(body)
+    assert remote_media(parse_sdp(body), signalling_host="192.0.2.9").rtp_port == 0
+
+
+def test_where_a_side_listens() -> None:
+    rates = {97: 16000, 8: 8000, 101: 8000}
+    assert remote_media(parse_sdp(OFFER), signalling_host="192.0.2.9") == RemoteMedia(
+        "10.1.2.3", 40000, 40007, also_from=("192.0.2.9",), clock_rates=rates
+    )
+    assert remote_media(parse_sdp(OFFER), signalling_host="10.1.2.3").also_from == ()
+
+
+def test_rtcp_mux_is_not_accepted_so_rtcp_has_its_own_port() -> None:
+    muxed = OFFER.replace(b"a=rtcp:40007 IN IP4 10.1.2.9", b"a=rtcp-mux")
+    assert remote_media(parse_sdp(muxed), signalling_host=None).rtcp_port == 40001
+
+
+def test_a_host_name_is_not_looked_up() -> None:
+    named = OFFER.replace(b"c=IN IP4 10.1.2.3", b"c=IN IP4 phone.example")
+    assert remote_media(parse_sdp(named), signalling_host="192.0.2.9").host == "192.0.2.9"
+    assert remote_media(parse_sdp(named), signalling_host=None).host == "0.0.0.0"
+
+
+def test_few_headers_cross_and_unknown_ones_do_not() -> None:
+    headers = [
+        ("Reason", f'Q.850;cause=17;text="{NUMBER}"'),
+        ("P-Asserted-Identity", f"<tel:+{NUMBER}>"),
+        ("X-Vendor", NUMBER),
+        ("Privacy", "id"),
+        ("Retry-After", "30"),
+    ]
+    response = Response(486, None, headers)
+    assert enterprise_headers(response) == [("Reason", "Q.850;cause=17"), ("Retry-After", "30")]
+    assert core_headers(response) == [("Reason", "Q.850;cause=17"), ("Privacy", "id"), ("Retry-After", "30")]
+
+
+def test_a_status_has_the_standards_phrase() -> None:
+    assert enterprise_status(486) == (486, "Busy Here")
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "built"),
+    [
+        (
+            "application/dtmf-relay",
+            b"Signal=5\r\nDuration=160\r\n",
+            b"Signal=5\r\nDuration=160\r\n",
+        ),
+        (
+            "Application/DTMF-Relay;x=y",
+            b"signal= a\nduration = 99999\nX=13812345678",
+            b"Signal=A\r\nDuration=5000\r\n",
+        ),
+        ("application/dtmf-relay", b"Signal=#", b"Signal=#\r\nDuration=160\r\n"),
+        ("application/dtmf", b" 7\r\n", b"7"),
+        ("application/dtmf", b"13812345678", None),
+        ("application/dtmf-relay", b"Signal=13812345678\r\n", None),
+        ("application/isup", b"\1", None),
+        ("", b"", None),
+    ],
+)
+def test_a_pressed_key_is_built_from_its_digit(kind: str, body: bytes, built: bytes | None) -> None:
+    result = build_info(body, kind)
+    assert (result[1] if result else None) == built
