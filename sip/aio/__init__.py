@@ -1,0 +1,1 @@
+"""Asyncio shells around the sans-I/O cores."""

@@ -1,0 +1,216 @@
+"""What both sides of a call share: its state, its ACK and 2xx, and its end (RFC 3261 clauses 13 and 15)."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from sip.dialog import Dialog
+from sip.digest import Credentials
+from sip.events import CallCancelled, CallEnded, CallFailed
+from sip.flow import Flow
+from sip.message import HeaderItems, Request, Response, make_response
+from sip.timers import Timer
+from sip.transaction_client import ClientTransaction
+from sip.transaction_server import ServerTransaction
+
+if TYPE_CHECKING:
+    from sip.agent import UserAgent
+    from sip.call import Call
+
+SDP_TYPE = "application/sdp"
+
+
+class CallState(Enum):
+    CALLING = "calling"
+    """INVITE sent or received, nothing but 100 so far."""
+    PROCEEDING = "proceeding"
+    """Ringing or early media."""
+    ANSWERED = "answered"
+    """2xx sent or received, ACK outstanding."""
+    ESTABLISHED = "established"
+    TERMINATED = "terminated"
+
+
+OPEN = (CallState.CALLING, CallState.PROCEEDING)
+"""States in which the INVITE has no final response yet."""
+
+
+class CallBase:
+    """State and helpers; the user sees :class:`sip.call.Call`."""
+
+    __slots__ = (
+        "_ack",
+        "_ack_cseq",
+        "_answer",
+        "_answer_timer",
+        "_cancel_headers",
+        "_cancel_sent",
+        "_challenges",
+        "_deadline",
+        "_ending",
+        "_incoming",
+        "_modification",
+        "_provisional_seen",
+        "_provisional_timer",
+        "_unacknowledged",
+        "agent",
+        "contact_user",
+        "context",
+        "credentials",
+        "dialog",
+        "early_dialogs",
+        "flow",
+        "invite",
+        "request",
+        "role",
+        "state",
+    )
+
+    def __init__(self, agent: UserAgent, role: str, request: Request, flow: Flow, contact_user: str) -> None:
+        self.agent = agent
+        self.role = role
+        self.request = request
+        self.flow = flow
+        self.contact_user = contact_user
+        self.state = CallState.CALLING
+        self.context: object = None
+        self.credentials: Credentials | None = None
+        self.dialog: Dialog | None = None
+        self.early_dialogs: dict[str, Dialog] = {}
+        self.invite: ClientTransaction | ServerTransaction | None = None
+        self._ack: tuple[bytes, Flow] | None = None
+        self._ack_cseq = 0
+        self._answer: tuple[ServerTransaction, Response] | None = None
+        self._answer_timer: Timer | None = None
+        self._cancel_headers: HeaderItems = ()
+        self._cancel_sent = False
+        self._challenges = 0
+        self._deadline: Timer | None = None
+        self._ending = False
+        self._incoming: ServerTransaction | None = None
+        self._modification: ClientTransaction | None = None
+        self._provisional_seen = False
+        self._provisional_timer: Timer | None = None
+        self._unacknowledged: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<Call {self.role} {self.state.value} {self.request.call_id}>"
+
+    @property
+    def call_id(self) -> str:
+        return self.request.call_id
+
+    @property
+    def over(self) -> bool:
+        return self.state is CallState.TERMINATED
+
+    def _self(self) -> Call:
+        raise NotImplementedError
+
+    def _send_ack(self, cseq: int, body: bytes = b"", content_type: str = SDP_TYPE) -> None:
+        assert self.dialog is not None
+        self._ack_cseq = cseq
+        self._unacknowledged = None
+        self._ack = self._ack_for(self.dialog, cseq, body, content_type)
+
+    def _ack_for(self, dialog: Dialog, cseq: int, body: bytes, content_type: str) -> tuple[bytes, Flow]:
+        # 13.2.2.4: the ACK for a 2xx is a request of the dialog with the INVITE's number and credentials.
+        ack = dialog.build("ACK", cseq=cseq)
+        for name in ("Authorization", "Proxy-Authorization"):
+            for value in self.request.get_all(name):
+                ack.add(name, value)
+        if body:
+            ack.add("Content-Type", content_type)
+            ack.body = body
+        return self.agent.layer.send_stateless(ack, dialog.flow), dialog.flow
+
+    def _bye(self, now: float, headers: HeaderItems = ()) -> None:
+        assert self.dialog is not None
+        bye = self.dialog.build("BYE")
+        for name, value in headers:
+            bye.add(name, value)
+        self.agent.layer.send_request(self.agent.signed(bye), self.dialog.flow, now).owner = self
+
+    def _response(
+        self, transaction: ServerTransaction, status: int, body: bytes, headers: HeaderItems
+    ) -> Response:
+        response = make_response(
+            transaction.request,
+            status,
+            to_tag=transaction.local_tag,
+            body=body,
+            content_type=SDP_TYPE if body else None,
+        )
+        if status > 100:
+            response.add("Contact", self.agent.contact(self.contact_user))
+        if status >= 200:
+            self.agent.add_capabilities(response)
+        for name, value in headers:
+            response.add(name, value)
+        return self.agent.signed(response)
+
+    def _refuse(
+        self,
+        transaction: ServerTransaction,
+        status: int,
+        now: float,
+        reason: str | None = None,
+        headers: HeaderItems = (),
+    ) -> None:
+        response = make_response(
+            transaction.request, status, reason, to_tag=transaction.local_tag, headers=headers
+        )
+        self.agent.layer.respond(transaction, self.agent.signed(response), now)
+
+    def _send_answer(
+        self, transaction: ServerTransaction, body: bytes, now: float, headers: HeaderItems
+    ) -> None:
+        response = self._response(transaction, 200, body, headers)
+        self._stop(self._answer_timer)
+        self._answer = (transaction, response)
+        self.agent.layer.respond(transaction, response, now)
+        self._repeat_answer(self.agent.layer.values.t1, now, now + self.agent.layer.values.timeout)
+
+    def _repeat_answer(self, interval: float, now: float, until: float) -> None:
+        def fire(at: float) -> None:
+            if self._answer is None:
+                return
+            if at >= until:
+                # 13.3.1.4: confirmed but never acknowledged: the session is ended with BYE.
+                self._answer = None
+                self._bye(at)
+                self._finish(
+                    None if self._ending else CallEnded(self._self(), "ack-timeout"), keep_dialog=True
+                )
+                return
+            self.agent.layer.respond(*self._answer, at)
+            self._repeat_answer(min(interval * 2, self.agent.layer.values.t2), at, until)
+
+        # Repeated on every transport: a proxy behind a reliable hop may lose it (13.3.1.4).
+        self._answer_timer = self.agent.timers.set(min(now + interval, until), fire)
+
+    @staticmethod
+    def _stop(timer: Timer | None) -> None:
+        if timer is not None:
+            timer.cancel()
+
+    def _drop_early(self) -> None:
+        for dialog in self.early_dialogs.values():
+            self.agent.drop_dialog(dialog)
+        self.early_dialogs.clear()
+
+    def _finish(
+        self, event: CallFailed | CallCancelled | CallEnded | None, *, keep_dialog: bool = False
+    ) -> None:
+        # With keep_dialog a BYE is under way: a crossing BYE still finds the dialog and gets its 200.
+        self.state = CallState.TERMINATED
+        for timer in (self._deadline, self._answer_timer, self._provisional_timer):
+            self._stop(timer)
+        self._answer = None
+        self._drop_early()
+        if self.dialog is not None and not keep_dialog:
+            self.agent.drop_dialog(self.dialog)
+        self.agent.drop_call(self._self())
+        if event is not None:
+            self.agent.emit(event)

@@ -1,0 +1,103 @@
+"""The callee's side of a call: ringing, answer, refusal, ACK and CANCEL (RFC 3261 9.2, 13.3)."""
+
+from __future__ import annotations
+
+from sip.call_base import OPEN, CallBase, CallState
+from sip.dialog import Dialog
+from sip.events import CallCancelled, CallEnded, CallEstablished, ModificationAcknowledged
+from sip.message import HeaderItems, Request
+from sip.transaction_server import ServerTransaction
+
+PROVISIONAL_REPEAT = 60.0
+"""Seconds after which a callee repeats its provisional response (13.3.1.1)."""
+
+
+class CalleeSide(CallBase):
+    """What only a callee does."""
+
+    __slots__ = ()
+
+    def arrived(self, transaction: ServerTransaction, now: float) -> None:
+        """Take the INVITE. The agent calls this once.
+
+        :raises DialogError: it has no usable Contact.
+        """
+        symmetric = self.agent.config.symmetric
+        self.dialog = Dialog.as_server(self.request, transaction.local_tag, self.flow, pinned=symmetric)
+        self.invite = transaction
+        transaction.owner = self
+        self.agent.add_dialog(self.dialog, self._self())
+        self._deadline = self.agent.timers.set(now + self.agent.config.ring_max, self._rang_too_long)
+
+    def ring(self, now: float, status: int = 180, body: bytes = b"", headers: HeaderItems = ()) -> None:
+        """Send a provisional response, with early media's description if ``body`` is given."""
+        if self.role != "uas" or self.state not in OPEN:
+            return
+        assert isinstance(self.invite, ServerTransaction)
+        if status > 100:
+            self.state = CallState.PROCEEDING
+        invite, response = self.invite, self._response(self.invite, status, body, headers)
+        self.agent.layer.respond(invite, response, now)
+        self._stop(self._provisional_timer)
+
+        def repeat(at: float) -> None:
+            self.agent.layer.respond(invite, response, at)
+            self._provisional_timer = self.agent.timers.set(at + PROVISIONAL_REPEAT, repeat)
+
+        self._provisional_timer = self.agent.timers.set(now + PROVISIONAL_REPEAT, repeat)
+
+    def answer(self, body: bytes, now: float, headers: HeaderItems = ()) -> None:
+        """Send 200, repeated until the ACK comes (13.3.1.4). Nothing happens after a final response."""
+        if self.role != "uas" or self.state not in OPEN:
+            return
+        assert isinstance(self.invite, ServerTransaction)
+        assert self.dialog is not None
+        self.state = CallState.ANSWERED
+        self.dialog.confirmed = True
+        self._stop(self._deadline)
+        self._stop(self._provisional_timer)
+        self._send_answer(self.invite, body, now, headers)
+
+    def reject(self, status: int, now: float, reason: str | None = None, headers: HeaderItems = ()) -> None:
+        """Refuse the call with a status of 300 or more. No event follows."""
+        if self.role != "uas" or self.state not in OPEN:
+            return
+        assert isinstance(self.invite, ServerTransaction)
+        self._refuse(self.invite, status, now, reason, headers)
+        self._finish(None)
+
+    def acknowledged(self, ack: Request, now: float) -> None:
+        """An ACK in the dialog."""
+        if self._answer is None or ack.cseq.number != self._answer[0].request.cseq.number:
+            return
+        initial = self._answer[0] is self.invite
+        self._answer = None
+        self._stop(self._answer_timer)
+        if self.over:
+            return
+        if not initial:
+            self.agent.emit(ModificationAcknowledged(self._self(), ack))
+            return
+        self.state = CallState.ESTABLISHED
+        if self._ending:
+            # 15: the callee's BYE waits for the ACK.
+            self._bye(now)
+            self._finish(None, keep_dialog=True)
+        else:
+            self.agent.emit(CallEstablished(self._self(), ack))
+
+    def cancelled(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        """A CANCEL for an INVITE of this call (9.2): it ends what has no final response yet."""
+        if transaction.answered:
+            return
+        self._refuse(transaction, 487, now)
+        if transaction is self.invite:
+            self._finish(CallCancelled(self._self(), request))
+        else:
+            self._incoming = None
+
+    def _rang_too_long(self, now: float) -> None:
+        if self.state in OPEN:
+            assert isinstance(self.invite, ServerTransaction)
+            self._refuse(self.invite, 480, now)
+            self._finish(CallEnded(self._self(), "expired"))

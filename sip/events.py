@@ -1,0 +1,171 @@
+"""What a user agent tells its user. Names are in the past tense; each event says what was already done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sip.dialog import Dialog
+from sip.flow import Flow
+from sip.message import Request, Response
+from sip.transaction_client import ClientTransaction
+from sip.transaction_server import ServerTransaction
+
+if TYPE_CHECKING:
+    from sip.call import Call
+
+
+@dataclass(slots=True, frozen=True)
+class IncomingCall:
+    """An INVITE that makes a new call. Answer with ``call.ring``, ``call.answer`` or ``call.reject``."""
+
+    call: Call
+    request: Request
+    flow: Flow
+
+
+@dataclass(slots=True, frozen=True)
+class CallProgress:
+    """101 to 199 to our INVITE. ``dialog`` is the early dialog, None when the response has no To tag."""
+
+    call: Call
+    response: Response
+    dialog: Dialog | None
+
+
+@dataclass(slots=True, frozen=True)
+class CallAnswered:
+    """The 2xx that our call takes. Acknowledged already if our INVITE had a body; if not, the response's body
+    is the offer and ``call.acknowledge(answer)`` is due."""
+
+    call: Call
+    response: Response
+
+
+@dataclass(slots=True, frozen=True)
+class CallFailed:
+    """Our INVITE came to nothing: the final status, 408 for no answer, 503 for no way. The call is over."""
+
+    call: Call
+    status: int
+    response: Response | None
+
+
+@dataclass(slots=True, frozen=True)
+class CallEstablished:
+    """The caller acknowledged our 2xx. ``ack.body`` is the answer when the offer was in the 2xx."""
+
+    call: Call
+    ack: Request
+
+
+@dataclass(slots=True, frozen=True)
+class CallCancelled:
+    """The caller took the INVITE back before we answered; 200 and 487 are sent. The call is over."""
+
+    call: Call
+    request: Request
+
+
+@dataclass(slots=True, frozen=True)
+class CallEnded:
+    """A call that was answered is over.
+
+    ``cause``: bye (its 200 is sent), ack-timeout (the caller never acknowledged; BYE sent), cancelled (our
+    CANCEL lost against a 2xx; ACK and BYE sent), unreachable (a request in the dialog got 408, 481 or nothing;
+    BYE sent), expired (we neither answered nor refused in time; 480 sent).
+    """
+
+    call: Call
+    cause: str
+    request: Request | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class ModificationReceived:
+    """A re-INVITE or UPDATE: answer with ``call.accept_modification`` or ``call.reject_modification``."""
+
+    call: Call
+    transaction: ServerTransaction
+    request: Request
+
+
+@dataclass(slots=True, frozen=True)
+class ModificationAnswered:
+    """2xx to our re-INVITE. Acknowledged already if that had a body; if not, ``call.acknowledge`` is due."""
+
+    call: Call
+    response: Response
+
+
+@dataclass(slots=True, frozen=True)
+class ModificationAcknowledged:
+    """The ACK for our 2xx to their re-INVITE; ``ack.body`` is the answer when the 2xx made the offer."""
+
+    call: Call
+    ack: Request
+
+
+@dataclass(slots=True, frozen=True)
+class ModificationFailed:
+    """Our re-INVITE was refused; the call goes on as before. 491: both sides asked at once, ask again later."""
+
+    call: Call
+    status: int
+    response: Response | None
+
+
+@dataclass(slots=True, frozen=True)
+class CallRequest:
+    """INFO, MESSAGE and the like inside a call: answer with ``agent.respond``."""
+
+    call: Call
+    transaction: ServerTransaction
+    request: Request
+
+
+@dataclass(slots=True, frozen=True)
+class RequestReceived:
+    """A request outside any dialog that is no INVITE: answer with ``agent.respond``."""
+
+    transaction: ServerTransaction
+    request: Request
+    flow: Flow
+
+
+@dataclass(slots=True, frozen=True)
+class ResponseReceived:
+    """The final response to a request of ours that is no INVITE; challenges were answered where credentials
+    were given. ``call`` is set for requests inside one."""
+
+    transaction: ClientTransaction
+    response: Response
+    call: Call | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class RequestFailed:
+    """No final response: ``cause`` is timeout or transport."""
+
+    transaction: ClientTransaction
+    cause: str
+    call: Call | None = None
+
+
+Event = (
+    IncomingCall
+    | CallProgress
+    | CallAnswered
+    | CallFailed
+    | CallEstablished
+    | CallCancelled
+    | CallEnded
+    | ModificationReceived
+    | ModificationAnswered
+    | ModificationAcknowledged
+    | ModificationFailed
+    | CallRequest
+    | RequestReceived
+    | ResponseReceived
+    | RequestFailed
+)
