@@ -38,7 +38,6 @@ class UdpEndpoint:
         self._tap = tap
         self._timer: asyncio.TimerHandle | None = None
         self._flush_scheduled = False
-        self._closed = asyncio.Event()
         self.local = local
         self.agent = UserAgent(config)
         self.agent.on_output = self._schedule_flush
@@ -124,8 +123,8 @@ class UdpEndpoint:
         self.agent.handle_timer(self._loop.time())
         self._flush()
 
-    async def close(self) -> None:
-        """End all calls (BYE, CANCEL, 480: sent once, not awaited) and release the socket."""
+    def close(self) -> None:
+        """End all calls (BYE, CANCEL, 480: sent once, no answer awaited) and release the socket."""
         if self._transport is None:
             return
         self.agent.close(self._loop.time())
@@ -134,10 +133,6 @@ class UdpEndpoint:
         if self._timer is not None:
             self._timer.cancel()
         transport.close()
-        await self._closed.wait()
-
-    def closed(self) -> None:
-        self._closed.set()
 
 
 class _Binder(asyncio.DatagramProtocol):
@@ -153,7 +148,3 @@ class _Binder(asyncio.DatagramProtocol):
     def error_received(self, exc: Exception) -> None:
         # ICMP errors of unconnected sockets name no address: the transactions' own timers end what they mean.
         log.debug("socket error: %s", type(exc).__name__)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self.endpoint is not None:
-            self.endpoint.closed()
