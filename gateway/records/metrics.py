@@ -34,7 +34,7 @@ LINKS = Gauge("ascs_smsc_link_up", "1 while the link is bound", ["link"], regist
 CALLS = Counter(
     "ascs_calls_total", "calls by direction and result", ["direction", "result"], registry=REGISTRY
 )
-CALLS_UP = Gauge("ascs_calls", "calls in progress", registry=REGISTRY)
+CALLS_UP = Gauge("ascs_calls_up", "calls in progress", registry=REGISTRY)
 REFUSALS = Counter("ascs_refusals_total", "refused contacts by channel", ["channel"], registry=REGISTRY)
 CONFIRMATIONS = Counter(
     "ascs_confirmations_total", "consents by how their confirmation ended", ["outcome"], registry=REGISTRY
