@@ -24,7 +24,7 @@ from gateway.voice.egress import (
     guarded_body,
 )
 from gateway.voice.media import CallMedia
-from masking.sip_leg import build_info
+from masking.sip_leg import build_info, enterprise_status
 from sip.aio.udp import UdpEndpoint
 from sip.call import Call
 from sip.dialog import DialogError
@@ -37,6 +37,7 @@ from sip.events import (
     CallProgress,
     CallRequest,
     Event,
+    ModificationAcknowledged,
     ModificationAnswered,
     ModificationFailed,
     ModificationReceived,
@@ -203,6 +204,8 @@ class Bridge:
                 self.finish(self._ending(cause), message=request)
             case ModificationReceived(request=request):
                 self._modified(leg, request, now)
+            case ModificationAcknowledged(ack=ack) if ack.body:
+                self._enqueue(partial(self._refreshed, leg, ack))
             case ModificationAnswered(response=response):
                 self._enqueue(partial(self._modification_answered, leg, response))
             case ModificationFailed(status=status):
@@ -219,13 +222,14 @@ class Bridge:
     # -- setting up -------------------------------------------------------------------------------------
 
     def _progressed(self, leg: Leg, response: Response, now: float) -> None:
-        """180 and early media are told; other progress (forwarding, queueing) would say where the call went."""
+        """Ringing and early media are told; other progress (queueing) would say where the call went."""
         early = leg.side == ENTERPRISE_SIDE or self._table.settings.early_media == "relay"
         if response.body and leg.call.request.body:
             if early and response.body != self._early_body:
                 self._enqueue(partial(self._early_media, leg, response))
             self._early_body = response.body
-        if (response.status == 180 or (response.body and not early)) and not self._rung:
+        ringing = enterprise_status(response.status)[0] == 180
+        if (ringing or (response.body and not early)) and not self._rung:
             # Early media that is withheld: the caller's own equipment makes the ring-back tone.
             self._rung = True
             self.caller.call.ring(now, 180)
@@ -274,6 +278,11 @@ class Bridge:
             leg.call.accept_modification(self.media.shown(leg.side), now)
         else:
             self._enqueue(partial(self._offer_change, leg, request))
+
+    async def _refreshed(self, leg: Leg, ack: Request) -> None:
+        """The answer to what was offered again: the side may listen elsewhere now."""
+        if self.media is not None and not self.over:
+            await self.media.listen(leg.side, ack.body, leg.call.flow.host)
 
     async def _offer_change(self, leg: Leg, request: Request) -> None:
         other = self._other(leg)

@@ -44,7 +44,6 @@ from gateway.voice.egress import (
     guarded_address,
 )
 from gateway.voice.media import describes_audio
-from gateway.voice.outbound import MAX_FORWARDS
 from gateway.voice.registration import Registrations
 from interparty.client import PeerProblem, PeerUnavailable
 from interparty.messages import RestoreItem
@@ -239,14 +238,12 @@ class Callbacks:
         uri, flow = callback.target
         from_ = NameAddr(SipUri(record.aid, self._aid_domain))
         to = NameAddr(SipUri(record.access_number, self._aid_domain))
-        hops = (request.max_forwards or MAX_FORWARDS) - 1
-        headers = [*crossing_headers(ENTERPRISE_SIDE, request, msisdn), ("Max-Forwards", hops)]
         return Invitation(
             uri=uri,
             to=guarded_address("To", to, msisdn),
             from_=guarded_address("From", from_, msisdn),
             flow=flow,
-            headers=headers,
+            headers=crossing_headers(ENTERPRISE_SIDE, request, msisdn),
         )
 
     def _put_refusal(

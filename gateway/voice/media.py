@@ -77,6 +77,12 @@ class CallMedia:
         self._remotes[side] = [*self._remotes[side][-1:], remote]
         return again
 
+    async def listen(self, side: Side, body: bytes, signalling_host: str) -> None:
+        """Where a side listens now; the other side is not told. Raises SdpError, MediaError."""
+        remote = remote_media(parse_sdp(body), signalling_host=signalling_host)
+        await self._control.update(self.call_id, side, remote)
+        self._remotes[side] = [*self._remotes[side][-1:], remote]
+
     async def revert(self, side: Side) -> None:
         """The side's last description was refused: what it said before holds. Raises MediaError."""
         remotes = self._remotes[side]

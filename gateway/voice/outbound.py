@@ -25,9 +25,6 @@ from sip.message import Request
 from sip.uri import SipUri, host_reference
 from trust_client.verifier import Grant, Refused, Unavailable, Verifier
 
-MAX_FORWARDS = 70
-"""RFC 3261 8.1.1.6: for an INVITE that came without."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -129,7 +126,6 @@ class Outbound:
         caller = NameAddr(SipUri(authorized.record.access_number, host))
         headers: Headers = [
             *crossing_headers(CORE_SIDE, request, None),
-            ("Max-Forwards", (request.max_forwards or MAX_FORWARDS) - 1),
             ("P-Asserted-Identity", caller),
         ]
         return Invitation(

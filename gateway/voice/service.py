@@ -133,7 +133,7 @@ class VoiceService:
             await self._callbacks.stop()
         await self._drain()
         for endpoint in self._bridges.endpoints.values():
-            await endpoint.close()
+            endpoint.close()
         if self._relay is not None:
             await self._relay.stop()
             self._relay = None
