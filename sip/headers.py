@@ -126,7 +126,7 @@ _ADDR_SPEC = re.compile(r"([^ \t;,?<>\"]+)[ \t]*(.*)", re.DOTALL)
 _VIA = re.compile(
     rf"SIP[ \t]*/[ \t]*([{_WORD}]+)[ \t]*/[ \t]*([{_WORD}]+)[ \t]+"
     r"([^ \t;:\[\],]+|\[[^\]]*\])(?:[ \t]*:[ \t]*([0-9]{1,5}))?[ \t]*(.*)",
-    re.DOTALL | re.IGNORECASE,
+    re.DOTALL | re.IGNORECASE | re.ASCII,
 )
 _CSEQ = re.compile(rf"([0-9]+)[ \t]+([{_WORD}]+)")
 _CALL_ID_WORD = rf"[{_WORD}()<>:\\\"/\[\]?{{}}]+"

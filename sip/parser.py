@@ -15,7 +15,7 @@ HEADER_FIELDS_MAX = 256
 """Header values in one message, list members counted each."""
 
 _FOLD = re.compile(r"[ \t]*\r\n[ \t]+")
-_STATUS_LINE = re.compile(r"SIP/(\d+\.\d+) (\d+) (.*)", re.DOTALL | re.IGNORECASE)
+_STATUS_LINE = re.compile(r"SIP/([0-9]+\.[0-9]+) ([0-9]+) (.*)", re.DOTALL | re.IGNORECASE | re.ASCII)
 _MANDATORY = ("Via", "From", "To", "Call-ID", "CSeq")
 
 
@@ -129,11 +129,13 @@ def _parse_start(line: str) -> tuple[Request | Response, Problem | None]:
             return response, ("bad status line", 400)
         response.status = int(status)
         return response, None
+    if line[:4].upper() == "SIP/":
+        return Response(0, ""), ("bad status line", 400)  # a response, however broken, is never answered
     request = Request(parts[0] if TOKEN.fullmatch(parts[0]) else "UNKNOWN", _NO_URI)
     # RFC 3261 21.5.6, RFC 4475 3.1.2.16: another version of the protocol.
     if (
         len(parts) == 3
-        and re.fullmatch(r"SIP/\d+\.\d+", parts[2], re.IGNORECASE)
+        and re.fullmatch(r"SIP/[0-9]+\.[0-9]+", parts[2], re.IGNORECASE)
         and parts[2].upper() != "SIP/2.0"
     ):
         return request, ("version not supported", 505)

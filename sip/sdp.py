@@ -23,8 +23,8 @@ _REVERSED = {"sendonly": "recvonly", "recvonly": "sendonly"}
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`{|}~]+")
 _LINE = re.compile(r"[a-z]")
-_RTPMAP = re.compile(r"(\d{1,3})\s+([^\s/]+)/(\d{1,9})(?:/(\d{1,3}))?")
-_FMTP = re.compile(r"(\d{1,3})\s+(.*)")
+_RTPMAP = re.compile(r"([0-9]{1,3})\s+([^\s/]+)/([0-9]{1,9})(?:/([0-9]{1,3}))?")
+_FMTP = re.compile(r"([0-9]{1,3})\s+(.*)")
 _HOST = re.compile(r"[A-Za-z0-9.\-]+")
 
 
