@@ -97,7 +97,7 @@ class TransactionLayer:
         self.port = port
         self.transport = transport
         self.values = values or TimerValues()
-        self.timers = timers or TimerHeap()
+        self.timers = TimerHeap() if timers is None else timers
         self.transactions_max = transactions_max
         self.counters: Counter[str] = Counter()
         self.on_output: Callable[[], None] | None = None
