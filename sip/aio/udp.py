@@ -9,13 +9,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sip.agent import AgentConfig, UserAgent
-from sip.events import Event
+from sip.events import CallRequest, Event, IncomingCall, ModificationReceived, RequestReceived
 from sip.flow import Flow
 
 log = logging.getLogger(__name__)
 
 RECEIVE_BUFFER = 4 * 1024 * 1024
 """Octets asked of the kernel for datagrams that wait; bursts of calls come faster than they are handled."""
+
+SEND_BACKLOG_MAX = 4 * 1024 * 1024
+"""Octets that wait for the kernel; datagrams over it are dropped."""
 
 OnEvent = Callable[[Event], None]
 Tap = Callable[[bytes], None]
@@ -38,6 +41,7 @@ class UdpEndpoint:
         self._tap = tap
         self._timer: asyncio.TimerHandle | None = None
         self._flush_scheduled = False
+        self._send_error: Exception | None = None
         self.local = local
         self.agent = UserAgent(config)
         self.agent.on_output = self._schedule_flush
@@ -95,18 +99,45 @@ class UdpEndpoint:
                     self._on_event(event)
                 except Exception:
                     log.exception("event handler failed on %s", type(event).__name__)
+                    self._refuse(event)
         transport = self._transport
         if transport is not None:
             for data, flow in self.agent.datagrams():
-                try:
-                    transport.sendto(data, (flow.host, flow.port))
-                except (OSError, ValueError) as error:
-                    log.warning("datagram not sent: %s", type(error).__name__)
-                    self.agent.transport_failed(flow, self._loop.time())
+                self._send(transport, data, flow)
         self._flush_scheduled = False
         self._arm()
         if self.agent.has_events:
             self._schedule_flush()
+
+    def _refuse(self, event: Event) -> None:
+        # Nobody will answer this any more: better 500 at once than a peer that waits.
+        now = self._loop.time()
+        if isinstance(event, IncomingCall):
+            event.call.reject(500, now)
+        elif isinstance(event, RequestReceived | CallRequest):
+            self.agent.respond(event.transaction, 500, now=now)
+        elif isinstance(event, ModificationReceived):
+            event.call.reject_modification(500, now)
+
+    def _send(self, transport: asyncio.DatagramTransport, data: bytes, flow: Flow) -> None:
+        # (typeshed does not know that datagram transports have this; asyncio's and uvloop's do.)
+        if transport.get_write_buffer_size() > SEND_BACKLOG_MAX:  # type: ignore[attr-defined]
+            # The kernel takes no more: lost as on the wire, and repeated by the transaction's timers.
+            self.agent.layer.counters["send_backlog"] += 1
+            return
+        self._send_error = None
+        try:
+            transport.sendto(data, (flow.host, flow.port))
+        except (OSError, ValueError) as error:
+            self._send_error = error
+        if self._send_error is not None:
+            log.warning("datagram not sent: %s", type(self._send_error).__name__)
+            self.agent.transport_failed(flow, self._loop.time())
+
+    def error_received(self, error: Exception) -> None:
+        """The socket's error. Those of a send come while it is under way and fail its flow; ICMP errors of
+        unconnected sockets name no address, and the transactions' own timers end what they mean."""
+        self._send_error = error
 
     def _arm(self) -> None:
         due = self.agent.next_timer()
@@ -146,5 +177,5 @@ class _Binder(asyncio.DatagramProtocol):
             self.endpoint.datagram_received(data, addr)
 
     def error_received(self, exc: Exception) -> None:
-        # ICMP errors of unconnected sockets name no address: the transactions' own timers end what they mean.
-        log.debug("socket error: %s", type(exc).__name__)
+        if self.endpoint is not None:
+            self.endpoint.error_received(exc)

@@ -1,0 +1,250 @@
+"""The user agent's door: what it answers by itself, forks, and requests outside calls (RFC 3261 8, 11, 13.2.2.4)."""
+
+from __future__ import annotations
+
+import pytest
+
+from sip.agent import AgentConfig, UserAgent
+from sip.call_caller import EARLY_DIALOGS_MAX
+from sip.digest import Authenticator, Credentials, ha1
+from sip.events import CallAnswered, CallProgress, RequestFailed, RequestReceived, ResponseReceived
+from sip.flow import Flow
+from sip.message import Request, Response, make_response
+from tests.sip.wire import PEER, SDP, address_of, invite_text, lines, only, request_text, response_of, sent
+
+
+def agent_of(**options: object) -> UserAgent:
+    return UserAgent(AgentConfig("192.0.2.2", 5060, **options))  # type: ignore[arg-type]
+
+
+def answer_to(agent: UserAgent, data: bytes) -> Response:
+    """The one response that the agent gives by itself."""
+    agent.receive_datagram(data, PEER, 0.0)
+    assert agent.events() == []
+    message = only(sent(agent))
+    assert isinstance(message, Response)
+    return message
+
+
+class TestInspection:
+    """8.2: in this order."""
+
+    @pytest.mark.parametrize(
+        ("method", "status"), [("PUBLISH", 405), ("SUBSCRIBE", 405), ("MESSAGE", 405), ("BREW", 501)]
+    )
+    def test_methods(self, method: str, status: int) -> None:
+        response = answer_to(agent_of(), request_text(method))
+        assert response.status == status
+        assert "INVITE" in response.get_all("Allow")
+
+    def test_schemes(self) -> None:
+        data = request_text().replace(b"sip:bob@192.0.2.2 SIP", b"http://192.0.2.2 SIP")
+        assert answer_to(agent_of(), data).status == 416
+
+    def test_extensions(self) -> None:
+        response = answer_to(agent_of(), invite_text(extra="Require: 100rel, timer\r\nRequire: x\r\n"))
+        assert response.status == 420
+        assert response.get_all("Unsupported") == ["100rel", "timer", "x"]
+        agent = agent_of(supported=("timer",))
+        agent.receive_datagram(invite_text(extra="Require: timer\r\n"), PEER, 0.0)
+        assert sent(agent) == []
+
+    @pytest.mark.parametrize(
+        ("extra", "status", "header"),
+        [
+            ("Content-Type: text/plain\r\n", 415, "Accept"),
+            ("Content-Type: application/sdp\r\nContent-Encoding: gzip\r\n", 415, "Accept-Encoding"),
+            ("Content-Type: application/sdp\r\nAccept: text/html\r\n", 406, None),
+        ],
+    )
+    def test_content(self, extra: str, status: int, header: str | None) -> None:
+        response = answer_to(agent_of(), invite_text(extra=extra, body=SDP))
+        assert response.status == status
+        if header is not None:
+            assert response.get(header)
+
+    def test_an_optional_body_is_passed_over(self) -> None:
+        """20.11."""
+        agent = agent_of()
+        extra = "Content-Type: text/plain\r\nContent-Disposition: icon;handling=optional\r\n"
+        agent.receive_datagram(invite_text(extra=extra, body=b"x"), PEER, 0.0)
+        assert sent(agent) == []
+
+    def test_no_contact_is_400(self) -> None:
+        assert answer_to(agent_of(), request_text("INVITE")).status == 400
+
+    @pytest.mark.parametrize("method", ["BYE", "INFO", "INVITE"])
+    def test_no_such_dialog_is_481(self, method: str) -> None:
+        data = request_text(method, to_tag="nobody", extra="Contact: <sip:a@192.0.2.1>\r\n")
+        assert answer_to(agent_of(), data).status == 481
+
+    def test_a_stray_ack_is_dropped(self) -> None:
+        agent = agent_of()
+        agent.receive_datagram(request_text("ACK", to_tag="nobody"), PEER, 0.0)
+        assert (sent(agent), agent.events()) == ([], [])
+
+
+def test_register_and_options_reach_the_user() -> None:
+    agent = agent_of(user_agent="ascs")
+    for number, method in enumerate(("REGISTER", "OPTIONS")):
+        agent.receive_datagram(request_text(method, branch=f"z9hG4bK{number}", call_id=method), PEER, 0.0)
+        event = only(agent.events())
+        assert isinstance(event, RequestReceived)
+        agent.respond(event.transaction, 200, now=0.0, headers=[("X-Y", "1")])
+        response = only(sent(agent))
+        assert (response.get("X-Y"), response.get("Server")) == ("1", "ascs")
+        assert response.to.tag == event.transaction.local_tag
+
+
+def test_options_are_answered_with_what_the_agent_can_do() -> None:
+    """11.2."""
+    agent = agent_of(supported=("timer",))
+    agent.receive_datagram(request_text(), PEER, 0.0)
+    event = only(agent.events())
+    assert isinstance(event, RequestReceived)
+    agent.answer_options(event.transaction, 0.0)
+    response = only(sent(agent))
+    assert response.get_all("Supported") == ["timer"]
+    assert response.get("Accept") == "application/sdp"
+
+
+class TestForking:
+    """13.2.2.4."""
+
+    @staticmethod
+    def dial(agent: UserAgent) -> Request:
+        alice = address_of("alice", "192.0.2.1")
+        agent.invite(alice.uri, to=alice, from_=address_of("bob", "192.0.2.2"), flow=PEER, now=0.0, body=SDP)
+        invite = only(sent(agent))
+        assert isinstance(invite, Request)
+        return invite
+
+    @staticmethod
+    def branch(agent: UserAgent, invite: Request, status: int, tag: str, host: str) -> None:
+        headers = [("Contact", f"<sip:alice@{host}>")]
+        response = make_response(invite, status, to_tag=tag, headers=headers)
+        agent.receive(response_of(response.to_bytes()), PEER, 0.1)
+
+    def test_each_branch_has_its_early_dialog_and_one_answer_wins(self) -> None:
+        agent = agent_of()
+        invite = self.dial(agent)
+        self.branch(agent, invite, 180, "one", "192.0.2.11")
+        self.branch(agent, invite, 180, "two", "192.0.2.12")
+        call = next(iter(agent.calls))
+        assert list(call.early_dialogs) == ["one", "two"]
+        self.branch(agent, invite, 200, "two", "192.0.2.12")
+        answered = [event for event in agent.events() if isinstance(event, CallAnswered)]
+        assert len(answered) == 1
+        assert [(line, flow.host) for line, flow in wire(agent)] == [("ACK", "192.0.2.12")]
+        assert list(agent._dialogs) == [(call.call_id, call.request.from_.tag, "two")]
+        self.branch(agent, invite, 200, "one", "192.0.2.11")
+        assert agent.events() == []
+        assert [(line, flow.host) for line, flow in wire(agent)] == [
+            ("ACK", "192.0.2.11"),
+            ("BYE", "192.0.2.11"),
+        ]
+        self.branch(agent, invite, 200, "two", "192.0.2.12")
+        assert [(line, flow.host) for line, flow in wire(agent)] == [("ACK", "192.0.2.12")]
+
+    def test_early_dialogs_are_bounded(self) -> None:
+        agent = agent_of()
+        invite = self.dial(agent)
+        for number in range(EARLY_DIALOGS_MAX + 1):
+            self.branch(agent, invite, 180, f"t{number}", "192.0.2.11")
+        progress = [event for event in agent.events() if isinstance(event, CallProgress)]
+        assert [event.dialog is not None for event in progress] == [True] * EARLY_DIALOGS_MAX + [False]
+        assert len(agent._dialogs) == EARLY_DIALOGS_MAX
+
+    def test_an_answer_without_contact_is_no_call(self) -> None:
+        agent = agent_of()
+        invite = self.dial(agent)
+        agent.receive(response_of(make_response(invite, 200, to_tag="x").to_bytes()), PEER, 0.1)
+        assert [type(event).__name__ for event in agent.events()] == ["CallFailed"]
+        assert not agent.calls
+
+
+def wire(agent: UserAgent) -> list[tuple[str, Flow]]:
+    return [(data.split(b" ", 1)[0].decode(), flow) for data, flow in agent.datagrams()]
+
+
+def send_register(agent: UserAgent, credentials: Credentials | None = None) -> Request:
+    aor = address_of("ent-a", "192.0.2.1")
+    agent.send_request(
+        "REGISTER", aor.uri, to=aor, from_=aor, flow=PEER, now=0.0, credentials=credentials, context="mine"
+    )
+    request = only(sent(agent))
+    assert isinstance(request, Request)
+    return request
+
+
+class TestRequestsOutsideCalls:
+    def test_a_final_response_is_told_once(self) -> None:
+        agent = agent_of()
+        request = send_register(agent)
+        for status in (100, 200, 200):
+            agent.receive(response_of(make_response(request, status).to_bytes()), PEER, 0.1)
+        event = only(agent.events())
+        assert isinstance(event, ResponseReceived)
+        assert (event.response.status, event.transaction.context, event.call) == (200, "mine", None)
+
+    def test_a_challenge_is_answered_on_a_transaction_of_its_own(self) -> None:
+        """22.2."""
+        server = Authenticator("r", b"k" * 32, lambda user, algorithm: ha1(user, "r", "pw", algorithm))
+        agent = agent_of()
+        first = send_register(agent, Credentials("ent-a", "pw"))
+        headers = [("WWW-Authenticate", value) for value in server.challenges(0.0)]
+        agent.receive(response_of(make_response(first, 401, headers=headers).to_bytes()), PEER, 0.1)
+        assert agent.events() == []
+        second = only(sent(agent))
+        assert isinstance(second, Request)
+        assert second.cseq.number == first.cseq.number + 1
+        assert second.top_via.branch != first.top_via.branch
+        values = second.get_all("Authorization")
+        assert server.verify(values, "REGISTER", str(second.uri), 0.2).ok
+        agent.receive(response_of(make_response(second, 401, headers=headers).to_bytes()), PEER, 0.3)
+        event = only(agent.events())
+        assert isinstance(event, ResponseReceived)
+        assert (event.response.status, event.transaction.context) == (401, "mine")
+
+    def test_no_answer_is_told(self) -> None:
+        agent = agent_of()
+        send_register(agent)
+        for _ in range(20):
+            due = agent.next_timer()
+            if due is not None:
+                agent.handle_timer(due)
+        event = only(agent.events())
+        assert isinstance(event, RequestFailed)
+        assert event.cause == "timeout"
+
+
+def test_the_user_agents_headers() -> None:
+    agent = agent_of(user_agent="ascs", user="pbx", transport="TCP")
+    alice = address_of("alice", "192.0.2.1")
+    call = agent.invite(
+        alice.uri, to=alice, from_=alice, flow=PEER, now=0.0, headers=[("Max-Forwards", "20"), ("X-Y", "1")]
+    )
+    request = call.request
+    assert request.max_forwards == 20
+    assert request.get_all("Max-Forwards") == ["20"]
+    assert (request.get("User-Agent"), request.get("X-Y")) == ("ascs", "1")
+    assert request.get("Contact") == "<sip:pbx@192.0.2.2:5060;transport=tcp>"
+    assert request.from_.tag
+
+
+def test_closing_ends_all_calls() -> None:
+    agent = agent_of()
+    agent.receive_datagram(invite_text(), PEER, 0.0)
+    agent.events()
+    TestForking.dial(agent)
+    agent.close(0.1)
+    assert lines(sent(agent)) == [480]  # the other INVITE waits for a provisional response before its CANCEL
+    assert agent.events() == []
+
+
+def test_a_shell_hears_of_events_and_timers() -> None:
+    agent, calls = agent_of(), list[int]()
+    agent.on_output = lambda: calls.append(1)
+    agent.receive_datagram(request_text(), PEER, 0.0)
+    assert calls
+    assert agent.has_events
