@@ -7,7 +7,7 @@
 | credentials that break the grammar, a body that is no session description | 400 |
 | From is another enterprise's access number, or the trunk owns none | 403 |
 | Request-URI that names no AID | 404 |
-| no audio in the offer | 488 |
+| no audio in the offer that may cross | 488 |
 | over the gateway's or the trunk's calls | 503 with Retry-After |
 | no hop left (Max-Forwards 0) | 483 |
 """
@@ -22,7 +22,7 @@ from gateway.accounts.directory import Directory
 from gateway.policy.refusal import ANSWERS, Case
 from gateway.store.accounts import TrunkRow
 from gateway.voice.egress import Headers
-from gateway.voice.media import describes_audio
+from gateway.voice.media import may_cross
 from sip.digest import Authenticator
 from sip.message import Request
 from sip.sdp import SdpError
@@ -110,7 +110,7 @@ class Admission:
             return rejection(Case.AID_REFUSED)
         if request.body:
             try:
-                if not describes_audio(request.body):
+                if not may_cross(request.body):
                     return rejection(Case.CONTENT)
             except SdpError:
                 return Rejection(400, [])

@@ -196,7 +196,7 @@ class Bridge:
                 if leg is self.caller and not leg.call.request.body:
                     self._enqueue(partial(self._late_answer, leg, ack))
             case CallFailed(status=status, response=response):
-                result = _RESULTS.get(status, Result.FAILED)
+                result = Result.UNREACHABLE if response is None else _RESULTS.get(status, Result.FAILED)
                 self.finish(result, status=crossing_status(self.caller.side, status), message=response)
             case CallCancelled(request=request):
                 self.finish(Result.CANCELLED, message=request)
@@ -250,6 +250,7 @@ class Bridge:
         await self.media.talk()
         await self._table.records.answered(self._record)
         if self.over:
+            self._record.answered_at = None  # the caller never heard of it
             return
         self.talking_since = now = self.caller.endpoint.now()
         headers = crossing_headers(self.caller.side, response, self._msisdn)

@@ -7,14 +7,14 @@ What the core is answered, and what is recorded as the refusal's cause:
 | not from the configured core's address | 403 | none: not a call of this carrier |
 | no such access number, or none for voice | 404 | UNKNOWN_ACCESS_NUMBER |
 | no P-Asserted-Identity with a number, or Privacy asks to withhold it | 433 | IDENTITY_WITHHELD |
-| a body that is no session description; no audio in it | 400; 488 | none |
+| a body that is no session description; no audio in it that may cross | 400; 488 | none |
 | the subscriber was never contacted from this access number | 404 | NO_CONTACT |
 | opted out, number changed hands, and what else the carrier itself refuses | 404 | OPTED_OUT, SUBSCRIBER_CHANGED … |
 | the trust party gives no AID: expired, revoked | 404 | the trust party's reason |
 | the enterprise has no contact | 480 | ENTERPRISE_UNREACHABLE |
 | over the gateway's or the trunk's calls | 503 with Retry-After | OVER_CALLS |
 | trust party or store not available | 503 with Retry-After | none where the store is gone, else TRUST_UNAVAILABLE |
-| the enterprise's own refusal | its status; a challenge or redirect is 480 | none: a call record says it |
+| the enterprise's own refusal | its status; silence, a challenge or a redirect is 480 | none: a call record says it |
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from gateway.voice.egress import (
     crossing_headers,
     guarded_address,
 )
-from gateway.voice.media import describes_audio
+from gateway.voice.media import may_cross
 from gateway.voice.registration import Registrations
 from interparty.client import PeerProblem, PeerUnavailable
 from interparty.messages import RestoreItem
@@ -295,7 +295,7 @@ def _malformed(request: Request) -> int | None:
     if not request.body:
         return None
     try:
-        return None if describes_audio(request.body) else 488
+        return None if may_cross(request.body) else 488
     except SdpError:
         return 400
 

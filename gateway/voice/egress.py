@@ -19,7 +19,7 @@ CORE_SIDE: Side = "b"
 ANONYMOUS = NameAddr(SipUri("anonymous", "anonymous.invalid"), "Anonymous")
 """RFC 3323 4.1: what stands in a From that has to be there."""
 
-_NOT_FOR_THE_CORE = frozenset((401, 407))
+_UNREACHABLE = frozenset((401, 407, 408))
 
 Headers = list[tuple[str, object]]
 
@@ -64,9 +64,9 @@ def guarded_address(name: str, address: NameAddr, msisdn: str) -> NameAddr:
 def crossing_status(side: Side, status: int) -> int:
     """A final status of one leg as the other shows it.
 
-    Towards the core: an enterprise that challenges or redirects is not reachable; the gateway neither has
-    its passwords nor follows it anywhere.
+    Towards the core: an enterprise that is silent, challenges or redirects is not reachable; the gateway
+    neither has its passwords nor follows it anywhere.
     """
     if side == ENTERPRISE_SIDE:
         return enterprise_status(status)[0]
-    return 480 if status < 400 or status in _NOT_FOR_THE_CORE else status
+    return 480 if status < 400 or status in _UNREACHABLE else status

@@ -106,6 +106,11 @@ class CallMedia:
         return stats.a.octets + stats.b.octets
 
 
-def describes_audio(body: bytes) -> bool:
-    """Whether an offer holds audio. Raises SdpError."""
-    return parse_sdp(body).audio is not None
+def may_cross(body: bytes) -> bool:
+    """Whether an offer holds audio of a kind that is relayed. Raises SdpError."""
+    theirs = parse_sdp(body)
+    try:
+        build_sdp(theirs, host="127.0.0.1", rtp_port=2, rtcp_port=3, session_id=0, version=0)
+    except ValueError:
+        return False
+    return True

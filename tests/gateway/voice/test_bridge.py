@@ -1,6 +1,7 @@
 """What happens to a call while it rings and while it is up, whoever causes it; and that its record is closed."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -325,3 +326,20 @@ async def test_options_is_answered_and_other_requests_are_not_allowed(world: Wor
 
 def test_the_sweep_is_often_enough_for_what_it_ends() -> None:
     assert voice_service.SWEEP_S <= 1.0
+
+
+async def test_a_trunk_has_no_more_calls_than_its_own_cap(world: World) -> None:
+    trunks = world.directory.current.trunks
+    trunks["pbx-a"] = replace(trunks["pbx-a"], max_calls=1)
+    await world.talk()
+    world.call()
+    assert (await world.phone.next(CallFailed)).status == 503
+
+
+async def test_a_side_that_lost_the_call_ends_it_for_the_other(world: World) -> None:
+    out, called = await world.talk()
+    called.dialog.remote_cseq = None
+    world.core.agent.drop_dialog(called.dialog)
+    out.request_in_dialog("INFO", world.phone.now(), body=b"5", content_type="application/dtmf")
+    await world.phone.next(CallEnded)
+    assert await results(world) == ["LOST"]

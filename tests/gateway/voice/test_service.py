@@ -1,0 +1,71 @@
+"""The whole voice path with the relay in its own process: audio and digits go through, both ways."""
+
+import json
+import os
+
+import pytest
+
+from gateway.voice import service as voice_service
+from masking.encodings import Numbers, find
+from sip.events import CallAnswered, CallEnded, IncomingCall
+from sip.media.endpoint import RtpEndpoint
+from sip.media.relay_client import RelayClient
+from sip.sdp import media_address, parse_sdp
+from tests.gateway.voice.conftest import MSISDN, World, answer, offer, until
+
+START = RelayClient.start
+
+
+@pytest.fixture
+async def relayed(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The world with the real relay."""
+    await world.service.stop()
+    monkeypatch.setattr(voice_service.RelayClient, "start", START)
+    world.service = world.make_service()
+    await world.service.start()
+    return world
+
+
+def listen_to(endpoint: RtpEndpoint, body: bytes) -> None:
+    session = parse_sdp(body)
+    assert session.audio is not None
+    endpoint.set_remote(*media_address(session, session.audio))
+    endpoint.start()
+
+
+async def test_audio_and_digits_go_through_the_relay(relayed: World) -> None:
+    world = relayed
+    tapped = bytearray()
+    phone = await RtpEndpoint.open(tap_rtp=tapped.extend, tap_rtcp=tapped.extend)
+    handset = await RtpEndpoint.open(cname=f"+{MSISDN}")
+    out = world.call(body=offer(phone.rtp_port))
+    arrived = await world.core.next(IncomingCall)
+    listen_to(handset, arrived.request.body)
+    arrived.call.answer(answer(arrived.request.body, handset.rtp_port), world.core.now())
+    listen_to(phone, (await world.phone.next(CallAnswered)).response.body)
+    phone.send_digits("42")
+    await until(lambda: handset.digits == "42" and phone.stats.rtp_received > 5)
+    out.hangup(world.phone.now())
+    await world.core.next(CallEnded)
+    await phone.close()
+    await handset.close()
+    (cdr,) = await world.closed()
+    assert cdr["octets"] > 1000
+    assert find(bytes(tapped), Numbers([MSISDN])) == []
+
+
+async def test_the_relays_log_goes_through_the_number_filters_format(relayed: World) -> None:
+    lines = (relayed.logs / "relay.log").read_text().splitlines()
+    assert {"time", "level", "file", "line", "message"} <= json.loads(lines[0]).keys()
+
+
+async def test_a_relay_that_dies_is_replaced(relayed: World) -> None:
+    world = relayed
+    await world.talk()
+    relay = world.service._relay
+    assert relay is not None
+    os.kill(relay.pid, 9)
+    await world.phone.next(CallEnded)
+    await until(lambda: world.service.media_running and world.service._relay is not relay)
+    assert [row["result"] for row in await world.closed()] == ["MEDIA_LOST"]
+    await world.talk()
