@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeVar, cast
 
 from sip import headers as h
@@ -174,13 +174,8 @@ class Message:
                 self._typed.pop("Via", None)
                 return
 
-    def _view(self, name: str, parse: Callable[[list[str]], T]) -> T:
-        try:
-            return self._typed[name]  # type: ignore[return-value]
-        except KeyError:
-            value = parse([text for key, text in self._headers if key == name])
-            self._typed[name] = value
-            return value
+    def _values(self, name: str) -> list[str]:
+        return [value for key, value in self._headers if key == name]
 
     def _one(self, name: str) -> str:
         value = self.get(name)
@@ -188,9 +183,18 @@ class Message:
             raise h.HeaderError(name, "missing")
         return value
 
+    def _keep(self, name: str, value: T) -> T:
+        self._typed[name] = value
+        return value
+
+    # Each view looks into what is kept first: a call's messages are asked for these a hundred times.
+
     @property
     def vias(self) -> list[Via]:
-        return self._view("Via", lambda values: [h.parse_via(value) for value in values])
+        kept = self._typed.get("Via")
+        if kept is not None:
+            return cast("list[Via]", kept)
+        return self._keep("Via", [h.parse_via(value) for value in self._values("Via")])
 
     @property
     def top_via(self) -> Via:
@@ -202,36 +206,48 @@ class Message:
 
     @property
     def from_(self) -> NameAddr:
-        return self._view("From", lambda _: parse_name_addr(self._one("From"), "From"))
+        kept = self._typed.get("From")
+        if kept is not None:
+            return cast(NameAddr, kept)
+        return self._keep("From", parse_name_addr(self._one("From"), "From"))
 
     @property
     def to(self) -> NameAddr:
-        return self._view("To", lambda _: parse_name_addr(self._one("To"), "To"))
+        kept = self._typed.get("To")
+        if kept is not None:
+            return cast(NameAddr, kept)
+        return self._keep("To", parse_name_addr(self._one("To"), "To"))
 
     @property
     def call_id(self) -> str:
-        return self._view("Call-ID", lambda _: h.parse_call_id(self._one("Call-ID")))
+        kept = self._typed.get("Call-ID")
+        if kept is not None:
+            return cast(str, kept)
+        return self._keep("Call-ID", h.parse_call_id(self._one("Call-ID")))
 
     @property
     def cseq(self) -> CSeq:
-        return self._view("CSeq", lambda _: h.parse_cseq(self._one("CSeq")))
+        kept = self._typed.get("CSeq")
+        if kept is not None:
+            return cast(CSeq, kept)
+        return self._keep("CSeq", h.parse_cseq(self._one("CSeq")))
 
     def addresses(self, name: str) -> list[NameAddr]:
         """All values of an address header, typed; HeaderError where one is broken."""
         name = canonical(name)
-        return self._view(name, lambda values: [parse_name_addr(value, name) for value in values])
+        kept = self._typed.get(name)
+        if kept is not None:
+            return cast("list[NameAddr]", kept)
+        return self._keep(name, [parse_name_addr(value, name) for value in self._values(name)])
 
     @property
     def contacts(self) -> list[NameAddr]:
         """The Contact values; empty for ``Contact: *`` (see :attr:`contact_is_star`)."""
-        return self._view(
-            "Contact",
-            lambda values: [] if values == ["*"] else [parse_name_addr(value, "Contact") for value in values],
-        )
+        return [] if self.contact_is_star else self.addresses("Contact")
 
     @property
     def contact_is_star(self) -> bool:
-        return self.get_all("Contact") == ["*"]
+        return self._values("Contact") == ["*"]
 
     @property
     def routes(self) -> list[NameAddr]:
