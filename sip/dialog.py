@@ -167,7 +167,7 @@ class Dialog:
         uri = self.route_set[0].uri if self.route_set else self.remote_target
         if isinstance(uri, SipUri):
             host = bare_host(uri.param("maddr") or uri.host)
-            if host.replace(".", "").isdigit() or ":" in host:
+            if ":" in host or (host.count(".") == 3 and host.replace(".", "").isdigit()):
                 self.flow = Flow(self.flow.transport, host, uri.port or 5060)
 
 

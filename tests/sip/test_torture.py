@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,42 @@ def test_an_options_is_answered_after_each(name: str) -> None:
     assert isinstance(response, Response)
     assert response.status == 200
     assert response.get_all("Allow") == ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO"]
+
+
+MUTATIONS = 20
+"""Mutants of each file."""
+
+
+def mutant(data: bytes, draw: random.Random) -> bytes:
+    """The message with one to four pieces cut, doubled, swapped for others or overwritten."""
+    out = bytearray(data)
+    for _ in range(draw.randint(1, 4)):
+        at = draw.randrange(len(out) + 1)
+        piece = bytes(out[at : at + draw.randint(0, 12)])
+        new = draw.choice((b"", piece * 2, b"\r\n", b'"', b"<", b";", b"%", b"\0", draw.randbytes(3)))
+        out[at : at + len(piece)] = new
+    return bytes(out)
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_an_options_is_answered_after_any_mutant(name: str) -> None:
+    draw, ua, data = random.Random(name), agent(), FILES[name].read_bytes()
+    for number in range(MUTATIONS):
+        now = float(number)
+        ua.receive_datagram(mutant(data, draw), SOURCE, now)
+        ua.events()
+        ua.datagrams()
+        ua.receive_datagram(OPTIONS.replace(b"still-there", f"still-there-{number}".encode()), SOURCE, now)
+        (event,) = ua.events()
+        assert isinstance(event, RequestReceived)
+        ua.answer_options(event.transaction, now)
+        assert lines(sent(ua)) == [200]
+    due = ua.next_timer()
+    while due is not None and due < 1000.0:
+        ua.handle_timer(due)
+        due = ua.next_timer()
+    assert len(ua.layer) == 0
+    assert not ua.calls
 
 
 def message(name: str) -> Request:

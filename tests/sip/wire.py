@@ -14,7 +14,7 @@ from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.message import Request, Response
 from sip.parser import parse
-from sip.transaction import TransactionEvent, TransactionLayer
+from sip.transaction import TransactionLayer
 from sip.uri import SipUri
 
 E = TypeVar("E")
@@ -96,10 +96,6 @@ def run_until(layer: TransactionLayer | UserAgent, until: float) -> list[tuple[f
         layer.handle_timer(due)
         out += [(round(due, 3), line) for line in lines(sent(layer))]
     return out
-
-
-def failures(events: list[TransactionEvent]) -> list[str]:
-    return [type(event).__name__ for event in events]
 
 
 @dataclass
