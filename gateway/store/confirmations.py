@@ -8,7 +8,7 @@ from enum import IntEnum
 
 
 class State(IntEnum):
-    """NEW: not opened yet. WAITING: for the code's reply or the network. DONE: signed. DEAD: for good, see cause."""
+    """NEW: not opened yet. WAITING: for a reply or the network. DONE: signed. DEAD: for good, see cause."""
 
     NEW = 1
     WAITING = 2

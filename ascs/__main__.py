@@ -1,0 +1,5 @@
+"""`python -m ascs` is `ascs`."""
+
+from ascs.main import main
+
+main()

@@ -1,0 +1,63 @@
+"""`ascs config check`: what is wrong with a configuration file, by line and key."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+
+import click
+from pydantic import BaseModel
+
+from foundation.config import check as check_file
+from gateway.settings import GatewaySettings
+from simulators.core.settings import CoreSettings
+from simulators.enterprise.settings import EnterpriseSettings
+from simulators.handsets.settings import FleetSettings
+from simulators.smsc.settings import SmscSettings
+from trust_party.settings import TrustSettings
+
+MODELS: dict[str, type[BaseModel]] = {
+    "gateway": GatewaySettings,
+    "trust": TrustSettings,
+    "smsc": SmscSettings,
+    "core": CoreSettings,
+    "handsets": FleetSettings,
+    "enterprise": EnterpriseSettings,
+}
+
+
+@click.group()
+def config() -> None:
+    """Configuration files."""
+
+
+@config.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--kind", type=click.Choice(sorted(MODELS)), help="What FILE configures; by its name when not given."
+)
+def check(file: Path, kind: str | None) -> None:
+    """Say what is wrong with FILE, by line and key; exit 1 if anything is."""
+    model = MODELS[kind] if kind is not None else _model_of(file)
+    errors = check_file(file.resolve(), model)
+    for error in errors:
+        click.echo(str(error), err=True)
+    if errors:
+        sys.exit(1)
+    click.echo(f"{file}: no fault found")
+
+
+def _model_of(file: Path) -> type[BaseModel]:
+    """By the file's name, else by the keys that only one kind has."""
+    for kind, model in MODELS.items():
+        if kind in file.stem:
+            return model
+    try:
+        keys = set(tomllib.loads(file.read_text()))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        keys = set()
+    fitting = [model for model in MODELS.values() if keys and keys <= set(model.model_fields)]
+    if len(fitting) != 1:
+        raise click.UsageError(f"say with --kind what {file.name} configures: {', '.join(sorted(MODELS))}")
+    return fitting[0]

@@ -1,0 +1,173 @@
+"""`ascs gateway`: the carrier's gateway and what its operator adds to it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors, run_process
+from gateway import app
+from gateway.accounts import administration, people
+from gateway.settings import GatewaySettings
+from gateway.store.domain import Domain
+
+T = TypeVar("T")
+
+
+@click.group()
+def gateway() -> None:
+    """The carrier's gateway."""
+
+
+@gateway.command()
+@CONFIG_FILE
+def run(config: Path) -> None:
+    """Run the gateway until it is told to stop."""
+    settings = load_settings(config, GatewaySettings)
+    run_process("gateway", settings.logs_folder, settings.log_level, lambda stop: app.run(settings, stop))
+
+
+def _in_domain(config: Path, work: Callable[[GatewaySettings, Domain], Coroutine[Any, Any, T]]) -> T:
+    settings = load_settings(config, GatewaySettings)
+
+    async def main() -> T:
+        domain, _ = app.open_domain(settings)
+        try:
+            return await work(settings, domain)
+        finally:
+            await domain.store.close()
+
+    with plain_errors():
+        return asyncio.run(main())
+
+
+@gateway.command()
+@CONFIG_FILE
+def init(config: Path) -> None:
+    """Make the store and the keys, and public/carrier.json for the trust party's operator."""
+
+    async def work(settings: GatewaySettings, _: Domain) -> None:
+        click.echo(f"keys are there; give {settings.public_folder / 'carrier.json'} to the trust party")
+
+    _in_domain(config, work)
+
+
+@gateway.group()
+def enterprise() -> None:
+    """Enterprises and their accounts."""
+
+
+@enterprise.command("add")
+@CONFIG_FILE
+@click.argument("enterprise_id")
+@click.option("--name", required=True, help="As the subscriber reads it in the confirmation message.")
+@click.option("--system-id", required=True, help="SMPP system_id, at most 15 characters.")
+@click.option("--smpp-password", help="At most 8 characters; drawn and printed when not given.")
+@click.option("--max-binds", default=4, show_default=True)
+@click.option("--sip-user", required=True, help="SIP user of the trunk.")
+@click.option("--sip-password", help="Drawn and printed when not given.")
+@click.option("--access-number", required=True, help="Default access number of calls.")
+@click.option("--sip-contact", help="sip:host:port of a trunk that does not register.")
+@click.option("--max-calls", default=50, show_default=True)
+def enterprise_add(
+    config: Path,
+    enterprise_id: str,
+    name: str,
+    system_id: str,
+    smpp_password: str | None,
+    max_binds: int,
+    sip_user: str,
+    sip_password: str | None,
+    access_number: str,
+    sip_contact: str | None,
+    max_calls: int,
+) -> None:
+    """Add an enterprise with an SMPP account and a SIP trunk."""
+    smpp_secret = smpp_password or secrets.token_urlsafe(6)[:8]
+    sip_secret = sip_password or secrets.token_urlsafe(12)
+
+    async def work(settings: GatewaySettings, domain: Domain) -> None:
+        await domain.store.write(
+            lambda conn: administration.add_enterprise(
+                conn,
+                enterprise_id=enterprise_id,
+                name=name,
+                system_id=system_id,
+                smpp_password=smpp_secret,
+                max_binds=max_binds,
+                sip_username=sip_user,
+                sip_password=sip_secret,
+                realm=settings.voice.realm,
+                default_access_number=access_number,
+                sip_contact=sip_contact,
+                max_calls=max_calls,
+            )
+        )
+
+    _in_domain(config, work)
+    click.echo(f"enterprise {enterprise_id}: SMPP {system_id}, SIP {sip_user}")
+    if smpp_password is None:
+        click.echo(f"SMPP password: {smpp_secret}")
+    if sip_password is None:
+        click.echo(f"SIP password: {sip_secret}")
+
+
+@gateway.group("access-number")
+def access_number() -> None:
+    """Access numbers (接入号)."""
+
+
+@access_number.command("add")
+@CONFIG_FILE
+@click.argument("number")
+@click.argument("enterprise_id")
+@click.option("--sms-account", help="system_id that gets replies to it.")
+@click.option("--voice-trunk", help="SIP user that gets callbacks to it.")
+def access_number_add(
+    config: Path, number: str, enterprise_id: str, sms_account: str | None, voice_trunk: str | None
+) -> None:
+    """Give an access number to its one owner."""
+
+    async def work(_: GatewaySettings, domain: Domain) -> None:
+        await domain.store.write(
+            lambda conn: administration.add_access_number(
+                conn,
+                number=number,
+                enterprise_id=enterprise_id,
+                sms_account=sms_account,
+                voice_trunk=voice_trunk,
+            )
+        )
+
+    _in_domain(config, work)
+    click.echo(f"access number {number} belongs to {enterprise_id}")
+
+
+@gateway.group()
+def subscriber() -> None:
+    """The carrier's subscribers."""
+
+
+@subscriber.command("import")
+@CONFIG_FILE
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def subscriber_import(config: Path, file: Path) -> None:
+    """Import FILE: a CSV with the header msisdn,id_type,id,valid_from,valid_to."""
+
+    async def work(_: GatewaySettings, domain: Domain) -> int:
+        return await administration.import_subscribers(domain, file)
+
+    click.echo(f"{_in_domain(config, work)} lines are new")
+
+
+@gateway.command("people")
+@CONFIG_FILE
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def export_people(config: Path, file: Path) -> None:
+    """Write who is behind which AID to FILE (msisdn,enterprise_id,aid); it must stay in the carrier domain."""
+    click.echo(f"{_in_domain(config, lambda settings, domain: people.export(settings, domain, file))} lines")

@@ -1,0 +1,86 @@
+"""`ascs trust`: the trust party and whom it admits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors, run_process
+from trust_party import admission, app
+from trust_party.settings import TrustSettings
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def trust() -> None:
+    """The trust party."""
+
+
+@trust.command()
+@CONFIG_FILE
+def run(config: Path) -> None:
+    """Run the trust party until it is told to stop."""
+    settings = load_settings(config, TrustSettings)
+    run_process("trust", settings.logs_folder, settings.log_level, lambda stop: app.run(settings, stop))
+
+
+@trust.command()
+@CONFIG_FILE
+def init(config: Path) -> None:
+    """Make the store and the keys; the public halves go to public/."""
+    settings = load_settings(config, TrustSettings)
+    with plain_errors():
+        app.init(settings)
+    click.echo(f"keys are there; public keys are in {settings.public_folder}")
+
+
+@trust.group()
+def enterprise() -> None:
+    """Enterprises."""
+
+
+@enterprise.command("admit")
+@CONFIG_FILE
+@click.argument("enterprise_id")
+@click.option("--name", required=True)
+@click.option("--sign-key", required=True, type=_FILE, help="Its SM2 public key, PEM.")
+def enterprise_admit(config: Path, enterprise_id: str, name: str, sign_key: Path) -> None:
+    """Admit an enterprise, or give an admitted one another key."""
+    settings = load_settings(config, TrustSettings)
+    with plain_errors():
+        admitted = admission.admit_enterprise(settings, enterprise_id, name, sign_key.read_bytes())
+    click.echo(f"{enterprise_id} signs as {admitted.sign_keyid}")
+
+
+@trust.group()
+def carrier() -> None:
+    """Carriers."""
+
+
+@carrier.command("admit")
+@CONFIG_FILE
+@click.argument("card", type=_FILE)
+@click.option("--name", required=True)
+@click.option("--url", required=True, help="https://host:port of the carrier's own routes.")
+def carrier_admit(config: Path, card: Path, name: str, url: str) -> None:
+    """Admit a carrier by the CARD (carrier.json) that `ascs gateway init` made."""
+    settings = load_settings(config, TrustSettings)
+    with plain_errors():
+        body = json.loads(card.read_text())
+        try:
+            admitted = admission.admit_carrier(
+                settings,
+                body["id"],
+                name,
+                url,
+                edi_key_id=body["edi_key_id"],
+                edi_public_pem=body["edi_public_key"].encode(),
+                sign_public_pem=body["sign_public_key"].encode(),
+                hmac_key=bytes.fromhex(body["http_key"]),
+            )
+        except KeyError as error:
+            raise click.ClickException(f"{card}: {error} is missing") from error
+    click.echo(f"{body['id']} signs as {admitted.sign_keyid} and {admitted.http_keyid}")

@@ -1,0 +1,179 @@
+"""Where everything of a demo is: folders, addresses, people, enterprises."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HOST = "127.0.0.1"
+CARRIER = "CMCC"
+TRUST = "ttp"
+NETWORK = "network"
+AID_DOMAIN = "aid.demo"
+CONFIRMATION_NUMBER = "10690000"
+DESCRIPTION = "demo.json"
+
+
+class DemoRefused(Exception):
+    """The demo cannot start as asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A simulated subscriber: MSISDN (E.164 digits), IMSI and IMEI (15 digits each)."""
+
+    name: str
+    msisdn: str
+    imsi: str
+    imei: str
+
+
+@dataclass(frozen=True, slots=True)
+class DemoEnterprise:
+    """A simulated enterprise and how it reaches the carrier."""
+
+    id: str
+    name: str
+    service: str
+    access_number: str
+    system_id: str
+    smpp_password: str
+    sip_user: str
+    sip_password: str
+
+
+ENTERPRISES = (
+    DemoEnterprise(
+        "ent-a", "顺达快递", "快件通知", "1069880001", "shunda", "Sd-2024!", "pbx-a", "pbx-a-secret"
+    ),
+    DemoEnterprise(
+        "ent-b", "安心银行", "账户提醒", "1069880002", "anxin", "Ax-2024!", "pbx-b", "pbx-b-secret"
+    ),
+)
+
+
+def luhn(digits: str) -> str:
+    """The check digit of an IMEI (3GPP TS 23.003, annex B)."""
+    total = 0
+    for place, char in enumerate(reversed(digits)):
+        doubled = int(char) * (2 if place % 2 == 0 else 1)
+        total += doubled - 9 if doubled > 9 else doubled
+    return str(-total % 10)
+
+
+def person(number: int, name: str = "") -> Person:
+    """The n-th simulated subscriber, the same one each time; `number` from 1 to 999,999."""
+    tac = f"35{number % 1_000_000:06d}{number:06d}"
+    return Person(
+        name or f"subscriber {number}",
+        f"861380{1_380_000 + number:07d}",
+        f"46000{1_234_500_000 + number:010d}",
+        tac + luhn(tac),
+    )
+
+
+PEOPLE = (person(1, "张三"), person(2, "李四"), person(3, "王五"))
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What listens where, all on loopback."""
+
+    trust: int
+    smpp: int
+    sip_enterprise: int
+    sip_core_side: int
+    carrier_api: int
+    operations: int
+    smsc: int
+    core: int
+    handsets_sip: int
+    handsets_api: int
+    enterprise_api: dict[str, int] = field(default_factory=dict)
+    media_min: int = 20_000
+    media_max: int = 24_999
+
+
+def _free(preferred: int, kind: socket.SocketKind, taken: set[int]) -> int:
+    for port in (preferred, 0):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            found = int(probe.getsockname()[1])
+            if found not in taken:
+                taken.add(found)
+                return found
+    raise DemoRefused("no free port on loopback")
+
+
+def choose_ports() -> Ports:
+    """The protocols' usual ports where they are free, others where they are not."""
+    taken: set[int] = set()
+    tcp, udp = socket.SOCK_STREAM, socket.SOCK_DGRAM
+    return Ports(
+        trust=_free(8443, tcp, taken),
+        smpp=_free(2775, tcp, taken),
+        sip_enterprise=_free(5060, udp, taken),
+        sip_core_side=_free(5070, udp, taken),
+        carrier_api=_free(8444, tcp, taken),
+        operations=_free(8080, tcp, taken),
+        smsc=_free(2776, tcp, taken),
+        core=_free(5080, udp, taken),
+        handsets_sip=_free(5090, udp, taken),
+        handsets_api=_free(8071, tcp, taken),
+        enterprise_api={each.id: _free(8081 + place, tcp, taken) for place, each in enumerate(ENTERPRISES)},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The data folder of one demo: a folder a party, which no other party reads."""
+
+    root: Path
+    ports: Ports
+
+    @property
+    def carrier(self) -> Path:
+        return self.root / "carrier"
+
+    @property
+    def trust(self) -> Path:
+        return self.root / "trust"
+
+    @property
+    def simulators(self) -> Path:
+        return self.root / "simulators"
+
+    def enterprise(self, enterprise_id: str) -> Path:
+        return self.root / f"enterprise-{enterprise_id}"
+
+    @property
+    def folders(self) -> dict[str, Path]:
+        """The parties' folders by name."""
+        named = {"carrier": self.carrier, "trust": self.trust, "simulators": self.simulators}
+        return named | {each.id: self.enterprise(each.id) for each in ENTERPRISES}
+
+    @property
+    def description(self) -> Path:
+        return self.root / DESCRIPTION
+
+
+def clear(root: Path) -> None:
+    """Make room for a new demo: what an earlier one left in `root` goes. Raises DemoRefused for any other folder."""
+    description = root / DESCRIPTION
+    if not root.exists() or not any(root.iterdir()):
+        root.mkdir(parents=True, exist_ok=True)
+        return
+    try:
+        json.loads(description.read_text())
+    except (OSError, ValueError):
+        raise DemoRefused(f"{root} is not empty and holds no earlier demo; give another --data") from None
+    for name in ("carrier", "trust", "simulators", *(f"enterprise-{each.id}" for each in ENTERPRISES)):
+        shutil.rmtree(root / name, ignore_errors=True)
+    description.unlink(missing_ok=True)

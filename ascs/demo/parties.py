@@ -1,0 +1,329 @@
+"""Every party of the demo set up as its own operator would: keys, certificates, accounts, configuration files."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ascs.commands.common import load_settings
+from ascs.commands.pki import write_sign_key
+from ascs.demo.layout import (
+    AID_DOMAIN,
+    CARRIER,
+    CONFIRMATION_NUMBER,
+    ENTERPRISES,
+    HOST,
+    NETWORK,
+    TRUST,
+    DemoEnterprise,
+    Layout,
+    Person,
+)
+from ascs.demo.toml_text import toml_text
+from foundation.atomic import write_atomic
+from foundation.pki import make_ca, make_party
+from gateway import app as gateway_app
+from gateway.accounts import administration
+from gateway.settings import GatewaySettings
+from gm.keystore import KeyStore
+from trust_party import app as trust_app
+from trust_party.admission import admit_carrier, admit_enterprise
+from trust_party.settings import TrustSettings
+
+SMSC_SYSTEM_ID = "gateway"
+SMSC_PASSWORD = "gw-demo"  # noqa: S105 - a loopback demo, printed to its user
+RADIO_PASSWORD = "radio"  # noqa: S105
+VALID_FROM = "2020-01-01"
+
+
+@dataclass(frozen=True, slots=True)
+class OtherSmsc:
+    """Someone else's SMSC behind the gateway."""
+
+    system_id: str
+    password: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class OtherCore:
+    """Someone else's SIP core behind the gateway."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The configuration file of each process."""
+
+    trust: Path
+    gateway: Path
+    smsc: Path
+    core: Path
+    handsets: Path
+    enterprises: dict[str, Path]
+
+
+def set_up(layout: Layout, people: Sequence[Person], smsc: OtherSmsc | None, core: OtherCore | None) -> Files:
+    """Make all folders and files of a demo. Raises what the parties' own commands raise."""
+    for folder in layout.folders.values():
+        folder.mkdir(parents=True, mode=0o700)
+    _certificates(layout)
+    files = Files(
+        trust=_write(layout.trust / "trust.toml", _trust(layout)),
+        gateway=_write(layout.carrier / "gateway.toml", _gateway(layout, smsc, core)),
+        smsc=_write(layout.simulators / "smsc.toml", _smsc(layout)),
+        core=_write(layout.simulators / "core.toml", _core(layout)),
+        handsets=_write(layout.simulators / "handsets.toml", _handsets(layout)),
+        enterprises={
+            each.id: _write(layout.enterprise(each.id) / "enterprise.toml", _enterprise(layout, each))
+            for each in ENTERPRISES
+        },
+    )
+    trust_settings = load_settings(files.trust, TrustSettings)
+    trust_app.init(trust_settings)
+    # Public keys go from party to party as files, as operators would hand them over.
+    sign_pem = (layout.trust / "public" / "sign-1.pem").read_bytes()
+    write_atomic(layout.carrier / "trust-sign.pem", sign_pem, mode=0o644)
+    for each in ENTERPRISES:
+        folder = layout.enterprise(each.id)
+        write_atomic(folder / "trust-sign.pem", sign_pem, mode=0o644)
+        write_sign_key(folder)
+        admit_enterprise(trust_settings, each.id, each.name, (folder / "sign.pem").read_bytes())
+    keys = asyncio.run(_fill_gateway(layout, files, people))
+    admit_carrier(
+        trust_settings,
+        CARRIER,
+        "中国移动(演示)",
+        f"https://{HOST}:{layout.ports.carrier_api}",
+        edi_key_id=keys.current("edi").id,
+        edi_public_pem=keys.current("edi").sm2.public_key.to_pem(),
+        sign_public_pem=keys.current("sign").sm2.public_key.to_pem(),
+        hmac_key=keys.current("http").material,
+    )
+    write_atomic(layout.simulators / "edi.pem", keys.current("edi").sm2.public_key.to_pem(), mode=0o644)
+    network_key = keys.current(f"network/{NETWORK}").material.hex()
+    write_atomic(layout.simulators / "network.hmac", network_key.encode())
+    _write_csv(
+        layout.simulators / "subscribers.csv",
+        ("msisdn", "imsi", "imei"),
+        [(each.msisdn, each.imsi, each.imei) for each in people],
+    )
+    return files
+
+
+async def _fill_gateway(layout: Layout, files: Files, people: Sequence[Person]) -> KeyStore:
+    """What `ascs gateway enterprise add`, `access-number add` and `subscriber import` do."""
+    settings = load_settings(files.gateway, GatewaySettings)
+    domain, keys = gateway_app.open_domain(settings)
+    try:
+        for each in ENTERPRISES:
+            await domain.store.write(lambda conn, each=each: _add_enterprise(conn, each, settings))
+        table = layout.carrier / "subscribers.csv"
+        _write_csv(
+            table,
+            administration.SUBSCRIBER_COLUMNS,
+            [
+                row
+                for each in people
+                for row in (
+                    (each.msisdn, "IMSI", each.imsi, VALID_FROM, ""),
+                    (each.msisdn, "IMEI", each.imei, VALID_FROM, ""),
+                )
+            ],
+        )
+        await administration.import_subscribers(domain, table)
+    finally:
+        await domain.store.close()
+    return keys
+
+
+def _add_enterprise(conn, each: DemoEnterprise, settings: GatewaySettings) -> None:  # type: ignore[no-untyped-def]
+    administration.add_enterprise(
+        conn,
+        enterprise_id=each.id,
+        name=each.name,
+        system_id=each.system_id,
+        smpp_password=each.smpp_password,
+        max_binds=16,
+        sip_username=each.sip_user,
+        sip_password=each.sip_password,
+        realm=settings.voice.realm,
+        default_access_number=each.access_number,
+        sip_contact=None,
+        max_calls=500,
+    )
+    administration.add_access_number(
+        conn,
+        number=each.access_number,
+        enterprise_id=each.id,
+        sms_account=each.system_id,
+        voice_trunk=each.sip_user,
+    )
+
+
+def _certificates(layout: Layout) -> None:
+    """One development CA, whose key is in nobody's folder once the certificates are made."""
+    authority = layout.root / "ca"
+    make_ca(authority, "ascs demo CA")
+    make_party(layout.trust / "pki", authority, TRUST)
+    make_party(layout.carrier / "pki", authority, CARRIER)
+    make_party(layout.simulators / "pki", authority, NETWORK)
+    for each in ENTERPRISES:
+        make_party(layout.enterprise(each.id) / "pki", authority, each.id)
+    for path in authority.iterdir():
+        path.unlink()
+    authority.rmdir()
+
+
+def _tls(party: str) -> dict[str, object]:
+    return {"ca": "pki/ca.pem", "cert": f"pki/{party}.pem", "key": f"pki/{party}.key"}
+
+
+def _trust(layout: Layout) -> dict[str, object]:
+    return {
+        "party": TRUST,
+        "data_dir": ".",
+        "host": HOST,
+        "port": layout.ports.trust,
+        "capture_file": "received.capture",
+        "tls": _tls(TRUST),
+        "keystore": {"path": "keys.store", "passphrase_file": "passphrase"},
+    }
+
+
+def _gateway(layout: Layout, smsc: OtherSmsc | None, core: OtherCore | None) -> dict[str, object]:
+    ports = layout.ports
+    return {
+        "data_dir": ".",
+        "carrier": {"id": CARRIER, "aid_domain": AID_DOMAIN},
+        "keystore": {"path": "keys.store", "passphrase_file": "passphrase"},
+        "tls": _tls(CARRIER),
+        "trust": {
+            "id": TRUST,
+            "url": f"https://{HOST}:{ports.trust}",
+            "sign_public_key": "trust-sign.pem",
+        },
+        "carrier_api": {"host": HOST, "port": ports.carrier_api},
+        "operations": {"host": HOST, "port": ports.operations},
+        "smpp": {"host": HOST, "port": ports.smpp},
+        "smsc": [
+            {
+                "name": "smsc",
+                "host": smsc.host if smsc else HOST,
+                "port": smsc.port if smsc else ports.smsc,
+                "system_id": smsc.system_id if smsc else SMSC_SYSTEM_ID,
+                "password": smsc.password if smsc else SMSC_PASSWORD,
+            }
+        ],
+        "voice": {
+            "enterprise": {"host": HOST, "port": ports.sip_enterprise},
+            "core_side": {"host": HOST, "port": ports.sip_core_side},
+            "core": {
+                "host": core.host if core else HOST,
+                "port": core.port if core else ports.core,
+            },
+            "media": {"host": HOST, "port_min": ports.media_min, "port_max": ports.media_max},
+        },
+        "confirm": {"access_number": CONFIRMATION_NUMBER, "network_peers": [NETWORK]},
+    }
+
+
+def _smsc(layout: Layout) -> dict[str, object]:
+    return {
+        "host": HOST,
+        "port": layout.ports.smsc,
+        "data_dir": "smsc",
+        "log_dir": "logs",
+        "accounts": [
+            {"system_id": SMSC_SYSTEM_ID, "password": SMSC_PASSWORD, "routes": ["106"]},
+            {"system_id": "handsets", "password": RADIO_PASSWORD, "kind": "handsets"},
+        ],
+    }
+
+
+def _core(layout: Layout) -> dict[str, object]:
+    ports = layout.ports
+    return {
+        "host": HOST,
+        "port": ports.core,
+        "log_dir": "logs",
+        "gateway": {"host": HOST, "port": ports.sip_core_side},
+        "handsets": {"host": HOST, "port": ports.handsets_sip},
+    }
+
+
+def _handsets(layout: Layout) -> dict[str, object]:
+    ports = layout.ports
+    return {
+        "subscribers": "subscribers.csv",
+        "api_host": HOST,
+        "api_port": ports.handsets_api,
+        "log_dir": "logs",
+        "radio": {"host": HOST, "port": ports.smsc, "system_id": "handsets", "password": RADIO_PASSWORD},
+        "sip": {"host": HOST, "port": ports.handsets_sip, "core_host": HOST, "core_port": ports.core},
+        "app": {"carrier": CARRIER, "carrier_key_id": "K001", "carrier_public_key": "edi.pem"},
+        "network": {
+            "url": f"https://{HOST}:{ports.carrier_api}",
+            "party": CARRIER,
+            **_tls(NETWORK),
+            "sign_key_id": f"{NETWORK}/http/1",
+            "hmac_key": "network.hmac",
+        },
+    }
+
+
+def _enterprise(layout: Layout, each: DemoEnterprise) -> dict[str, object]:
+    ports = layout.ports
+    return {
+        "id": each.id,
+        "name": each.name,
+        "access_numbers": [each.access_number],
+        "aids_file": "aids.csv",
+        "capture_file": "received.capture",
+        "api_host": HOST,
+        "api_port": ports.enterprise_api[each.id],
+        "log_dir": "logs",
+        "smpp": {
+            "host": HOST,
+            "port": ports.smpp,
+            "system_id": each.system_id,
+            "password": each.smpp_password,
+        },
+        "sip": {
+            "host": HOST,
+            "port": ports.sip_enterprise,
+            "domain": AID_DOMAIN,
+            "username": each.sip_user,
+            "password": each.sip_password,
+        },
+        "trust": {
+            "url": f"https://{HOST}:{ports.trust}",
+            "party": TRUST,
+            **_tls(each.id),
+            "sign_key_id": f"{each.id}/sign/1",
+            "sign_key": "sign.key",
+            "peer_keys": {f"{TRUST}/sign/1": "trust-sign.pem"},
+        },
+        # Generous, since testers and benches write to one AID many times a second.
+        "consent": {"service": each.service, "hours": "00:00-24:00", "frequency": "99999/hour"},
+    }
+
+
+def _write(path: Path, values: dict[str, object]) -> Path:
+    write_atomic(path, toml_text(values).encode())
+    return path
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_atomic(path, text.getvalue().encode())

@@ -1,0 +1,82 @@
+"""The demo's processes: each its own, started in its own folder, watched, and ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+START_S = 20.0
+STOP_S = 10.0
+
+Wrap = Callable[[str, Sequence[str]], Sequence[str]]
+"""(folder's name, command) to the command that is really run: how a test hides the other folders."""
+
+
+class ProcessEnded(Exception):
+    """A process of the demo ended when it should not have."""
+
+
+@dataclass(slots=True)
+class _Process:
+    name: str
+    process: asyncio.subprocess.Process
+    output: Path
+
+
+class Processes:
+    """Starts processes; their stderr goes to a file in their own folder."""
+
+    def __init__(self, wrap: Wrap | None = None) -> None:
+        self._wrap = wrap
+        self._running: list[_Process] = []
+
+    async def start(self, name: str, owner: str, folder: Path, *arguments: str) -> None:
+        """Start `ascs ARGUMENTS` with `folder` (the party `owner`'s) as its working directory."""
+        command: Sequence[str] = [sys.executable, "-m", "ascs", *arguments]
+        if self._wrap is not None:
+            command = self._wrap(owner, command)
+        logs = folder / "logs"
+        logs.mkdir(exist_ok=True)
+        output = logs / f"{name}.out"
+        with output.open("ab") as sink:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                cwd=folder,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                start_new_session=True,
+                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            )
+        self._running.append(_Process(name, process, output))
+
+    def check(self) -> None:
+        """Raises ProcessEnded, with the end of what the process printed, if one is gone."""
+        for each in self._running:
+            if each.process.returncode is not None:
+                tail = each.output.read_text(errors="replace").strip().splitlines()[-5:]
+                said = "\n    ".join(tail)
+                raise ProcessEnded(f"{each.name} ended with status {each.process.returncode}:\n    {said}")
+
+    async def stop(self, *names: str) -> None:
+        """End the named processes, or all, the last started first."""
+        for each in reversed(self._running):
+            if names and each.name not in names:
+                continue
+            if each.process.returncode is None:
+                each.process.send_signal(signal.SIGTERM)
+        for each in list(self._running):
+            if names and each.name not in names:
+                continue
+            try:
+                async with asyncio.timeout(STOP_S):
+                    await each.process.wait()
+            except TimeoutError:
+                each.process.kill()
+                await each.process.wait()
+            self._running.remove(each)

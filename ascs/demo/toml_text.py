@@ -1,0 +1,38 @@
+"""Configuration files as text: the little TOML that the demo writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def toml_text(values: Mapping[str, Any], prefix: str = "") -> str:
+    """A table as TOML: plain values first, then tables, then arrays of tables. None is left out.
+
+    Strings are JSON strings, which TOML's basic strings include.
+    """
+    lines = [
+        f"{key} = {_value(value)}"
+        for key, value in values.items()
+        if value is not None and not isinstance(value, Mapping) and not _is_tables(value)
+    ]
+    text = "\n".join(lines) + ("\n" if lines else "")
+    for key, value in values.items():
+        name = f"{prefix}{key if key.replace('_', '').replace('-', '').isalnum() else json.dumps(key)}"
+        if isinstance(value, Mapping):
+            text += f"\n[{name}]\n{toml_text(value, name + '.')}"
+        elif _is_tables(value):
+            text += "".join(f"\n[[{name}]]\n{toml_text(each, name + '.')}" for each in value)
+    return text
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Path):
+        return json.dumps(str(value))
+    return json.dumps(value, ensure_ascii=False)

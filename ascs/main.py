@@ -1,0 +1,26 @@
+"""The command line of ascs-gateway."""
+
+from __future__ import annotations
+
+import click
+
+from ascs.commands.config import config
+from ascs.commands.demo import demo
+from ascs.commands.gateway import gateway
+from ascs.commands.handset import handset
+from ascs.commands.pki import pki
+from ascs.commands.sim import sim
+from ascs.commands.trust import trust
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ascs-gateway")
+def main() -> None:
+    """Text and call a person who agreed to it, without ever learning the number (T/ISC 0049-2024)."""
+
+
+for command in (gateway, trust, sim, pki, config, handset, demo):
+    main.add_command(command)
+
+if __name__ == "__main__":
+    main()
