@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ascs.commands.common import load_settings
@@ -124,7 +126,7 @@ async def _fill_gateway(layout: Layout, files: Files, people: Sequence[Person]) 
     domain, keys = gateway_app.open_domain(settings)
     try:
         for each in ENTERPRISES:
-            await domain.store.write(lambda conn, each=each: _add_enterprise(conn, each, settings))
+            await domain.store.write(partial(_add_enterprise, each=each, settings=settings))
         table = layout.carrier / "subscribers.csv"
         _write_csv(
             table,
@@ -144,7 +146,7 @@ async def _fill_gateway(layout: Layout, files: Files, people: Sequence[Person]) 
     return keys
 
 
-def _add_enterprise(conn, each: DemoEnterprise, settings: GatewaySettings) -> None:  # type: ignore[no-untyped-def]
+def _add_enterprise(conn: sqlite3.Connection, each: DemoEnterprise, settings: GatewaySettings) -> None:
     administration.add_enterprise(
         conn,
         enterprise_id=each.id,

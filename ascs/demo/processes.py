@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-START_S = 20.0
 STOP_S = 10.0
+COMMAND_S = 120.0
 
 Wrap = Callable[[str, Sequence[str]], Sequence[str]]
 """(folder's name, command) to the command that is really run: how a test hides the other folders."""
@@ -54,6 +54,15 @@ class Processes:
                 env=os.environ | {"PYTHONUNBUFFERED": "1"},
             )
         self._running.append(_Process(name, process, output))
+
+    async def run_once(self, owner: str, folder: Path, *arguments: str) -> None:
+        """Run `ascs ARGUMENTS` to its end. Raises ProcessEnded when it fails."""
+        name = f"{owner}-command"
+        await self.start(name, owner, folder, *arguments)
+        each = self._running.pop()
+        async with asyncio.timeout(COMMAND_S):
+            if await each.process.wait() != 0:
+                raise ProcessEnded(f"ascs {' '.join(arguments[:2])} failed: see {each.output}")
 
     def check(self) -> None:
         """Raises ProcessEnded, with the end of what the process printed, if one is gone."""

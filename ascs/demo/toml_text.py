@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,22 @@ def toml_text(values: Mapping[str, Any], prefix: str = "") -> str:
     Strings are JSON strings, which TOML's basic strings include.
     """
     lines = [
-        f"{key} = {_value(value)}"
+        f"{_key(key)} = {_value(value)}"
         for key, value in values.items()
         if value is not None and not isinstance(value, Mapping) and not _is_tables(value)
     ]
     text = "\n".join(lines) + ("\n" if lines else "")
     for key, value in values.items():
-        name = f"{prefix}{key if key.replace('_', '').replace('-', '').isalnum() else json.dumps(key)}"
+        name = prefix + _key(key)
         if isinstance(value, Mapping):
             text += f"\n[{name}]\n{toml_text(value, name + '.')}"
         elif _is_tables(value):
             text += "".join(f"\n[[{name}]]\n{toml_text(each, name + '.')}" for each in value)
     return text
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key)
 
 
 def _is_tables(value: Any) -> bool:

@@ -33,7 +33,10 @@ class ConfirmationRow:
     sealed: bytes
 
 
-_COLUMNS = "id, deposit_id, enterprise_id, edi_id, msisdn_index, state, received_at, expires_at, attempts, cause, sealed"
+_COLUMNS = (
+    "id, deposit_id, enterprise_id, edi_id, msisdn_index, state, received_at, expires_at, attempts,"
+    " cause, sealed"
+)
 
 
 def insert(conn: sqlite3.Connection, row: ConfirmationRow) -> None:

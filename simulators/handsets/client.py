@@ -16,6 +16,10 @@ class HandsetClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
         await self._http.close()
 
     async def health(self) -> dict[str, Any]:
