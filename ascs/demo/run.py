@@ -197,6 +197,7 @@ class Demo:
         await story.callback()
         await story.stranger()
         await story.opt_out()
+        story.summary()
         handsets = await self._handsets.handsets()
         await self._hand_over()
         click.echo("")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ascs.demo.enterprise_client import EnterpriseClient
-from ascs.demo.ladder import Ladder
+from ascs.demo.ladder import Ladder, width
 from ascs.demo.layout import CONFIRMATION_NUMBER, DemoEnterprise, Person
 from interparty.edi import edi_id, from_text
 from simulators.handsets.client import HandsetClient
@@ -290,6 +290,25 @@ class Story:
         ladder.arrow(GATEWAY, TRUST, "cancelled (signed with SM2)")
         ladder.arrow(ENTERPRISE, GATEWAY, f"submit_sm to {aid}")
         ladder.arrow(GATEWAY, ENTERPRISE, f"{sent['status_name']}, {elapsed_ms:.0f} ms after TD was sent")
+
+    def summary(self) -> None:
+        """Which identifier of the first person each party saw, all in all."""
+        person = self._people[0]
+        ladder = self._ladder(self.a, person)
+        a, b = self.a.enterprise, self.b.enterprise
+        ladder.line()
+        ladder.line(f"■ Who saw what of {person.name}")
+        for who, saw in (
+            (a.name, f"AID {self.a.aids[person.name]}"),
+            (b.name, f"AID {self.b.aids[person.name]}, which tells nothing of the other"),
+            ("Trust party", "both AIDs and the sealed EDIs; no number, no text"),
+            ("Carrier", f"AIDs, EDIs and the number {person.msisdn}"),
+            (
+                person.name,
+                f"the access numbers {a.access_number}, {b.access_number} and {CONFIRMATION_NUMBER}",
+            ),
+        ):
+            ladder.line(f"  {who}{' ' * (14 - width(who))}{saw}")
 
     async def _both_up(
         self, actor: Actor, person: Person, ours: str, theirs: str
