@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
+from gateway.store.subscribers import IMSI
+
 
 @dataclass(frozen=True, slots=True)
 class EdiRow:
@@ -54,11 +56,16 @@ def get(conn: sqlite3.Connection, edi_id: bytes) -> EdiRow | None:
 
 
 def current_subscriber(conn: sqlite3.Connection, msisdn_index: bytes) -> int | None:
-    """Who holds the number now, as far as the open lines of the table agree on one."""
+    """Who holds the number now, as far as the open lines of the table agree on one.
+
+    A device's line does not count once the subscription (IMSI) it belongs to has ended.
+    """
     rows = conn.execute(
-        "SELECT DISTINCT subscriber_id FROM holding WHERE msisdn_index = ? AND recorded_to IS NULL"
-        " AND valid_to IS NULL LIMIT 2",
-        (msisdn_index,),
+        "SELECT DISTINCT subscriber_id FROM holding h WHERE msisdn_index = ? AND recorded_to IS NULL"
+        " AND valid_to IS NULL AND (id_type = ? OR NOT EXISTS (SELECT 1 FROM holding i"
+        " WHERE i.msisdn_index = h.msisdn_index AND i.subscriber_id = h.subscriber_id AND i.id_type = ?"
+        " AND i.recorded_to IS NULL)) LIMIT 2",
+        (msisdn_index, IMSI, IMSI),
     ).fetchall()
     return int(rows[0][0]) if len(rows) == 1 else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.store.vault import Vault
 from masking.resolve import Holding
@@ -89,7 +89,8 @@ def _subscriber_of(
 def holdings(conn: sqlite3.Connection, id_type: int, identifier_index: bytes) -> list[Holding]:
     """Every line of an identifier and every line of the numbers in them: what a decision needs.
 
-    Number and identifier are given as hex of their blind indexes: a decision only compares them.
+    Number and identifier are given as hex of their blind indexes: a decision only compares them. A device
+    holds a number no longer than the subscription (IMSI) it belongs to, whatever its own line says.
     """
     rows = conn.execute(
         "SELECT subscriber_id, msisdn_index, id_type, identifier_index, valid_from, valid_to, recorded_from,"
@@ -97,7 +98,7 @@ def holdings(conn: sqlite3.Connection, id_type: int, identifier_index: bytes) ->
         " (SELECT msisdn_index FROM holding WHERE id_type = ? AND identifier_index = ?)",
         (id_type, identifier_index),
     )
-    return [
+    found = [
         Holding(
             subscriber_id=row[0],
             msisdn=row[1].hex(),
@@ -110,6 +111,22 @@ def holdings(conn: sqlite3.Connection, id_type: int, identifier_index: bytes) ->
         )
         for row in rows
     ]
+    ends: dict[tuple[int, str], list[int | None]] = {}
+    for row in found:
+        if row.id_type == IMSI and row.recorded_to is None:
+            ends.setdefault((row.subscriber_id, row.msisdn), []).append(row.valid_to)
+    return [
+        row if row.id_type == IMSI else _within(row, ends.get((row.subscriber_id, row.msisdn), [None]))
+        for row in found
+    ]
+
+
+def _within(row: Holding, subscription_ends: list[int | None]) -> Holding:
+    ends = [end for end in subscription_ends if end is not None]
+    if len(ends) < len(subscription_ends):  # one of them has no end
+        return row
+    last = max(ends)
+    return row if row.valid_to is not None and row.valid_to <= last else replace(row, valid_to=last)
 
 
 def sealed_msisdn(conn: sqlite3.Connection, msisdn_index: bytes) -> bytes:
