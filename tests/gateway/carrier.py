@@ -214,5 +214,7 @@ async def rows(domain: Domain, table: str, order: str = "id") -> list[dict[str, 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for what another task or the store's thread brings about."""
     async with asyncio.timeout(PATIENCE_S):
-        while not condition():
+        while True:
+            if condition():
+                return
             await asyncio.sleep(0.001)

@@ -1,0 +1,80 @@
+"""Rows that wait for another party: handed over in order, kept while the party does not answer."""
+
+import pytest
+
+from gateway.store import courier
+from gateway.store.courier import Courier, NotNow
+from gateway.store.domain import Domain
+from gateway.store.outbox import TrustKind, done_trust, for_trust, put_trust
+from tests.gateway.carrier import until
+
+KIND = TrustKind.REPORT
+
+
+class Other:
+    """The other party: fails as often as told, then takes."""
+
+    def __init__(self, domain: Domain, *failures: Exception) -> None:
+        self.domain = domain
+        self.failures = list(failures)
+        self.asked: list[list[str]] = []
+        self.taken: list[str] = []
+
+    async def send(self, rows) -> None:
+        bodies = [body for _, body in rows]
+        self.asked.append(bodies)
+        if self.failures:
+            raise self.failures.pop(0)
+        await self.domain.store.write(lambda conn: done_trust(conn, [row_id for row_id, _ in rows]))
+        self.taken += bodies
+
+
+def made(domain: Domain, other: Other) -> Courier:
+    return Courier("test", domain.store, lambda conn, limit: for_trust(conn, KIND, limit), other.send)
+
+
+async def put(domain: Domain, *row_ids: int) -> None:
+    def op(conn) -> None:
+        for row_id in row_ids:
+            put_trust(conn, row_id, KIND, 0, str(row_id))
+
+    await domain.store.write(op)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier, "BACKOFF_MIN_S", 0.001)
+    monkeypatch.setattr(courier, "BACKOFF_MAX_S", 0.002)
+
+
+async def test_rows_of_before_the_start_and_rows_that_are_announced(domain: Domain) -> None:
+    other = Other(domain)
+    await put(domain, 2, 1)
+    carrying = made(domain, other)
+    carrying.start()
+    await until(lambda: other.taken == ["1", "2"])
+    await put(domain, 3)
+    carrying.wake()
+    await until(lambda: other.taken == ["1", "2", "3"])
+    await carrying.stop()
+
+
+@pytest.mark.parametrize("failure", [NotNow("no answer"), ValueError("a bug")])
+async def test_rows_stay_until_they_are_taken(domain: Domain, failure: Exception) -> None:
+    other = Other(domain, failure, failure)
+    await put(domain, 1)
+    carrying = made(domain, other)
+    carrying.start()
+    await until(lambda: other.taken == ["1"])
+    assert other.asked == [["1"]] * 3
+    await carrying.stop()
+
+
+async def test_a_stopped_courier_leaves_its_rows(domain: Domain) -> None:
+    other = Other(domain, *[NotNow("no answer")] * 1000)
+    await put(domain, 1)
+    carrying = made(domain, other)
+    carrying.start()
+    await until(lambda: bool(other.asked))
+    await carrying.stop()
+    assert len(await domain.store.write(lambda conn: for_trust(conn, KIND, 10))) == 1

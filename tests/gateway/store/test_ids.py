@@ -1,0 +1,34 @@
+"""Row ids grow with time and with each id."""
+
+import pytest
+
+from gateway.store import ids
+from gateway.store.ids import IdSource, id_of, text_of
+
+
+def test_ids_grow_also_when_the_clock_steps_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 2_000_000_000
+    monkeypatch.setattr(ids.time, "time_ns", lambda: now)
+    source = IdSource()
+    first = source.next()
+    now = 1_000_000_000
+    second = source.next()
+    now = 3_000_000_000
+    third = source.next()
+    assert first < second < third
+    assert first >> 20 == 2000
+    assert third >> 20 == 3000
+
+
+def test_ids_fit_63_bits() -> None:
+    assert 0 < IdSource().next() < 2**63
+
+
+def test_the_text_is_16_hexadecimal_digits() -> None:
+    assert text_of(255) == "00000000000000ff"
+    assert id_of("00000000000000ff") == 255
+
+
+@pytest.mark.parametrize("text", ["", "ff", "0" * 17, "not hexadecimal!"])
+def test_what_is_no_id_of_ours(text: str) -> None:
+    assert id_of(text) is None

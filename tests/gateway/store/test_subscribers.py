@@ -1,0 +1,109 @@
+"""Who held which number and device, in valid and in recorded time."""
+
+from gateway.store import edis
+from gateway.store.domain import Domain
+from gateway.store.subscribers import HoldingLine, holdings, import_lines, sealed_msisdn
+from masking.resolve import End
+
+N, M = "8613800000001", "8613800000002"
+IMSI, IMEI = 2, 1
+
+
+async def learn(domain: Domain, at: int, *lines: HoldingLine) -> int:
+    return await domain.store.write(lambda conn: import_lines(conn, domain.vault, lines, at))
+
+
+async def held(domain: Domain, identifier: str, id_type: int = IMSI):
+    index = domain.vault.identifier_index(id_type, identifier)
+    return await domain.store.write(lambda conn: holdings(conn, id_type, index))
+
+
+async def current(domain: Domain, msisdn: str = N) -> int | None:
+    index = domain.vault.msisdn_index(msisdn)
+    return await domain.store.write(lambda conn: edis.current_subscriber(conn, index))
+
+
+async def test_a_line_twice_is_one_line(domain: Domain) -> None:
+    line = HoldingLine(N, IMSI, "sim1", 10, None)
+    assert await learn(domain, 100, line) == 1
+    assert await learn(domain, 200, line) == 0
+    assert len(await held(domain, "sim1")) == 1
+
+
+async def test_a_correction_keeps_what_was_on_record(domain: Domain) -> None:
+    await learn(domain, 100, HoldingLine(N, IMSI, "sim1", 10, None))
+    assert await learn(domain, 200, HoldingLine(N, IMSI, "sim1", 10, 150)) == 1
+    rows = sorted(await held(domain, "sim1"), key=lambda row: row.recorded_from)
+    assert [(row.valid_to, row.recorded_from, row.recorded_to) for row in rows] == [
+        (None, 100, 200),
+        (150, 200, None),
+    ]
+    assert rows[0].subscriber_id == rows[1].subscriber_id
+
+
+async def test_a_new_imsi_on_a_number_is_a_new_subscriber(domain: Domain) -> None:
+    await learn(domain, 100, HoldingLine(N, IMSI, "sim1", 10, 50), HoldingLine(N, IMSI, "sim2", 50, None))
+    rows = await held(domain, "sim1")
+    assert len({row.subscriber_id for row in rows}) == 2
+
+
+async def test_a_device_belongs_to_the_subscription_that_held_the_number_when_it_came(domain: Domain) -> None:
+    await learn(
+        domain,
+        100,
+        HoldingLine(N, IMEI, "dev", 60, None),
+        HoldingLine(N, IMSI, "sim1", 10, 50),
+        HoldingLine(N, IMSI, "sim2", 50, None),
+    )
+    owner = {row.identifier: row.subscriber_id for row in await held(domain, "dev", IMEI)}
+    index = domain.vault.identifier_index
+    assert owner[index(IMEI, "dev").hex()] == owner[index(IMSI, "sim2").hex()]
+
+
+async def test_the_same_value_of_another_type_is_another_identifier(domain: Domain) -> None:
+    await learn(domain, 100, HoldingLine(N, IMSI, "490154203237518", 10, None))
+    assert await held(domain, "490154203237518", IMEI) == []
+
+
+async def test_an_identifier_brings_the_other_lines_of_its_numbers(domain: Domain) -> None:
+    await learn(
+        domain,
+        100,
+        HoldingLine(N, IMSI, "sim1", 10, 50),
+        HoldingLine(N, IMSI, "sim2", 60, None),
+        HoldingLine(M, IMSI, "sim3", 10, None),
+    )
+    assert len(await held(domain, "sim1")) == 2
+
+
+async def test_a_devices_line_ends_with_its_subscription(domain: Domain) -> None:
+    await learn(domain, 100, HoldingLine(N, IMSI, "sim1", 10, 50), HoldingLine(N, IMEI, "dev", 10, None))
+    assert {row.valid_to for row in await held(domain, "dev", IMEI)} == {50}
+    assert {row.end for row in await held(domain, "dev", IMEI)} == {End.OPEN}
+
+
+async def test_a_device_whose_subscription_is_not_on_record_keeps_its_own_line(domain: Domain) -> None:
+    await learn(domain, 100, HoldingLine(N, IMEI, "dev", 10, None))
+    assert [row.valid_to for row in await held(domain, "dev", IMEI)] == [None]
+    assert await current(domain) is not None
+
+
+async def test_who_holds_a_number_now(domain: Domain) -> None:
+    assert await current(domain) is None
+    await learn(domain, 100, HoldingLine(N, IMSI, "sim1", 10, None), HoldingLine(N, IMEI, "dev", 10, None))
+    (holder,) = {row.subscriber_id for row in await held(domain, "sim1")}
+    assert await current(domain) == holder
+    await learn(domain, 200, HoldingLine(N, IMSI, "sim1", 10, 150))
+    assert await current(domain) is None
+
+
+async def test_two_who_hold_a_number_now_are_nobody(domain: Domain) -> None:
+    await learn(domain, 100, HoldingLine(N, IMSI, "sim1", 10, None), HoldingLine(N, IMSI, "sim2", 20, None))
+    assert await current(domain) is None
+
+
+async def test_numbers_are_sealed(domain: Domain) -> None:
+    await learn(domain, 100, HoldingLine(N, IMSI, "sim1", 10, None))
+    sealed = await domain.store.write(lambda conn: sealed_msisdn(conn, domain.vault.msisdn_index(N)))
+    assert N.encode() not in sealed
+    assert domain.vault.open_msisdn(sealed) == N
