@@ -43,8 +43,13 @@ class Smsc:
     async def start(cls, settings: SmscSettings) -> "Smsc":
         """Open the store, take up what is in it, and listen."""
         smsc = cls(settings, Store.open(settings.data_dir / "smsc.db", MIGRATIONS))
-        await smsc.center.load()
-        await smsc._server.start(settings.host, settings.port)
+        try:
+            await smsc.center.load()
+            await smsc._server.start(settings.host, settings.port)
+        except BaseException:
+            # An open reader would keep the process from ending.
+            await smsc._store.close()
+            raise
         smsc._spawn(smsc._tick())
         _log.info("SMSC listens on port %d", smsc.port)
         return smsc
