@@ -123,6 +123,11 @@ class VoiceSettings(Config):
     core_side: SipSideSettings = SipSideSettings(port=5070)
     core: CoreSettings = CoreSettings()
     realm: str = "ascs"
+    digest: tuple[Literal["SHA-256", "MD5"], ...] = Field(
+        default=("SHA-256", "MD5"),
+        min_length=1,
+        description="offered in this order; many clients answer the first or nothing",
+    )
     media: MediaSettings = MediaSettings()
     calls_max: int = Field(default=1_000, ge=1)
     ring_s: float = Field(default=60.0, gt=0)

@@ -2,7 +2,7 @@
 
 | what comes | answer |
 |---|---|
-| no credentials, or a nonce that is old | 401 with a challenge, SHA-256 first, then MD5 |
+| no credentials, or a nonce that is old | 401 with a challenge of each algorithm, the preferred first (RFC 8760) |
 | unknown user or wrong password | 403, one and the same |
 | credentials that break the grammar, a body that is no session description | 400 |
 | From is another enterprise's access number, or the trunk owns none | 403 |
@@ -23,7 +23,7 @@ from gateway.policy.refusal import ANSWERS, Case
 from gateway.store.accounts import TrunkRow
 from gateway.voice.egress import Headers
 from gateway.voice.media import may_cross
-from sip.digest import Authenticator
+from sip.digest import ALGORITHMS, Authenticator
 from sip.message import Request
 from sip.sdp import SdpError
 from sip.uri import SipUri, TelUri, Uri, bare_host
@@ -60,14 +60,20 @@ def rejection(case: Case) -> Rejection:
 class Admission:
     """Decides what needs nobody else's answer."""
 
-    def __init__(self, directory: Directory, realm: str, aid_domain: str) -> None:
+    def __init__(
+        self, directory: Directory, realm: str, aid_domain: str, algorithms: tuple[str, ...] = ALGORITHMS
+    ) -> None:
         self._directory = directory
         self._realm = realm
         self._aid_domain = aid_domain.lower()
         self._hosts: frozenset[str] = frozenset((self._aid_domain,))
         self._any_address = False
         self._digest = Authenticator(
-            realm, secrets.token_bytes(32), self._ha1, nonce_lifetime=NONCE_LIFETIME_S
+            realm,
+            secrets.token_bytes(32),
+            self._ha1,
+            nonce_lifetime=NONCE_LIFETIME_S,
+            algorithms=algorithms,
         )
 
     def listens_on(self, *hosts: str) -> None:

@@ -67,7 +67,7 @@ class VoiceService:
         self._logs_folder = logs_folder
         self._records = CallRecords(domain, on_trust_rows)
         self._bridges = Bridges(settings, self._records)
-        self._admission = Admission(directory, settings.realm, aid_domain)
+        self._admission = Admission(directory, settings.realm, aid_domain, settings.digest)
         self._registrations = Registrations(self._admission)
         self._outbound: Outbound
         self._callbacks: Callbacks
