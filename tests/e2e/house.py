@@ -65,7 +65,7 @@ async def until(ask: Callable[[], Awaitable[Any]], what: str, seconds: float = W
     """What `ask` answers first that is true."""
     try:
         async with asyncio.timeout(seconds):
-            while not (found := await ask()):
+            while not (found := await ask()):  # noqa: ASYNC110 - another process is asked
                 await asyncio.sleep(LOOK_AGAIN_S)
             return found
     except TimeoutError:
@@ -99,6 +99,7 @@ class House:
             await start(name, "simulators", simulators, "sim", name, str(file))
         await self.start_gateway()
         await until(self._fleet_ready, "the handsets are attached", 30)
+        await until(self._trust_listens, "the trust party listens", 30)
         for each in ENTERPRISES:
             settings = load_settings(files.enterprises[each.id], EnterpriseSettings)
             key = sign_key_of(settings.trust)
@@ -140,6 +141,15 @@ class House:
             return bool((await self.handsets.health())["ready"])
         except ApiError:
             return False
+
+    async def _trust_listens(self) -> bool:
+        self._processes.check()
+        try:
+            _, writer = await asyncio.open_connection(HOST, self.ports.trust)
+        except OSError:
+            return False
+        writer.close()
+        return True
 
     # --- consents -----------------------------------------------------------------------------------
 
