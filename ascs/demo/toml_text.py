@@ -12,7 +12,7 @@ from typing import Any
 def toml_text(values: Mapping[str, Any], prefix: str = "") -> str:
     """A table as TOML: plain values first, then tables, then arrays of tables. None is left out.
 
-    Strings are JSON strings, which TOML's basic strings include.
+    Strings are JSON strings, which TOML's basic strings include but for DEL, which TOML wants escaped.
     """
     lines = [
         f"{_key(key)} = {_value(value)}"
@@ -40,4 +40,4 @@ def _is_tables(value: Any) -> bool:
 def _value(value: Any) -> str:
     if isinstance(value, Path):
         return json.dumps(str(value))
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
