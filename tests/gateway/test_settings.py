@@ -1,0 +1,76 @@
+"""config/gateway.toml loads, shows every key, and each default as it holds without the file."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from foundation.config import check, load
+from gateway.settings import GatewaySettings
+from simulators.core.settings import CoreSettings
+from simulators.enterprise.settings import EnterpriseSettings
+from simulators.smsc.settings import SmscSettings
+from trust_party.settings import TrustSettings
+
+CONFIG = Path(__file__).parents[2] / "config"
+FILE = CONFIG / "gateway.toml"
+
+
+def test_the_configuration_that_ships_is_one_that_loads() -> None:
+    assert check(FILE, GatewaySettings) == []
+    settings = load(FILE, GatewaySettings)
+    assert settings.data_dir.is_absolute()
+    assert settings.keystore.path.is_relative_to(settings.data_dir)
+
+
+def assert_shows_every_key(model: type[BaseModel], shown: dict[str, Any], where: str) -> None:
+    """Every field is in the file; what has a default is shown with it."""
+    assert set(shown) == set(model.model_fields), where
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        value = shown[name]
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            assert_shows_every_key(inner, value, f"{where}.{name}")
+            value = inner.model_validate(value)
+        if not field.is_required():
+            default = field.get_default(call_default_factory=True)
+            assert (tuple(value) if isinstance(value, list) else value) == default, f"{where}.{name}"
+
+
+def test_what_the_file_shows_is_what_holds_without_it() -> None:
+    with FILE.open("rb") as file:
+        shown = tomllib.load(file)
+    [smsc] = shown.pop("smsc")
+    others = {name: field for name, field in GatewaySettings.model_fields.items() if name != "smsc"}
+    assert set(shown) == set(others)
+    assert_shows_every_key(GatewaySettings.model_fields["smsc"].annotation.__args__[0], smsc, "smsc")  # type: ignore[union-attr]
+    for name, field in others.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            assert_shows_every_key(field.annotation, shown[name], name)
+        elif not field.is_required():
+            assert shown[name] == field.default, name
+
+
+def test_it_fits_the_other_files() -> None:
+    gateway = load(FILE, GatewaySettings)
+    trust = load(CONFIG / "trust.toml", TrustSettings)
+    smsc = load(CONFIG / "smsc.toml", SmscSettings)
+    core = load(CONFIG / "core.toml", CoreSettings)
+    enterprise = load(CONFIG / "enterprise.toml", EnterpriseSettings)
+    assert gateway.trust.url == enterprise.trust.url == f"https://{trust.host}:{trust.port}"
+    assert gateway.trust.id == enterprise.trust.party == trust.party
+    [link] = gateway.smsc
+    account = next(each for each in smsc.accounts if each.system_id == link.system_id)
+    assert (link.host, link.port, link.password) == (smsc.host, smsc.port, account.password)
+    assert all(gateway.confirm.access_number.startswith(route) for route in account.routes)
+    assert all(number.startswith(tuple(account.routes)) for number in enterprise.access_numbers)
+    assert (gateway.voice.core.host, gateway.voice.core.port) == (core.host, core.port)
+    side = gateway.voice.core_side
+    assert (side.host, side.port) == (core.gateway.host, core.gateway.port)
+    assert (enterprise.smpp.host, enterprise.smpp.port) == (gateway.smpp.host, gateway.smpp.port)
+    sip = gateway.voice.enterprise
+    assert (enterprise.sip.host, enterprise.sip.port) == (sip.host, sip.port)
+    assert enterprise.sip.domain == gateway.carrier.aid_domain
