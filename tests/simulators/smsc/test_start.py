@@ -18,6 +18,7 @@ async def test_a_port_that_is_taken_leaves_no_thread_behind(tmp_path: Path) -> N
             log_dir=tmp_path,
             accounts=[Account(system_id="esme", password="secret")],
         )
+        before = set(threading.enumerate())
         with pytest.raises(OSError):
             await Smsc.start(settings)
         # Pool threads of the loop end with it; a database's would keep the process.
