@@ -77,7 +77,7 @@ class Deliveries:
     def offer(self, delivery: Delivery) -> None:
         """A delivery that was just committed."""
         account = self._accounts.get(delivery.account)
-        if account is None or not account.connections:
+        if account is None or not account.connections or delivery.id in account.held:
             return
         if len(account.held) >= HELD_MAX or account.more_in_store:
             account.more_in_store = True

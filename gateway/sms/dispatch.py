@@ -86,7 +86,8 @@ class Dispatcher:
         self._ready: deque[Outgoing] = deque()
         self._held: set[int] = set()
         self._failures: dict[int, int] = {}
-        self._loading = False
+        self._left: set[int] | None = None
+        """While the store is read: what went from memory since. What the read says of them is old."""
         self._sweeper: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -170,6 +171,8 @@ class Dispatcher:
 
     def _drop(self, message_id: int) -> None:
         self._held.discard(message_id)
+        if self._left is not None:
+            self._left.add(message_id)
         self._failures.pop(message_id, None)
 
     def _again(self, row: messages.MessageRow) -> None:
@@ -273,8 +276,13 @@ class Dispatcher:
                 if row.sealed is not None
             ]
 
-        for outgoing in await self._domain.store.write(load):
-            if outgoing.row.id not in self._held:
+        left = self._left = set()
+        try:
+            loaded = await self._domain.store.write(load)
+        finally:
+            self._left = None
+        for outgoing in loaded:
+            if outgoing.row.id not in self._held and outgoing.row.id not in left:
                 self._held.add(outgoing.row.id)
                 self._ready.append(outgoing)
         self.pump()

@@ -33,7 +33,7 @@ from smpp.aio.connection import Connection
 from smpp.codec import decode
 from smpp.constants import CommandStatus
 from smpp.pdu import DeliverSm, DeliverSmResp, Pdu
-from smpp.segmentation import user_data
+from smpp.segmentation import UdhError, user_data
 from smpp.text import decode_text
 from trust_client.carrier import CarrierClient
 
@@ -117,7 +117,11 @@ class Inbound:
         assert isinstance(body, DeliverSm)
         msisdn = normalise_msisdn(body.source_addr.decode("latin-1"), self._country_code)
         access_number = body.destination_addr.decode("latin-1").removeprefix("+")
-        elements, payload = user_data(body)
+        try:
+            elements, payload = user_data(body)
+        except UdhError:
+            # Where its text begins cannot be told: it is recorded and handed on, and read as nothing.
+            elements, payload = [], b""
         text = decode_text(body.data_coding, payload, elements)
         if msisdn is None:
             metrics.REPLIES.labels("no-number").inc()

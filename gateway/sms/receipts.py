@@ -56,6 +56,10 @@ class Receipts:
             connection.reject(pdu, CommandStatus.ESME_RX_T_APPN)
 
     def _commit(self, conn: sqlite3.Connection, link: str, receipt: Receipt) -> Delivery | None:
+        if receipt.state not in FINAL_STATES:
+            # It changes nothing, and parked it would stand before the final one.
+            metrics.RECEIPTS.labels("intermediate").inc()
+            return None
         forms = [form.decode("latin-1") for form in id_forms(receipt.message_id)]
         row = messages.correlate(conn, link, forms)
         if row is None:
@@ -69,9 +73,6 @@ class Receipts:
                 int(receipt.state),
                 receipt.error,
             )
-            return None
-        if receipt.state not in FINAL_STATES:
-            metrics.RECEIPTS.labels("intermediate").inc()
             return None
         metrics.RECEIPTS.labels("matched").inc()
         error = int(receipt.error) if receipt.error.isdigit() else 0

@@ -1,0 +1,157 @@
+"""Messages from subscribers: recorded, opt-outs obeyed in the same commit, handed on under the AID."""
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.settings import SmsSettings
+from gateway.sms.dispatch import Outgoing
+from gateway.sms.final import Delivery
+from gateway.sms.inbound import Inbound, is_opt_out, normalise_msisdn
+from gateway.store import edis
+from gateway.store.domain import Domain
+from gateway.store.outbox import TrustKind
+from interparty.messages import RefusalBody, RestoreAnswer
+from smpp.codec import decode, encode
+from smpp.constants import CommandStatus, EsmClass
+from smpp.pdu import DeliverSm, Pdu
+from tests.gateway.carrier import (
+    AID,
+    CODE_NUMBER,
+    EDI_ID,
+    ENTERPRISE,
+    MSISDN,
+    NOW_MS,
+    NUMBER,
+    OTHER_MSISDN,
+    FakeConnection,
+    directory,
+    rows,
+    until,
+)
+
+
+class Trust:
+    """Restores every EDI to one AID, or refuses."""
+
+    def __init__(self) -> None:
+        self.refusal: str | None = None
+
+    async def restore(self, items: list[Any]) -> list[RestoreAnswer]:
+        if self.refusal is not None:
+            return [RestoreAnswer(refusal=RefusalBody(reason=self.refusal)) for _ in items]
+        return [RestoreAnswer(aid=AID) for _ in items]
+
+
+class Desk:
+    """An inbound side whose first person was contacted from the access number."""
+
+    def __init__(self, domain: Domain) -> None:
+        self.domain = domain
+        self.trust = Trust()
+        self.connection = FakeConnection()
+        self.deliveries: list[Delivery] = []
+        self.notices: list[Outgoing] = []
+        self.own: list[tuple[str, str]] = []
+        self.inbound = Inbound(
+            domain,
+            directory(),
+            self.trust,  # type: ignore[arg-type]
+            SmsSettings(),
+            country_code="86",
+            confirmation_number=CODE_NUMBER,
+            on_own_number=lambda conn, msisdn, text: self.own.append((msisdn, text)),
+            on_delivery=self.deliveries.append,
+            on_outgoing=self.notices.append,
+            on_trust_rows=lambda: None,
+        )
+
+    async def contact(self) -> None:
+        index = self.domain.vault.msisdn_index(MSISDN)
+        await self.domain.store.write(lambda conn: edis.touch_contact(conn, index, NUMBER, EDI_ID, NOW_MS))
+
+    async def take(self, text: bytes, sender: str = MSISDN, to: str = NUMBER, **fields: Any) -> int:
+        body = DeliverSm(
+            source_addr=sender.encode(), destination_addr=to.encode(), short_message=text, **fields
+        )
+        pdu = Pdu(body, 5)
+        self.inbound.take(self.connection, pdu, encode(pdu))  # type: ignore[arg-type]
+        return (await self.connection.answer())[1]
+
+    async def row(self) -> dict[str, Any]:
+        (row,) = await rows(self.domain, "inbound")
+        return row
+
+
+@pytest.fixture
+def desk(people: Domain) -> Desk:
+    return Desk(people)
+
+
+async def test_a_reply_goes_to_the_enterprise_under_the_aid(desk: Desk) -> None:
+    await desk.contact()
+    assert await desk.take(b"yes please") == 0
+    desk.inbound.start()
+    await until(lambda: bool(desk.deliveries))
+    await desk.inbound.stop()
+    body = decode(desk.deliveries[0].frame).body
+    assert isinstance(body, DeliverSm)
+    assert (body.source_addr, body.destination_addr) == (AID.encode(), NUMBER.encode())
+    assert body.short_message == b"yes please"
+    assert MSISDN.encode() not in desk.deliveries[0].frame
+
+
+@pytest.mark.parametrize(("to", "cause"), [(NUMBER, "NO_CONTACT"), ("1069000999", "UNKNOWN_ACCESS_NUMBER")])
+async def test_without_a_mapping_it_is_recorded_and_refused(desk: Desk, to: str, cause: str) -> None:
+    await desk.contact()
+    assert await desk.take(b"hello", OTHER_MSISDN, to) == 0
+    row = await desk.row()
+    assert (row["state"], row["cause"]) == (3, cause)
+    assert desk.deliveries == []
+
+
+async def test_an_opt_out_blocks_at_once_and_cancels_after_the_reply_was_restored(desk: Desk) -> None:
+    await desk.contact()
+    assert await desk.take(b" td. ") == 0
+    index = desk.domain.vault.msisdn_index(MSISDN)
+    assert await desk.domain.store.write(lambda conn: edis.blocked_at(conn, ENTERPRISE, index)) == NOW_MS
+    assert len(desk.notices) == 1
+    assert await rows(desk.domain, "trust_outbox") == []
+    desk.inbound.start()
+    await until(lambda: bool(desk.deliveries))
+    await desk.inbound.stop()
+    kinds = {row["kind"]: json.loads(row["body"]) for row in await rows(desk.domain, "trust_outbox")}
+    assert kinds[TrustKind.CANCELLATION]["edi_id"] == EDI_ID.hex()
+    assert kinds[TrustKind.CANCELLATION]["cause"] == "OPT_OUT"
+
+
+async def test_a_header_that_cannot_be_read_does_not_end_the_link(desk: Desk) -> None:
+    """Its octets are the user's and go on as such; the SMSC gets its answer."""
+    await desk.contact()
+    assert await desk.take(b"\xff\x01", esm_class=EsmClass.UDHI) == 0
+    assert (await desk.row())["cause"] is None
+
+
+async def test_the_carriers_own_number_takes_its_own_messages(desk: Desk) -> None:
+    assert await desk.take(b"123456", to=CODE_NUMBER) == 0
+    assert desk.own == [(MSISDN, "123456")]
+    assert await rows(desk.domain, "inbound") == []
+
+
+async def test_a_sender_that_is_no_number(desk: Desk) -> None:
+    assert await desk.take(b"hi", "CMCC") == CommandStatus.ESME_RINVSRCADR
+
+
+@pytest.mark.parametrize("text", ["TD", "td", "ＴＤ", " 退订。", "T!", "0000"])
+def test_opt_out_words(text: str) -> None:
+    assert is_opt_out(text, SmsSettings().opt_out_words)
+
+
+def test_a_word_within_a_sentence_is_no_opt_out() -> None:
+    assert not is_opt_out("TD or not TD", SmsSettings().opt_out_words)
+
+
+@pytest.mark.parametrize("address", [MSISDN, "+" + MSISDN, "00" + MSISDN, MSISDN[2:]])
+def test_a_number_in_every_form(address: str) -> None:
+    assert normalise_msisdn(address, "86") == MSISDN
