@@ -18,8 +18,22 @@ from foundation.config import ConfigError, load
 from foundation.migrate import MigrationError
 from foundation.pki import PkiError
 from gm.errors import GmError
+from interparty.client import PeerProblem, PeerUnavailable
 
 M = TypeVar("M", bound=BaseModel)
+
+OPERATOR_ERRORS = (
+    ConfigError,
+    GmError,
+    MigrationError,
+    PkiError,
+    PeerUnavailable,
+    PeerProblem,
+    OSError,
+    ValueError,
+    sqlite3.Error,
+)
+"""What an operator can mend: files, keys, addresses, another party that does not answer."""
 
 CONFIG_FILE = click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
@@ -29,7 +43,7 @@ def plain_errors() -> Iterator[None]:
     """What an operator can mend is said in one line on stderr, with exit status 1."""
     try:
         yield
-    except (ConfigError, GmError, MigrationError, PkiError, OSError, ValueError, sqlite3.Error) as error:
+    except OPERATOR_ERRORS as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -126,6 +126,8 @@ class Demo:
             raise DemoFailed(f"not ready after {START_S:.0f} s: {waits_for}") from None
 
     async def _missing(self, session: aiohttp.ClientSession, health: str) -> str:
+        if not await _listens(self._layout.ports.trust):
+            return "the trust party does not listen"
         try:
             async with session.get(health) as response:
                 parts = (await response.json())["parts"]
@@ -250,6 +252,17 @@ class Demo:
             self._processes.check()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), WATCH_S)
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(HOST, port)
+    except OSError:
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True
 
 
 def prepare(options: Options) -> Demo:
