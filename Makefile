@@ -54,8 +54,8 @@ peers: | $(BIN)/pip
 	    { tail -5 $(VENV)/peers.out; echo "== the test peers could not be installed"; }
 
 $(BIN)/pip:
-	@[ -n "$(PYTHON)" ] && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	    { echo "Python 3.11 or newer is needed: PYTHON=/path/to/python3.11 make ..."; exit 1; }
+	@[ -n "$(PYTHON)" ] && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	    { echo "Python 3.11 is needed: PYTHON=/path/to/python3.11 make ..."; exit 1; }
 	@echo "== making $(VENV) with $$("$(PYTHON)" --version)"
 	@"$(PYTHON)" -m venv $(VENV) || \
 	    { echo "on Debian: apt-get install python3-venv"; exit 1; }

@@ -332,7 +332,8 @@ class Story:
         self, actor: Actor, person: Person, ours: str, theirs: str
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         def over(call_id: str) -> Callable[[dict[str, Any]], bool]:
-            return lambda each: each["id"] == call_id and each["ended"] is not None
+            # The counts are whole once the state says so.
+            return lambda each: each["id"] == call_id and each["state"] == "ended"
 
         mine = await until(
             lambda: actor.client.calls(wait=STEP_S), over(ours), "the enterprise's call does not end"
