@@ -96,6 +96,8 @@ def read_subscribers(file: TextIO) -> Iterator[HoldingLine]:
         raise SubscriberLineError(1, f"the header must be {','.join(SUBSCRIBER_COLUMNS)}")
     for row in reader:
         line = reader.line_num
+        if None in row or None in row.values():
+            raise SubscriberLineError(line, f"does not have {len(SUBSCRIBER_COLUMNS)} columns")
         msisdn = (row["msisdn"] or "").removeprefix("+")
         if not (msisdn.isascii() and msisdn.isdigit() and 5 <= len(msisdn) <= 15):
             raise SubscriberLineError(line, "msisdn is not E.164 digits")

@@ -181,7 +181,9 @@ async def test_what_waited_beyond_its_validity_is_dropped(desk: Desk, clock: Clo
     clock.now_ms += 1001
     desk.deliveries.start()
     async with asyncio.timeout(5):
-        while await desk.left() != 1:
+        while True:
+            if await desk.left() == 1:
+                break
             await asyncio.sleep(0.002)
     await desk.bound()
     await until(lambda: desk.texts() == ["new"])

@@ -1,0 +1,49 @@
+"""What an operator adds; an error in a file names its line and never its values."""
+
+import io
+
+import pytest
+
+from gateway.accounts.administration import SubscriberLineError, read_subscribers
+from gateway.store.subscribers import HoldingLine
+
+HEADER = "msisdn,id_type,id,valid_from,valid_to\n"
+GOOD = "+8613800000001,IMSI,460001234567890,2026-01-01,\n"
+
+
+def test_dates_are_midnight_in_shanghai() -> None:
+    assert list(read_subscribers(io.StringIO(HEADER + GOOD))) == [
+        HoldingLine("8613800000001", 2, "460001234567890", 1767196800000, None)
+    ]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "13800x,IMSI,460001234567890,2026-01-01,",
+        "8613800000001,PASSPORT,460001234567890,2026-01-01,",
+        "8613800000001,9,460001234567890,2026-01-01,",
+        "8613800000001,IMSI,,2026-01-01,",
+        "8613800000001,IMSI,460001234567890,soon,",
+        "8613800000001,IMSI,460001234567890,2026-01-01,2026-01-01",
+    ],
+)
+def test_an_error_names_the_line_and_no_value(bad: str) -> None:
+    with pytest.raises(SubscriberLineError) as error:
+        list(read_subscribers(io.StringIO(HEADER + GOOD + bad + "\n")))
+    assert error.value.line == 3
+    assert str(error.value).startswith("line 3: ")
+    assert "13800" not in str(error.value)
+    assert "46000" not in str(error.value)
+
+
+@pytest.mark.parametrize("end", ["", ",2026-01-01,,"])
+def test_a_line_with_too_few_or_too_many_columns_is_named_too(end: str) -> None:
+    with pytest.raises(SubscriberLineError) as error:
+        list(read_subscribers(io.StringIO(HEADER + GOOD + f"8613800000001,IMSI,460001234567890{end}\n")))
+    assert error.value.line == 3
+
+
+def test_another_header_is_refused() -> None:
+    with pytest.raises(SubscriberLineError, match="line 1"):
+        list(read_subscribers(io.StringIO("number,id\n")))

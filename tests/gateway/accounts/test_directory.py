@@ -1,0 +1,38 @@
+"""Which access number a message or call may come from."""
+
+from gateway.accounts.directory import Directory, Snapshot
+from gateway.store.accounts import AccessNumberRow, AccountRow, TrunkRow
+
+ACCOUNT = AccountRow("sms-a", "ent-a", "", 1)
+TRUNK = TrunkRow("pbx-a", "ent-a", "ascs", "", "", "1069", None, 1)
+
+
+def of(*numbers: AccessNumberRow) -> Directory:
+    return Directory(Snapshot(access_numbers={row.number: row for row in numbers}))
+
+
+MINE = AccessNumberRow("1069", "ent-a", "sms-a", "pbx-a")
+TEXTS = AccessNumberRow("1070", "ent-a", "sms-a", None)
+THEIRS = AccessNumberRow("1071", "ent-b", "sms-b", "pbx-b")
+
+
+def test_a_message_comes_from_a_number_of_its_own_account() -> None:
+    directory = of(MINE, THEIRS)
+    assert directory.source_of(ACCOUNT, "1069") == "1069"
+    assert directory.source_of(ACCOUNT, "1071") is None
+    assert directory.source_of(ACCOUNT, "1099") is None
+
+
+def test_an_empty_source_is_the_accounts_one_number() -> None:
+    assert of(MINE, THEIRS).source_of(ACCOUNT, "") == "1069"
+    assert of(MINE, TEXTS).source_of(ACCOUNT, "") is None
+    assert of(THEIRS).source_of(ACCOUNT, "") is None
+
+
+def test_a_call_shows_a_number_that_the_enterprise_owns_for_voice() -> None:
+    other = AccessNumberRow("1072", "ent-a", None, "pbx-2")
+    directory = of(MINE, TEXTS, THEIRS, other)
+    assert directory.caller_of(TRUNK, "1072") == "1072"
+    for from_user in ("1070", "1071", "1099", None):
+        assert directory.caller_of(TRUNK, from_user) == "1069"
+    assert of(THEIRS).caller_of(TRUNK, "1071") is None
