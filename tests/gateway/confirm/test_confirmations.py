@@ -1,0 +1,170 @@
+"""The subscriber's own confirmation: code sent, answered, counted; or the network's word instead."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from gateway.confirm.confirmations import Confirmations
+from gateway.settings import CarrierSettings, ConfirmSettings
+from gateway.sms.dispatch import Outgoing
+from gateway.store.confirmations import State
+from gateway.store.domain import Domain
+from gm.sm2 import PrivateKey
+from interparty.edi import IdType, edi_id, to_text
+from interparty.messages import Assertion, ConfirmationRequest
+from smpp.codec import decode
+from smpp.pdu import SubmitSm
+from smpp.segmentation import user_data
+from smpp.text import decode_text
+from tests.gateway.carrier import (
+    CODE_NUMBER,
+    ENTERPRISE,
+    IMSI_ID,
+    MSISDN,
+    NOW_MS,
+    NUMBER,
+    OTHER_MSISDN,
+    rows,
+    until,
+)
+from trust_client.app import seal_identifier
+
+KEY = PrivateKey.generate()
+NONCE = bytes(range(16))
+
+
+def request(deposit: str = "dep-1", identifier: str = IMSI_ID, key_id: str = "K001") -> ConfirmationRequest:
+    edi = seal_identifier(
+        KEY.public_key,
+        carrier="CMCC",
+        carrier_key_id=key_id,
+        id_type=IdType.IMSI,
+        identifier=identifier,
+        enterprise=ENTERPRISE,
+        consent_nonce=NONCE,
+        now_ms=NOW_MS,
+    )
+    consent = {
+        "enterprise": ENTERPRISE,
+        "service": "parcels",
+        "channels": ["sms"],
+        "access_numbers": [NUMBER],
+        "hours": "08:00-21:00",
+        "frequency": "20/day",
+        "term_from": NOW_MS,
+        "term_to": NOW_MS + 10**9,
+        "agreement_version": "1",
+        "agreement_sm3": "0" * 64,
+        "page_version_sm3": "0" * 64,
+        "edi_ids": [edi_id(edi).hex()],
+        "nonce": NONCE.hex(),
+        "collected_at": NOW_MS,
+    }
+    return ConfirmationRequest.model_validate(
+        {"deposit_id": deposit, "consent": consent, "enterprise_name": "A", "edis": [to_text(edi)]}
+    )
+
+
+class Desk:
+    """Confirmations of one carrier; the test plays telephone and network."""
+
+    def __init__(self, domain: Domain) -> None:
+        self.domain = domain
+        self.sent: list[Outgoing] = []
+        self.confirmations = Confirmations(
+            domain,
+            CarrierSettings(id="CMCC"),
+            ConfirmSettings(access_number=CODE_NUMBER, codes_per_day=2, attempts_max=2),
+            lambda: {"K001": KEY},
+            self.sent.append,
+            lambda: None,
+        )
+
+    async def take(self, *requests: ConfirmationRequest) -> list[dict[str, Any]]:
+        """The deposits' rows, once each was opened."""
+        await self.confirmations.take(requests)
+        opened: list[dict[str, Any]] = []
+        while not opened or any(row["state"] == State.NEW for row in opened):
+            opened = await rows(self.domain, "confirmation")
+        return opened
+
+    def code(self) -> str:
+        text = ""
+        for outgoing in self.sent:
+            body = decode(outgoing.frame).body
+            assert isinstance(body, SubmitSm)
+            assert (body.source_addr, body.destination_addr) == (CODE_NUMBER.encode(), MSISDN.encode())
+            elements, payload = user_data(body)
+            text += decode_text(body.data_coding, payload, elements)
+        (code,) = re.findall(r"(?<!\d)\d{6}(?!\d)", text)
+        return str(code)
+
+    async def reply(self, text: str, sender: str = MSISDN) -> None:
+        await self.domain.store.write(lambda conn: self.confirmations.reply(conn, sender, text))
+
+    async def signed(self) -> list[str]:
+        """How each confirmed consent was confirmed."""
+        return [json.loads(row["body"])["method"] for row in await rows(self.domain, "trust_outbox")]
+
+
+@pytest.fixture
+async def desk(people: Domain) -> AsyncIterator[Desk]:
+    desk = Desk(people)
+    desk.confirmations.start()
+    yield desk
+    await desk.confirmations.stop()
+
+
+async def test_the_right_code_from_the_subscriber_confirms(desk: Desk) -> None:
+    (row,) = await desk.take(request())
+    assert row["state"] == State.WAITING
+    await until(lambda: bool(desk.sent))
+    await desk.reply(f"同意 {desk.code()}", OTHER_MSISDN)
+    assert await desk.signed() == []
+    await desk.reply(f"同意 {desk.code()}")
+    assert await desk.signed() == ["sms-code"]
+
+
+async def test_wrong_codes_are_counted_until_the_right_one_is_too_late(desk: Desk) -> None:
+    await desk.take(request())
+    await until(lambda: bool(desk.sent))
+    wrong = "000000" if desk.code() != "000000" else "111111"
+    await desk.reply(wrong)
+    await desk.reply(wrong)
+    await desk.reply(desk.code())
+    assert await desk.signed() == []
+
+
+async def test_so_many_codes_a_day(desk: Desk) -> None:
+    found = await desk.take(*(request(f"dep-{each}") for each in range(3)))
+    assert [row["cause"] for row in found] == [None, None, "TOO_MANY_CODES"]
+
+
+async def test_an_identifier_of_nobody_or_a_key_that_is_not_ours(desk: Desk) -> None:
+    found = await desk.take(request("dep-1", "460009999999999"), request("dep-2", key_id="K999"))
+    assert [(row["state"], row["cause"]) for row in found] == [(State.DEAD, "UNKNOWN"), (State.DEAD, "EDI")]
+    assert desk.sent == []
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_the_networks_word_confirms_before_or_after_the_deposit(desk: Desk, before: bool) -> None:
+    asked = request()
+    word = Assertion(edi_id=asked.consent.edi_ids[0], msisdn=MSISDN, at=NOW_MS)
+    if before:
+        await desk.confirmations.assert_sessions([word])
+    await desk.take(asked)
+    if not before:
+        await desk.confirmations.assert_sessions([word])
+    assert await desk.signed() == ["network"]
+    assert (desk.sent == []) is before
+
+
+async def test_the_network_named_another(desk: Desk) -> None:
+    asked = request()
+    word = Assertion(edi_id=asked.consent.edi_ids[0], msisdn=OTHER_MSISDN, at=NOW_MS)
+    await desk.confirmations.assert_sessions([word])
+    (row,) = await desk.take(asked)
+    assert (row["state"], row["cause"]) == (State.DEAD, "ASSERTED_ANOTHER")
