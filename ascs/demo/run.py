@@ -80,12 +80,15 @@ class Demo:
             self._processes.check()
             raise DemoFailed(str(error)) from error
         finally:
-            if self._layout.description.exists():
-                self.describe(ready=False)
-            for actor in self._actors:
-                await actor.client.close()
-            await self._handsets.close()
-            await self._processes.stop()
+            try:
+                if self._layout.description.exists():
+                    self.describe(ready=False)
+                for actor in self._actors:
+                    await actor.client.close()
+                await self._handsets.close()
+            finally:
+                # Whatever went wrong before, no process of the demo outlives it.
+                await self._processes.stop()
 
     # --- start --------------------------------------------------------------------------------------
 
