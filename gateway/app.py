@@ -13,7 +13,7 @@ from gateway import keys as own_keys
 from gateway.accounts.directory import Directory, snapshot
 from gateway.carrier_api.routes import carrier_api
 from gateway.confirm.confirmations import Confirmations
-from gateway.operations import Operations
+from gateway.operations import Health, Operations
 from gateway.records import metrics
 from gateway.records.trust_rows import TrustRows
 from gateway.settings import GatewaySettings
@@ -27,6 +27,7 @@ from gateway.sms.receipts import Receipts
 from gateway.store import accounts
 from gateway.store.domain import Domain
 from gateway.store.vault import Vault
+from gateway.trust_watch import TrustWatch
 from gateway.voice.service import VoiceService
 from gm import selftest
 from gm.keystore import KeyStore
@@ -77,6 +78,7 @@ class Gateway:
         )
         self.trust = CarrierClient(self._peer, self._keys.current(own_keys.SIGN).sm2)
         self.verifier = Verifier(self.trust, deadline=settings.trust.timeout_s)
+        self.trust_watch = TrustWatch(self.trust.ping)
         self.trust_rows = TrustRows(self.domain.store, self.trust)
         self.links = SmscLinks(settings.smsc, self._from_smsc, lambda: self.dispatcher.pump())
         self.deliveries = Deliveries(self.domain)
@@ -126,18 +128,25 @@ class Gateway:
         self._api: Running | None = None
         self._poller: asyncio.Task[None] | None = None
 
-    def health(self) -> dict[str, str]:
-        """What each part says of itself; all "ok" means that messages and calls can go through."""
-        return {
-            "store": "failed" if self.domain.store.failed else "ok",
-            "smsc": "ok" if self.links.up else "down",
-            "media": "ok" if self.voice.media_running else "down",
-        }
+    def health(self) -> Health:
+        """What each part says of itself."""
+        links = [peer.link for peer in self.links.peers]
+        bound = sum(link.is_bound for link in links)
+        return Health(
+            parts={
+                "store": "failed" if self.domain.store.failed else "ok",
+                "trust": self.trust_watch.state,
+                "smsc": "ok" if bound == len(links) else "degraded" if bound else "down",
+                "media": "ok" if self.voice.media_running else "down",
+            },
+            links={link.name: link.state.value for link in links},
+        )
 
     async def start(self) -> None:
         """Listen only when everything behind the listeners is there. Raises OSError."""
         await self._reload_directory()
         self._poller = asyncio.create_task(self._poll_directory(), name="directory-poll")
+        self.trust_watch.start()
         self.trust_rows.start()
         self.deliveries.start()
         self.dispatcher.start()
@@ -170,6 +179,7 @@ class Gateway:
         await self.links.stop()
         await self.deliveries.stop()
         await self.trust_rows.stop()
+        await self.trust_watch.stop()
         await self.verifier.close()
         await self._peer.close()
         if self._poller is not None:

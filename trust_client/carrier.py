@@ -1,4 +1,4 @@
-"""The carrier's side of the trust party: verify, convert, restore, confirm, cancel, report.
+"""The carrier's side of the trust party: ping, verify, convert, restore, confirm, cancel, report.
 
 All methods raise interparty.client's PeerUnavailable or PeerProblem. Lists of any length are sent in as
 many requests as the routes' caps need; when one fails, what the earlier ones did stands, and asking
@@ -8,10 +8,11 @@ which gathers many into one request.
 
 import asyncio
 from collections.abc import Sequence
+from http import HTTPStatus
 
 from gm.sm2 import PrivateKey
 from interparty import edi, statements
-from interparty.client import Peer, PeerUnavailable
+from interparty.client import Peer, PeerProblem, PeerUnavailable
 from interparty.edi import EdiError
 from interparty.messages import (
     ITEMS_MAX,
@@ -26,6 +27,7 @@ from interparty.messages import (
     ConfirmationSubmission,
     ConversionRequest,
     ConversionResponse,
+    InclusionBody,
     Report,
     ReportRequest,
     RestoreAnswer,
@@ -56,6 +58,15 @@ class CarrierClient:
         )
         matched(items, response.answers)
         return response
+
+    async def ping(self) -> None:
+        """Returns when the trust party answers this carrier: it is there, and knows certificate and key."""
+        try:
+            # Its first record's proof: nothing is signed or written for it, and an empty log has none.
+            await self._peer.request("GET", "/v1/log/inclusion", None, InclusionBody, query="index=0&size=1")
+        except PeerProblem as problem:
+            if problem.status != HTTPStatus.NOT_FOUND:
+                raise
 
     async def convert(self, aid: str, enterprise: str) -> bytes:
         """The EDI behind an AID. PeerProblem 404 unless it is active and sealed to this carrier."""

@@ -79,10 +79,6 @@ class SmscLinks:
         for peer in self.peers:
             await peer.link.stop()
 
-    @property
-    def up(self) -> bool:
-        return any(peer.link.is_bound for peer in self.peers)
-
     def has_room(self) -> bool:
         return any(peer.link.window_free > 0 for peer in self.peers)
 

@@ -6,7 +6,7 @@ import pytest
 
 from gm.sm2 import PrivateKey
 from interparty import statements
-from interparty.client import PeerUnavailable
+from interparty.client import PeerProblem, PeerUnavailable
 from interparty.messages import Cancellation, Confirmation, Consent, Deposit, Report, RestoreItem
 from trust_client.carrier import CarrierClient
 from trust_client.enterprise import DEPOSITS_A_REQUEST, EnterpriseClient
@@ -120,6 +120,22 @@ async def test_verify_demands_an_answer_for_each_item(peer, carrier):
 async def test_convert_gives_the_edi(peer, carrier):
     peer.answers["/v1/conversions"] = {"edi": EDI_TEXT}
     assert len(await carrier.convert(AID, "ent-a")) == 209
+
+
+@pytest.mark.parametrize("answer", ["proof", "empty log"])
+async def test_ping_returns_when_the_trust_party_lets_the_carrier_in(peer, carrier, answer):
+    proof = {"index": 0, "size": 1, "leaf": "0" * 64, "proof": [], "root": "0" * 64}
+    peer.answers["/v1/log/inclusion"] = proof if answer == "proof" else PeerProblem(404, "no such entry")
+    await carrier.ping()
+
+
+@pytest.mark.parametrize(
+    "error", [PeerProblem(401, "unknown key"), PeerProblem(403, ""), PeerUnavailable("")]
+)
+async def test_ping_says_when_it_does_not(peer, carrier, error):
+    peer.answers["/v1/log/inclusion"] = error
+    with pytest.raises(type(error)):
+        await carrier.ping()
 
 
 async def test_restore_keeps_the_order(peer, carrier):
