@@ -29,7 +29,7 @@ _BACKDATED = datetime.timedelta(hours=1)  # another machine's clock may be behin
 
 
 class PkiError(Exception):
-    """The certificate does not name a party, or the certification authority cannot be used."""
+    """The certificate does not name a party, or a file with a certificate or key cannot be used; says which."""
 
 
 def make_ca(folder: Path, name: str) -> None:
@@ -95,14 +95,14 @@ def make_party(folder: Path, ca_folder: Path, party_id: str, hosts: Sequence[str
 def server_context(ca: Path, cert: Path, key: Path) -> ssl.SSLContext:
     """A server's context: TLS 1.2 or higher, and a peer without a certificate from `ca` gets no further.
 
-    Raises ssl.SSLError, OSError.
+    Raises PkiError.
     """
     return _context(ssl.PROTOCOL_TLS_SERVER, ca, cert, key)
 
 
 def client_context(ca: Path, cert: Path, key: Path) -> ssl.SSLContext:
     """A client's context: TLS 1.2 or higher, its own certificate shown, the server's checked against `ca`
-    and the host name. Raises ssl.SSLError, OSError."""
+    and the host name. Raises PkiError."""
     return _context(ssl.PROTOCOL_TLS_CLIENT, ca, cert, key)
 
 
@@ -133,8 +133,20 @@ def _context(protocol: int, ca: Path, cert: Path, key: Path) -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_REQUIRED
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    context.load_verify_locations(cafile=ca)
-    context.load_cert_chain(cert, key)
+    # What `ssl` raises names neither the file nor which of the three it was.
+    for name, path in (("ca", ca), ("cert", cert), ("key", key)):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise PkiError(f"TLS {name}: {path}: {error.strerror}") from error
+    try:
+        context.load_verify_locations(cafile=ca)
+    except ssl.SSLError as error:
+        raise PkiError(f"TLS ca: {ca}: no certificate in PEM") from error
+    try:
+        context.load_cert_chain(cert, key)
+    except ssl.SSLError as error:
+        raise PkiError(f"TLS cert and key: {cert}, {key}: {error.reason or 'not PEM'}") from error
     return context
 
 

@@ -43,6 +43,9 @@ def plain_errors() -> Iterator[None]:
     """What an operator can mend is said in one line on stderr, with exit status 1."""
     try:
         yield
+    except OSError as error:
+        said = f"{error.filename}: {error.strerror}" if error.filename is not None else str(error)
+        raise click.ClickException(said) from error
     except OPERATOR_ERRORS as error:
         raise click.ClickException(str(error)) from error
 

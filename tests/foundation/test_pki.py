@@ -123,3 +123,27 @@ def test_a_party_needs_an_authority_and_a_proper_id(folder: Path, tmp_path: Path
         pki.make_party(tmp_path, tmp_path / "none", "ent-a")
     with pytest.raises(ValueError):
         pki.make_party(tmp_path, folder / "ca", "a/b")
+
+
+@pytest.mark.parametrize("name", ["ca", "cert", "key"])
+@pytest.mark.parametrize(("content", "reason"), [(None, "No such file or directory"), ("no PEM", "PEM")])
+def test_a_file_that_cannot_be_used_is_named_with_what_it_is_for(
+    folder: Path, tmp_path: Path, name: str, content: str | None, reason: str
+) -> None:
+    given = dict(zip(("ca", "cert", "key"), files(folder, "ttp", "ttp"), strict=True))
+    given[name] = tmp_path / "faulty"
+    if content is not None:
+        given[name].write_text(content)
+    with pytest.raises(pki.PkiError) as raised:
+        pki.client_context(**given)
+    said = str(raised.value)
+    assert said.startswith("TLS ")
+    assert name in said.split(":")[0]
+    assert str(tmp_path / "faulty") in said
+    assert reason in said
+
+
+def test_a_key_of_another_certificate_is_refused(folder: Path) -> None:
+    ca, cert, _ = files(folder, "ttp", "ttp")
+    with pytest.raises(pki.PkiError, match="MISMATCH"):
+        pki.server_context(ca, cert, folder / "CMCC" / "CMCC.key")
