@@ -12,14 +12,17 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import aiosqlite
 
 from foundation.migrate import upgrade
 
 T = TypeVar("T")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Op = Callable[[sqlite3.Connection], T]
 Done = Callable[[T | None, BaseException | None], None]
 
@@ -51,8 +54,10 @@ _BROKEN_CODES: Final = frozenset(
 # When an operation meets one of these it is not that operation's mistake: its whole batch is refused.
 _DISK_CODES: Final = _BROKEN_CODES | {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_NOMEM}
 
-_Item = tuple[Op[Any], Done[Any]]
+_Item = tuple[Op[Any], Done[Any]] | tuple["Stage[Any, Any]", Any]
 _Outcome = tuple[Done[Any], Any, BaseException | None]
+_Staged = tuple["Stage[Any, Any]", list[Any], list[Any] | None, BaseException | None]
+_Outcomes = tuple[list[_Outcome], list[_Staged]]
 
 
 class StoreBusy(Exception):
@@ -63,12 +68,37 @@ class StoreUnavailable(Exception):
     """The operation is not known to be on the disk: the disk failed, or the store is closed."""
 
 
+class Stage(Generic[Item, Result]):
+    """One kind of change that comes in great numbers, run over all of its items in a commit at once.
+
+    What costs most in a busy writer is not SQLite but the way there: each statement lets go of the
+    interpreter and waits to get it back. So `run(conn, items)` gets every item of the stage that the
+    commit takes, works on them with few statements of many rows, and returns one result an item, in order;
+    `done(items, results, error)` is called once on the loop, after the commit. `results` is None when
+    `error` is not. When what `run` did was rolled back it may be called again with the same items, or with
+    one at a time; what it remembers outside the database it forgets by `Store.on_undone`.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[sqlite3.Connection, list[Item]], list[Result]],
+        done: Callable[[list[Item], list[Result] | None, BaseException | None], None],
+        *,
+        order: int,
+    ) -> None:
+        """Of the stages in one commit, the one with the least `order` runs first."""
+        self.run = run
+        self.done = done
+        self.order = order
+
+
 class Store:
     """One database file. All methods belong to the thread of the event loop in which it is used.
 
-    Operations run in the order in which they were handed over. An operation touches nothing but its
-    connection, since it may be run a second time when another of its batch failed, and it neither
-    commits nor rolls back (`executescript` does). Rows are sqlite3.Row, by index or by name.
+    Operations run in the order in which they were handed over, and stages after the operations of the same
+    commit. An operation touches nothing but its connection, since it may be run a second time when another
+    of its batch failed, and it neither commits nor rolls back (`executescript` does). Rows are
+    sqlite3.Row, by index or by name.
     """
 
     def __init__(self, path: Path, batch_max: int, queue_max: int) -> None:
@@ -83,6 +113,7 @@ class Store:
         self._reader_lock = asyncio.Lock()
         self._closed = False
         self._failure: str | None = None
+        self._undone: list[Callable[[], None]] = []
         self._writer = self._connect()
         self._thread = threading.Thread(target=self._write_batches, name=f"store:{path.name}", daemon=True)
 
@@ -113,6 +144,11 @@ class Store:
         """True after a disk failure that only a restart can mend; every operation is refused."""
         return self._failure is not None
 
+    def on_undone(self, forget: Callable[[], None]) -> None:
+        """Have `forget` called in the writer's thread whenever operations that ran were rolled back: for
+        what operations remember outside the database. Ask before the first operation."""
+        self._undone.append(forget)
+
     def submit(self, op: Op[T], done: Done[T]) -> None:
         """Run `op` in the writer; call `done(result, None)` on the loop after the commit is on the disk,
         or `done(None, error)` when it is not: `op`'s own exception, or StoreUnavailable.
@@ -120,6 +156,16 @@ class Store:
         An operation that raises is undone alone; the rest of its batch stands. Raises StoreBusy and
         StoreUnavailable at once, without calling `done`, when it is not taken over.
         """
+        self._admit()
+        self._queue.put((op, done))
+
+    def put(self, stage: Stage[Item, Any], item: Item) -> None:
+        """Have `stage` run over `item` with the others that wait. Raises StoreBusy and StoreUnavailable at
+        once when it is not taken over."""
+        self._admit()
+        self._queue.put((stage, item))
+
+    def _admit(self) -> None:
         if self._failure is not None:
             raise StoreUnavailable(self._failure)
         if self._closed:
@@ -129,7 +175,6 @@ class Store:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
         self._backlog += 1
-        self._queue.put((op, done))
 
     async def write(self, op: Op[T]) -> T:
         """Run `op` in the writer and return its result after the commit is on the disk.
@@ -228,20 +273,20 @@ class Store:
                 self._answer(self._commit(batch))
         self._writer.close()
 
-    def _commit(self, batch: list[_Item]) -> list[_Outcome]:
+    def _commit(self, batch: list[_Item]) -> _Outcomes:
         if self._failure is not None:
             return _all_refused(batch, self._failure)
         try:
             try:
                 return self._transaction(batch, _run_plainly)
             except _OpFailed:
-                return self._transaction(batch, _run_apart)
+                return self._transaction(batch, self._run_apart)
         except Exception as error:  # whatever it was, the writer lives on and everyone gets an answer
             return _all_refused(batch, self._not_committed(error))
 
     def _transaction(
-        self, batch: list[_Item], run: Callable[[sqlite3.Connection, list[_Item]], list[_Outcome]]
-    ) -> list[_Outcome]:
+        self, batch: list[_Item], run: Callable[[sqlite3.Connection, list[_Item]], _Outcomes]
+    ) -> _Outcomes:
         """Raises _OpFailed when an operation failed and sqlite3.Error when the disk did; both undone."""
         writer = self._writer
         writer.execute("BEGIN IMMEDIATE")
@@ -252,8 +297,39 @@ class Store:
             # SQLite itself has rolled back after some failures.
             if writer.in_transaction:
                 writer.execute("ROLLBACK")
+            self._forget()
             raise
         return outcomes
+
+    def _run_apart(self, writer: sqlite3.Connection, batch: list[_Item]) -> _Outcomes:
+        single, staged = _by_stage(batch)
+        outcomes: list[_Outcome] = []
+        for op, done in single:
+            result, error = self._within_savepoint(writer, op)
+            outcomes.append((done, result, error))
+        results: list[_Staged] = []
+        for stage, items in staged.items():
+            for item in items:
+                result, error = self._within_savepoint(writer, partial(_run_one, stage, item))
+                results.append((stage, [item], result, error))
+        return outcomes, results
+
+    def _within_savepoint(self, writer: sqlite3.Connection, op: Op[Any]) -> tuple[Any, BaseException | None]:
+        writer.execute("SAVEPOINT op")
+        result, failure = None, None
+        try:
+            result = op(writer)
+        except BaseException as error:
+            _raise_if_disk(error)
+            writer.execute("ROLLBACK TO op")
+            self._forget()
+            failure = error
+        writer.execute("RELEASE op")
+        return result, failure
+
+    def _forget(self) -> None:
+        for forget in self._undone:
+            forget()
 
     def _not_committed(self, error: Exception) -> str:
         reason = f"not committed: {error}"
@@ -264,19 +340,24 @@ class Store:
             _log.error("store could not commit: %s", error)
         return reason
 
-    def _answer(self, outcomes: list[_Outcome]) -> None:
+    def _answer(self, outcomes: _Outcomes) -> None:
         assert self._loop is not None
         try:
-            self._loop.call_soon_threadsafe(self._deliver, outcomes)
+            self._loop.call_soon_threadsafe(self._deliver, *outcomes)
         except RuntimeError:  # the loop is gone, and with it everyone who waits
-            _log.warning("%d answers of the store found no loop", len(outcomes))
+            _log.warning("answers of the store found no loop")
 
-    def _deliver(self, outcomes: list[_Outcome]) -> None:
-        self._backlog -= len(outcomes)
+    def _deliver(self, outcomes: list[_Outcome], staged: list[_Staged]) -> None:
+        self._backlog -= len(outcomes) + sum(len(items) for _, items, _, _ in staged)
         for done, result, error in outcomes:
             try:
                 done(result, error)
             except Exception:  # one caller's mistake must not cost the others their answer
+                _log.exception("a callback of the store raised")
+        for stage, items, results, error in staged:
+            try:
+                stage.done(items, results, error)
+            except Exception:
                 _log.exception("a callback of the store raised")
 
 
@@ -284,34 +365,42 @@ class _OpFailed(Exception):
     """An operation of an optimistic batch raised: run the batch again, each apart."""
 
 
-def _run_plainly(writer: sqlite3.Connection, batch: list[_Item]) -> list[_Outcome]:
+def _by_stage(batch: list[_Item]) -> tuple[list[tuple[Op[Any], Done[Any]]], dict[Stage[Any, Any], list[Any]]]:
+    """A batch as its single operations and its stages' items, stages in the order in which they run."""
+    single: list[tuple[Op[Any], Done[Any]]] = []
+    staged: dict[Stage[Any, Any], list[Any]] = {}
+    for first, second in batch:
+        if isinstance(first, Stage):
+            staged.setdefault(first, []).append(second)
+        else:
+            single.append((first, second))
+    return single, dict(sorted(staged.items(), key=lambda entry: entry[0].order))
+
+
+def _run_plainly(writer: sqlite3.Connection, batch: list[_Item]) -> _Outcomes:
     """Without savepoints, since nearly every batch has no failure in it."""
-    outcomes: list[_Outcome] = []
-    for op, done in batch:
-        try:
-            outcomes.append((done, op(writer), None))
-        except BaseException as error:
-            _raise_if_disk(error)
-            raise _OpFailed from error
-    return outcomes
+    single, staged = _by_stage(batch)
+    try:
+        outcomes: list[_Outcome] = [(done, op(writer), None) for op, done in single]
+        results: list[_Staged] = [
+            (stage, items, stage.run(writer, items), None) for stage, items in staged.items()
+        ]
+    except BaseException as error:
+        _raise_if_disk(error)
+        raise _OpFailed from error
+    return outcomes, results
 
 
-def _run_apart(writer: sqlite3.Connection, batch: list[_Item]) -> list[_Outcome]:
-    outcomes: list[_Outcome] = []
-    for op, done in batch:
-        writer.execute("SAVEPOINT op")
-        try:
-            outcomes.append((done, op(writer), None))
-        except BaseException as error:
-            _raise_if_disk(error)
-            writer.execute("ROLLBACK TO op")
-            outcomes.append((done, None, error))
-        writer.execute("RELEASE op")
-    return outcomes
+def _run_one(stage: Stage[Any, Any], item: Any, conn: sqlite3.Connection) -> list[Any]:
+    return stage.run(conn, [item])
 
 
-def _all_refused(batch: list[_Item], reason: str) -> list[_Outcome]:
-    return [(done, None, StoreUnavailable(reason)) for _op, done in batch]
+def _all_refused(batch: list[_Item], reason: str) -> _Outcomes:
+    single, staged = _by_stage(batch)
+    return (
+        [(done, None, StoreUnavailable(reason)) for _op, done in single],
+        [(stage, items, None, StoreUnavailable(reason)) for stage, items in staged.items()],
+    )
 
 
 def _raise_if_disk(error: BaseException) -> None:
