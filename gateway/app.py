@@ -203,7 +203,8 @@ class Gateway:
         connection.reject(event.pdu, CommandStatus.ESME_RINVCMDID)
 
     async def _reload_directory(self) -> None:
-        self.directory.current = snapshot(await self.domain.store.write(accounts.load))
+        rows = await self.domain.store.write(accounts.load)
+        self.directory.current = snapshot(rows, self.domain.vault)
 
     async def _poll_directory(self) -> None:
         while True:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gateway.store.accounts import AccessNumberRow, AccountRow, DirectoryRows, TrunkRow
+from gateway.store.accounts import (
+    SEAL_ACCOUNT_KEY,
+    AccessNumberRow,
+    AccountRow,
+    DirectoryRows,
+    TrunkRow,
+)
+from gateway.store.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,15 +23,22 @@ class Snapshot:
     accounts: dict[str, AccountRow] = field(default_factory=dict)
     access_numbers: dict[str, AccessNumberRow] = field(default_factory=dict)
     trunks: dict[str, TrunkRow] = field(default_factory=dict)
+    account_keys: dict[str, bytes] = field(default_factory=dict, repr=False)
 
 
-def snapshot(rows: DirectoryRows) -> Snapshot:
+def snapshot(rows: DirectoryRows, vault: Vault) -> Snapshot:
+    """The rows by name, with the account keys open. Raises gm.errors.DecryptError."""
     return Snapshot(
         version=rows.version,
         enterprises=rows.enterprises,
         accounts={row.system_id: row for row in rows.accounts},
         access_numbers={row.number: row for row in rows.access_numbers},
         trunks={row.username: row for row in rows.trunks},
+        account_keys={
+            row.system_id: vault.open(SEAL_ACCOUNT_KEY, row.key_sealed)
+            for row in rows.accounts
+            if row.key_sealed
+        },
     )
 
 
@@ -36,6 +50,10 @@ class Directory:
 
     def account(self, system_id: str) -> AccountRow | None:
         return self.current.accounts.get(system_id)
+
+    def account_key(self, system_id: str) -> bytes | None:
+        """What the account's enterprise has too, for the salts of content digests; None if it has none."""
+        return self.current.account_keys.get(system_id)
 
     def trunk(self, username: str) -> TrunkRow | None:
         return self.current.trunks.get(username)

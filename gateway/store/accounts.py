@@ -3,17 +3,49 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from masking.smpp_options import OPTIONS, allow_of
+from masking.smpp_rules import SubmitAllow
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """An SMPP account of an enterprise; `password_hash` is argon2's encoded form."""
+    """An SMPP account of an enterprise. None in a limit or timer: as the configuration says."""
 
     system_id: str
     enterprise_id: str
     password_hash: str
+    """argon2's encoded form."""
     max_binds: int
+    """Of all types together."""
+    max_transmitters: int | None = None
+    max_receivers: int | None = None
+    max_transceivers: int | None = None
+    addresses: tuple[Network, ...] = ()
+    """Where its binds may come from; none: from anywhere."""
+    tls: bool = False
+    """It may bind over TLS only."""
+    certificates: tuple[str, ...] = ()
+    """Client certificates of which its binds must show one: "sha256:<hex>" or "san:<name>"; implies TLS."""
+    rate: float | None = None
+    """Messages a second."""
+    burst: int | None = None
+    """Messages that may come at once after a silence; None: as many as fit the configured seconds."""
+    window_pdus: int | None = None
+    enquire_link_s: float | None = None
+    inactivity_s: float | None = None
+    response_s: float | None = None
+    aggregate_receipts: bool = False
+    """One receipt for a long message instead of one for each part."""
+    key_sealed: bytes = field(default=b"", repr=False)
+    """The account key: 32 random bytes that the enterprise has too, under Vault's label SEAL_ACCOUNT_KEY."""
+
+
+SEAL_ACCOUNT_KEY = "account-key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +56,16 @@ class AccessNumberRow:
     enterprise_id: str
     sms_account: str | None
     voice_trunk: str | None
+    rate: float | None = None
+    """Messages a second; None: as the configuration says."""
+    burst: int | None = None
+    sms_content: tuple[str, ...] = ()
+    """Names of masking.smpp_options that its messages may use beyond a plain text."""
+
+    @property
+    def allow(self) -> SubmitAllow:
+        """What `masking.smpp_leg.check_submit` and `towards_smsc` let its messages carry."""
+        return allow_of(self.sms_content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +101,56 @@ class UnknownEnterprise(ValueError):
     """No such enterprise, account or trunk."""
 
 
+_ACCOUNT_COLUMNS = (
+    "system_id", "enterprise_id", "password_hash", "max_binds", "max_transmitters", "max_receivers",
+    "max_transceivers", "addresses", "tls", "certificates", "rate", "burst", "window_pdus", "enquire_link_s",
+    "inactivity_s", "response_s", "aggregate_receipts", "key_sealed",
+)  # fmt: skip
+_ACCESS_NUMBER_COLUMNS = (
+    "number", "enterprise_id", "sms_account", "voice_trunk", "rate", "burst", "sms_content",
+)  # fmt: skip
+
+
+def _select(table: str, columns: tuple[str, ...]) -> str:
+    return f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608 - names of this module
+
+
+def _insert_into(table: str, columns: tuple[str, ...]) -> str:
+    places = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608
+
+
+def _set_all(table: str, columns: tuple[str, ...]) -> str:
+    """Everything but the owner, by the key, which is the first column."""
+    changes = ", ".join(f"{name} = :{name}" for name in columns[2:])
+    return f"UPDATE {table} SET {changes} WHERE {columns[0]} = :{columns[0]}"  # noqa: S608
+
+
+def _account(row: sqlite3.Row) -> AccountRow:
+    values = dict(zip(_ACCOUNT_COLUMNS, row, strict=True))
+    values["addresses"] = tuple(ip_network(each) for each in values["addresses"].split())
+    values["certificates"] = tuple(values["certificates"].split())
+    values["tls"] = bool(values["tls"])
+    values["aggregate_receipts"] = bool(values["aggregate_receipts"])
+    return AccountRow(**values)
+
+
+def _access_number(row: sqlite3.Row) -> AccessNumberRow:
+    values = dict(zip(_ACCESS_NUMBER_COLUMNS, row, strict=True))
+    # A name that this version does not know allows nothing.
+    values["sms_content"] = tuple(name for name in values["sms_content"].split() if name in OPTIONS)
+    return AccessNumberRow(**values)
+
+
+def _stored(row: AccountRow | AccessNumberRow, columns: tuple[str, ...]) -> dict[str, object]:
+    """Fields as their columns hold them: lists with spaces between."""
+    values = {name: getattr(row, name) for name in columns}
+    return {
+        name: " ".join(map(str, value)) if isinstance(value, tuple) else value
+        for name, value in values.items()
+    }
+
+
 def version(conn: sqlite3.Connection) -> int:
     """Grows by one with each change of the directory."""
     return int(conn.execute("SELECT version FROM directory_version WHERE id = 1").fetchone()[0])
@@ -69,15 +161,9 @@ def load(conn: sqlite3.Connection) -> DirectoryRows:
     return DirectoryRows(
         version=version(conn),
         enterprises=dict(conn.execute("SELECT id, name FROM enterprise").fetchall()),
-        accounts=tuple(
-            AccountRow(*row)
-            for row in conn.execute("SELECT system_id, enterprise_id, password_hash, max_binds FROM account")
-        ),
+        accounts=tuple(_account(row) for row in conn.execute(_select("account", _ACCOUNT_COLUMNS))),
         access_numbers=tuple(
-            AccessNumberRow(*row)
-            for row in conn.execute(
-                "SELECT number, enterprise_id, sms_account, voice_trunk FROM access_number"
-            )
+            _access_number(row) for row in conn.execute(_select("access_number", _ACCESS_NUMBER_COLUMNS))
         ),
         trunks=tuple(
             TrunkRow(*row)
@@ -122,8 +208,8 @@ def add_account(conn: sqlite3.Connection, row: AccountRow) -> None:
     _insert(
         conn,
         f"account {row.system_id!r}",
-        "INSERT INTO account (system_id, enterprise_id, password_hash, max_binds) VALUES (?, ?, ?, ?)",
-        (row.system_id, row.enterprise_id, row.password_hash, row.max_binds),
+        _insert_into("account", _ACCOUNT_COLUMNS),
+        tuple(_stored(row, _ACCOUNT_COLUMNS).values()),
     )
 
 
@@ -154,6 +240,30 @@ def add_access_number(conn: sqlite3.Connection, row: AccessNumberRow) -> None:
     _insert(
         conn,
         f"access number {row.number}",
-        "INSERT INTO access_number (number, enterprise_id, sms_account, voice_trunk) VALUES (?, ?, ?, ?)",
-        (row.number, row.enterprise_id, row.sms_account, row.voice_trunk),
+        _insert_into("access_number", _ACCESS_NUMBER_COLUMNS),
+        tuple(_stored(row, _ACCESS_NUMBER_COLUMNS).values()),
     )
+
+
+def set_account(conn: sqlite3.Connection, row: AccountRow) -> None:
+    """Replace the account of that system_id; its enterprise stays. Raises UnknownEnterprise."""
+    values = _stored(row, _ACCOUNT_COLUMNS)
+    _update(conn, f"account {row.system_id!r}", _set_all("account", _ACCOUNT_COLUMNS), values)
+
+
+def set_access_number(conn: sqlite3.Connection, row: AccessNumberRow) -> None:
+    """Replace what is set for an access number; its enterprise stays. Raises UnknownEnterprise."""
+    values = _stored(row, _ACCESS_NUMBER_COLUMNS)
+    _update(conn, f"access number {row.number}", _set_all("access_number", _ACCESS_NUMBER_COLUMNS), values)
+
+
+def remove_account(conn: sqlite3.Connection, system_id: str) -> None:
+    """Take an SMPP account away; its access numbers stay its enterprise's. Raises UnknownEnterprise."""
+    values: dict[str, object] = {"system_id": system_id}
+    _update(conn, f"account {system_id!r}", "DELETE FROM account WHERE system_id = :system_id", values)
+
+
+def _update(conn: sqlite3.Connection, what: str, sql: str, values: dict[str, object]) -> None:
+    if conn.execute(sql, values).rowcount != 1:
+        raise UnknownEnterprise(f"no {what}")
+    _changed(conn)

@@ -14,11 +14,17 @@ STATEMENTS = [
     "CREATE TABLE directory_version (id INTEGER PRIMARY KEY, version INTEGER NOT NULL)",
     "INSERT INTO directory_version (id, version) VALUES (1, 1)",
     "CREATE TABLE enterprise (id TEXT PRIMARY KEY, name TEXT NOT NULL)",
+    # Lists are space-separated; where NULL is allowed it means the configuration's own value.
     """CREATE TABLE account (
         system_id TEXT PRIMARY KEY, enterprise_id TEXT NOT NULL, password_hash TEXT NOT NULL,
-        max_binds INTEGER NOT NULL)""",
+        max_binds INTEGER NOT NULL, max_transmitters INTEGER, max_receivers INTEGER,
+        max_transceivers INTEGER, addresses TEXT NOT NULL, tls INTEGER NOT NULL,
+        certificates TEXT NOT NULL, rate REAL, burst INTEGER, window_pdus INTEGER, enquire_link_s REAL,
+        inactivity_s REAL, response_s REAL, aggregate_receipts INTEGER NOT NULL,
+        key_sealed BLOB NOT NULL)""",
     """CREATE TABLE access_number (
-        number TEXT PRIMARY KEY, enterprise_id TEXT NOT NULL, sms_account TEXT, voice_trunk TEXT)""",
+        number TEXT PRIMARY KEY, enterprise_id TEXT NOT NULL, sms_account TEXT, voice_trunk TEXT,
+        rate REAL, burst INTEGER, sms_content TEXT NOT NULL)""",
     """CREATE TABLE trunk (
         username TEXT PRIMARY KEY, enterprise_id TEXT NOT NULL, realm TEXT NOT NULL,
         ha1_md5 TEXT NOT NULL, ha1_sha256 TEXT NOT NULL, default_access_number TEXT NOT NULL,

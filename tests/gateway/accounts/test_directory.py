@@ -1,7 +1,16 @@
 """Which access number a message or call may come from."""
 
-from gateway.accounts.directory import Directory, Snapshot
-from gateway.store.accounts import AccessNumberRow, AccountRow, TrunkRow
+from dataclasses import replace
+
+from gateway.accounts.directory import Directory, Snapshot, snapshot
+from gateway.store.accounts import (
+    SEAL_ACCOUNT_KEY,
+    AccessNumberRow,
+    AccountRow,
+    DirectoryRows,
+    TrunkRow,
+)
+from gateway.store.domain import Domain
 
 ACCOUNT = AccountRow("sms-a", "ent-a", "", 1)
 TRUNK = TrunkRow("pbx-a", "ent-a", "ascs", "", "", "1069", None, 1)
@@ -36,3 +45,14 @@ def test_a_call_shows_a_number_that_the_enterprise_owns_for_voice() -> None:
     for from_user in ("1070", "1071", "1099", None):
         assert directory.caller_of(TRUNK, from_user) == "1069"
     assert of(THEIRS).caller_of(TRUNK, "1071") is None
+
+
+async def test_an_account_key_is_sealed_in_the_row_and_open_in_the_directory(domain: Domain) -> None:
+    key = bytes(range(32))
+    keyed = replace(ACCOUNT, key_sealed=domain.vault.seal(SEAL_ACCOUNT_KEY, key))
+    without = replace(ACCOUNT, system_id="sms-b")
+    assert key not in keyed.key_sealed
+    directory = Directory(snapshot(DirectoryRows(1, {}, (keyed, without), (), ()), domain.vault))
+    assert directory.account_key("sms-a") == key
+    assert directory.account_key("sms-b") is None
+    assert repr(key) not in repr(directory.current)

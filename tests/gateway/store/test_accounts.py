@@ -1,5 +1,8 @@
 """Enterprises, accounts, trunks and access numbers as rows."""
 
+from dataclasses import replace
+from ipaddress import ip_network
+
 import pytest
 
 from gateway.store import accounts
@@ -52,3 +55,53 @@ async def test_an_enterprise_is_added_once(domain: Domain) -> None:
     await fill(domain)
     with pytest.raises(AccountExists):
         await domain.store.write(lambda conn: accounts.add_enterprise(conn, "ent-a", "again"))
+
+
+FULL_ACCOUNT = AccountRow(
+    "sms-a", "ent-a", "hash", 4, 1, 2, 3, (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")), True,
+    ("sha256:" + "ab" * 32, "san:esme.example"), 50.5, 100, 10, 15.0, 600.0, 5.0, True, b"sealed",
+)  # fmt: skip
+FULL_NUMBER = AccessNumberRow("1069", "ent-a", "sms-a", "pbx-a", 10.0, 20, ("flash", "ports"))
+
+
+async def test_every_setting_of_an_account_and_of_an_access_number_comes_back(domain: Domain) -> None:
+    def op(conn) -> None:
+        accounts.add_enterprise(conn, "ent-a", "A")
+        accounts.add_account(conn, FULL_ACCOUNT)
+        accounts.add_access_number(conn, FULL_NUMBER)
+
+    await domain.store.write(op)
+    rows = await domain.store.write(accounts.load)
+    assert (rows.accounts, rows.access_numbers) == ((FULL_ACCOUNT,), (FULL_NUMBER,))
+    assert rows.access_numbers[0].allow.data_codings > NUMBER.allow.data_codings
+
+
+async def test_settings_are_changed_and_the_owner_stays(domain: Domain) -> None:
+    await fill(domain)
+    before = await domain.store.write(accounts.version)
+
+    def op(conn) -> None:
+        accounts.set_account(conn, replace(FULL_ACCOUNT, enterprise_id="ent-b"))
+        accounts.set_access_number(conn, replace(FULL_NUMBER, enterprise_id="ent-b"))
+
+    await domain.store.write(op)
+    rows = await domain.store.write(accounts.load)
+    assert rows.version == before + 2
+    assert (rows.accounts, rows.access_numbers) == ((FULL_ACCOUNT,), (FULL_NUMBER,))
+
+
+async def test_an_account_is_removed(domain: Domain) -> None:
+    await fill(domain)
+    await domain.store.write(lambda conn: accounts.remove_account(conn, "sms-a"))
+    assert (await domain.store.write(accounts.load)).accounts == ()
+    with pytest.raises(UnknownEnterprise):
+        await domain.store.write(lambda conn: accounts.remove_account(conn, "sms-a"))
+    with pytest.raises(UnknownEnterprise):
+        await domain.store.write(lambda conn: accounts.set_account(conn, ACCOUNT))
+
+
+async def test_a_content_option_of_another_version_allows_nothing(domain: Domain) -> None:
+    await fill(domain)
+    await domain.store.write(lambda conn: conn.execute("UPDATE access_number SET sms_content = 'flash new'"))
+    [number] = (await domain.store.write(accounts.load)).access_numbers
+    assert number.sms_content == ("flash",)
