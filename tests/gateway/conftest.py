@@ -12,6 +12,7 @@ from gateway.store.domain import Domain
 from gateway.store.vault import Vault
 from gm.keystore import ITERATIONS_MIN, KeyStore
 from tests.gateway.carrier import Clock, seed
+from tests.gateway.installation import make_certificates
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +21,14 @@ def vault(tmp_path_factory: pytest.TempPathFactory) -> Vault:
     keys = KeyStore.create(path, "passphrase", iterations=ITERATIONS_MIN)
     add_missing_keys(keys)
     return Vault(Sealer(keys))
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """See tests.gateway.installation."""
+    folder = tmp_path_factory.mktemp("pki")
+    make_certificates(folder)
+    return folder
 
 
 @pytest.fixture
