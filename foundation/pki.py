@@ -106,6 +106,17 @@ def client_context(ca: Path, cert: Path, key: Path) -> ssl.SSLContext:
     return _context(ssl.PROTOCOL_TLS_CLIENT, ca, cert, key)
 
 
+def public_context(
+    cert: Path, key: Path, client_ca: Path | None = None, *, required: bool = True
+) -> ssl.SSLContext:
+    """The context of a server that is not for parties alone: TLS 1.2 or higher. With `client_ca`, clients show
+    a certificate from it, or with `required` False may. Raises PkiError."""
+    context = _context(ssl.PROTOCOL_TLS_SERVER, client_ca, cert, key)
+    if not required and client_ca is not None:
+        context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+
 def party_of_certificate(certificate: Mapping[str, Any] | bytes) -> str:
     """The party that a verified peer certificate names: `SSLSocket.getpeercert()`'s dict, or DER.
 
@@ -126,23 +137,26 @@ def party_of_certificate(certificate: Mapping[str, Any] | bytes) -> str:
     return party
 
 
-def _context(protocol: int, ca: Path, cert: Path, key: Path) -> ssl.SSLContext:
+def _context(protocol: int, ca: Path | None, cert: Path, key: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(TLS12_CIPHERS)
-    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_mode = ssl.CERT_NONE if ca is None else ssl.CERT_REQUIRED
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     # What `ssl` raises names neither the file nor which of the three it was.
     for name, path in (("ca", ca), ("cert", cert), ("key", key)):
+        if path is None:
+            continue
         try:
             path.open("rb").close()
         except OSError as error:
             raise PkiError(f"TLS {name}: {path}: {error.strerror}") from error
-    try:
-        context.load_verify_locations(cafile=ca)
-    except ssl.SSLError as error:
-        raise PkiError(f"TLS ca: {ca}: no certificate in PEM") from error
+    if ca is not None:
+        try:
+            context.load_verify_locations(cafile=ca)
+        except ssl.SSLError as error:
+            raise PkiError(f"TLS ca: {ca}: no certificate in PEM") from error
     try:
         context.load_cert_chain(cert, key)
     except ssl.SSLError as error:

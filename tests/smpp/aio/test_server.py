@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import struct
+from pathlib import Path
 
+import pytest
 import smpplib.client
 import smpplib.consts
 import smpplib.exceptions
 import smpplib.smpp
 
+from foundation.pki import client_context, make_ca, make_party, public_context
 from smpp.aio.client import Client
 from smpp.aio.connection import Connection
 from smpp.codec import decode
@@ -17,7 +21,7 @@ from smpp.constants import CommandStatus
 from smpp.events import BindRequested
 from smpp.pdu import DeliverSm, SubmitSm
 from smpp.session import SessionConfig
-from tests.smpp.aio.centre import BIND, Centre
+from tests.smpp.aio.centre import BIND, Centre, until
 
 
 async def test_smpplib_binds_submits_receives_enquires_and_unbinds() -> None:
@@ -172,3 +176,130 @@ async def test_stopping_unbinds_everyone() -> None:
     for client in clients:
         await client.connection.wait_closed()
     assert centre.server.connections == set()
+
+
+async def test_two_listeners_share_their_connections_and_caps() -> None:
+    async with Centre(connections_max=2) as centre:
+        second = await centre.server.listen("127.0.0.1", 0)
+        assert second != centre.port
+        clients = [Client(BIND), Client(BIND)]
+        await clients[0].connect("127.0.0.1", centre.port)
+        await clients[1].connect("127.0.0.1", second)
+        assert len(centre.server.connections) == 2
+        reader, writer = await asyncio.open_connection("127.0.0.1", second)
+        assert await reader.read() == b""
+        writer.close()
+        for client in clients:
+            await client.close()
+
+
+async def test_one_address_holds_no_more_than_its_share() -> None:
+    async with Centre(address_connections_max=2) as centre:
+        streams = [await asyncio.open_connection("127.0.0.1", centre.port) for _ in range(3)]
+        assert await streams[2][0].read() == b""
+        other = await asyncio.open_connection("127.0.0.1", centre.port, local_addr=("127.0.0.2", 0))
+        await until(lambda: len(centre.server.connections) == 3)
+        streams[0][1].close()
+        await until(lambda: len(centre.server.connections) == 2)
+        client = Client(BIND)
+        await client.connect("127.0.0.1", centre.port)
+        assert centre.server.refused == 1
+        await client.close()
+        for _, writer in (*streams, other):
+            writer.close()
+
+
+async def test_after_stop_listening_nobody_comes_in_and_who_is_bound_stays() -> None:
+    async with Centre() as centre:
+        port = centre.port
+        client = Client(BIND)
+        await client.connect("127.0.0.1", port)
+        await centre.server.stop_listening()
+        with pytest.raises(OSError):
+            await asyncio.open_connection("127.0.0.1", port)
+        assert (await client.call(SubmitSm(destination_addr=b"1"))).command_status == 0
+        await client.close()
+
+
+async def test_a_name_is_listened_on_at_each_of_its_addresses() -> None:
+    server = Centre().server
+    port = await server.listen("localhost", 0)
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    await until(lambda: len(server.connections) == 1)
+    writer.close()
+    await server.stop(0.1)
+
+
+async def test_an_address_that_is_taken_is_an_error() -> None:
+    async with Centre() as centre:
+        with pytest.raises(OSError):
+            await centre.server.listen("127.0.0.1", centre.port)
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pki")
+    make_ca(folder / "ca", "test")
+    make_party(folder, folder / "ca", "centre")
+    make_party(folder, folder / "ca", "esme")
+    return folder
+
+
+class TestTls:
+    @pytest.fixture
+    def server_side(self, pki: Path) -> ssl.SSLContext:
+        return public_context(pki / "centre.pem", pki / "centre.key", pki / "ca.pem", required=False)
+
+    @pytest.fixture
+    def client_side(self, pki: Path) -> ssl.SSLContext:
+        return client_context(pki / "ca.pem", pki / "esme.pem", pki / "esme.key")
+
+    async def test_both_kinds_of_listener_at_once(
+        self, server_side: ssl.SSLContext, client_side: ssl.SSLContext
+    ) -> None:
+        async with Centre() as centre:
+            port = await centre.server.listen("127.0.0.1", 0, ssl=server_side)
+            clients = [Client(BIND, ssl=client_side), Client(BIND)]
+            await clients[0].connect("127.0.0.1", port)
+            await clients[1].connect("127.0.0.1", centre.port)
+            assert [connection.certificate is None for connection in centre.bound] == [False, True]
+            for client in clients:
+                assert (await client.call(SubmitSm(destination_addr=b"1"))).command_status == 0
+                await client.close()
+            await until(lambda: not centre.server.connections)
+
+    @pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01", struct.pack(">IIII", 16, 0x15, 0, 7)])
+    async def test_a_handshake_that_never_ends_gives_its_place_back(
+        self, server_side: ssl.SSLContext, sent: bytes
+    ) -> None:
+        async with Centre(SessionConfig(session_init_s=0.2)) as centre:
+            port = await centre.server.listen("127.0.0.1", 0, ssl=server_side)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(sent)
+            await until(lambda: len(centre.server.connections) == 1)
+            await reader.read()
+            await until(lambda: not centre.server.connections)
+            writer.close()
+
+    async def test_a_peer_that_leaves_in_its_handshake_gives_its_place_back(
+        self, server_side: ssl.SSLContext
+    ) -> None:
+        async with Centre(connections_max=1) as centre:
+            port = await centre.server.listen("127.0.0.1", 0, ssl=server_side)
+            for _ in range(3):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(b"\x16\x03\x01")
+                await until(lambda: len(centre.server.connections) == 1)
+                writer.transport.abort()
+                await until(lambda: not centre.server.connections)
+            assert centre.server.refused == 0
+
+    async def test_stopping_does_not_wait_for_a_handshake(self, server_side: ssl.SSLContext) -> None:
+        centre = Centre()
+        port = await centre.server.listen("127.0.0.1", 0, ssl=server_side)
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        await until(lambda: len(centre.server.connections) == 1)
+        async with asyncio.timeout(2):
+            await centre.server.stop()
+        assert not centre.server.connections
+        writer.close()
