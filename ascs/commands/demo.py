@@ -17,6 +17,8 @@ from ascs.demo.processes import ProcessEnded
 from foundation import loop
 
 SUBSCRIBERS_MAX = 500_000
+INTERRUPTED = 130
+"""Exit status of a program that Ctrl-C ended (128 and the signal's number)."""
 
 _SMSC = re.compile(r"([^:@]{1,15}):([^@]{0,8})@(.+):([0-9]{1,5})")
 _CORE = re.compile(r"(.+):([0-9]{1,5})")
@@ -70,7 +72,10 @@ def demo(
     except (DemoRefused, demo_run.DemoFailed, ProcessEnded) as error:
         click.echo(f"demo failed: {error}", err=True)
         sys.exit(1)
-    except asyncio.CancelledError:
-        sys.exit(130)
+    except (demo_run.DemoInterrupted, asyncio.CancelledError, KeyboardInterrupt):
+        click.echo(
+            "the demo was ended before its script was over" if script else "the demo was ended", err=True
+        )
+        sys.exit(INTERRUPTED)
     if once:
         click.echo("the demo's script passed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from typing import Any
 
 from ascs.demo.layout import AID_DOMAIN, ENTERPRISES, HOST, Layout
@@ -10,13 +11,37 @@ from ascs.demo.parties import SMSC_PASSWORD, SMSC_SYSTEM_ID, OtherCore, OtherSms
 from foundation.atomic import write_atomic
 
 
+class Script(StrEnum):
+    """How far the demo's own script is."""
+
+    NONE = "none"
+    """The demo was started without it."""
+    RUNNING = "running"
+    """The enterprises' own programs are bound and registered."""
+    PASSED = "passed"
+    FAILED = "failed"
+    """A step or the search failed, or the demo was ended before."""
+
+
 def describe(
-    layout: Layout, *, ready: bool, smsc: OtherSmsc | None, core: OtherCore | None
+    layout: Layout,
+    *,
+    ready: bool,
+    aids_ready: bool,
+    script: Script,
+    smsc: OtherSmsc | None,
+    core: OtherCore | None,
 ) -> dict[str, Any]:
-    """The description of a demo; `ready` is true while all its listeners answer."""
+    """The description of a demo.
+
+    `ready` is true while all its listeners answer, `aids_ready` once every consent of the start is ACTIVE and
+    in the files.
+    """
     ports = layout.ports
     return {
         "ready": ready,
+        "aids_ready": aids_ready,
+        "script": script,
         "enterprises": [
             {
                 "id": each.id,
@@ -49,7 +74,7 @@ def describe(
             for each in ENTERPRISES
         ],
         "carrier": {
-            "people_file": str(layout.carrier / "people.csv"),
+            "people_file": str(layout.people_file),
             "smsc": {
                 "host": smsc.host if smsc else HOST,
                 "port": smsc.port if smsc else ports.smsc,

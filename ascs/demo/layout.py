@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import socket
 from dataclasses import dataclass, field
@@ -15,6 +14,8 @@ NETWORK = "network"
 AID_DOMAIN = "aid.demo"
 CONFIRMATION_NUMBER = "10690000"
 DESCRIPTION = "demo.json"
+MARK = ".ascs-demo"
+"""Says that a folder is a demo's, and may be cleared by the next one."""
 
 
 class DemoRefused(Exception):
@@ -160,20 +161,22 @@ class Layout:
         return named | {each.id: self.enterprise(each.id) for each in ENTERPRISES}
 
     @property
+    def people_file(self) -> Path:
+        """Who is behind which AID, for tools of the carrier."""
+        return self.carrier / "people.csv"
+
+    @property
     def description(self) -> Path:
         return self.root / DESCRIPTION
 
 
 def clear(root: Path) -> None:
     """Make room for a new demo: what an earlier one left in `root` goes. Raises DemoRefused for any other folder."""
-    description = root / DESCRIPTION
-    if not root.exists() or not any(root.iterdir()):
-        root.mkdir(parents=True, exist_ok=True)
-        return
-    try:
-        json.loads(description.read_text())
-    except (OSError, ValueError):
-        raise DemoRefused(f"{root} is not empty and holds no earlier demo; give another --data") from None
+    mark, description = root / MARK, root / DESCRIPTION
+    root.mkdir(parents=True, exist_ok=True)
+    if any(root.iterdir()) and not mark.exists() and not description.exists():
+        raise DemoRefused(f"{root} is not empty and holds no earlier demo; give another --data")
+    description.unlink(missing_ok=True)
     for name in ("carrier", "trust", "simulators", *(f"enterprise-{each.id}" for each in ENTERPRISES)):
         shutil.rmtree(root / name, ignore_errors=True)
-    description.unlink(missing_ok=True)
+    mark.touch()

@@ -30,6 +30,7 @@ from foundation.atomic import write_atomic
 from foundation.pki import make_ca, make_party
 from gateway import app as gateway_app
 from gateway.accounts import administration
+from gateway.accounts import people as people_table
 from gateway.settings import GatewaySettings
 from gm.keystore import KeyStore
 from trust_party import app as trust_app
@@ -99,6 +100,7 @@ def set_up(layout: Layout, people: Sequence[Person], smsc: OtherSmsc | None, cor
         write_sign_key(folder)
         admit_enterprise(trust_settings, each.id, each.name, (folder / "sign.pem").read_bytes())
     keys = asyncio.run(_fill_gateway(layout, files, people))
+    _write_csv(layout.people_file, people_table.COLUMNS, ())
     admit_carrier(
         trust_settings,
         CARRIER,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -11,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STOP_S = 10.0
+PR_SET_PDEATHSIG = 1
+"""prctl(2): the signal that a process gets when its parent ends."""
 COMMAND_S = 120.0
 
 Wrap = Callable[[str, Sequence[str]], Sequence[str]]
@@ -21,6 +25,23 @@ class ProcessEnded(Exception):
     """A process of the demo ended when it should not have."""
 
 
+def _bound_to_parent() -> Callable[[], None] | None:
+    """What a child does before it runs: ask the kernel to kill it when this process ends, even by SIGKILL.
+
+    None where the kernel has no such thing. The setting outlives exec, so that wrappers keep it.
+    """
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    parent = os.getpid()
+
+    def bind() -> None:
+        if prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0 or os.getppid() != parent:
+            os._exit(1)
+
+    return bind
+
+
 @dataclass(slots=True)
 class _Process:
     name: str
@@ -29,14 +50,18 @@ class _Process:
 
 
 class Processes:
-    """Starts processes; their stderr goes to a file in their own folder."""
+    """Starts processes; their stderr goes to a file in their own folder. None outlives this process (Linux)."""
 
     def __init__(self, wrap: Wrap | None = None) -> None:
         self._wrap = wrap
         self._running: list[_Process] = []
+        self._bind = _bound_to_parent()
 
     async def start(self, name: str, owner: str, folder: Path, *arguments: str) -> None:
         """Start `ascs ARGUMENTS` with `folder` (the party `owner`'s) as its working directory."""
+        await self._start(name, owner, folder, arguments)
+
+    async def _start(self, name: str, owner: str, folder: Path, arguments: Sequence[str]) -> _Process:
         command: Sequence[str] = [sys.executable, "-m", "ascs", *arguments]
         if self._wrap is not None:
             command = self._wrap(owner, command)
@@ -51,18 +76,21 @@ class Processes:
                 stdout=sink,
                 stderr=sink,
                 start_new_session=True,
+                preexec_fn=self._bind,
                 env=os.environ | {"PYTHONUNBUFFERED": "1"},
             )
-        self._running.append(_Process(name, process, output))
+        started = _Process(name, process, output)
+        self._running.append(started)
+        return started
 
     async def run_once(self, owner: str, folder: Path, *arguments: str) -> None:
         """Run `ascs ARGUMENTS` to its end. Raises ProcessEnded when it fails."""
-        name = f"{owner}-command"
-        await self.start(name, owner, folder, *arguments)
-        each = self._running.pop()
+        each = await self._start(f"{owner}-command", owner, folder, arguments)
         async with asyncio.timeout(COMMAND_S):
-            if await each.process.wait() != 0:
-                raise ProcessEnded(f"ascs {' '.join(arguments[:2])} failed: see {each.output}")
+            status = await each.process.wait()
+        self._running.remove(each)
+        if status != 0:
+            raise ProcessEnded(f"ascs {' '.join(arguments[:2])} failed: see {each.output}")
 
     def check(self) -> None:
         """Raises ProcessEnded, with the end of what the process printed, if one is gone."""
@@ -77,7 +105,7 @@ class Processes:
         for each in reversed(self._running):
             if names and each.name not in names:
                 continue
-            if each.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
                 each.process.send_signal(signal.SIGTERM)
         for each in list(self._running):
             if names and each.name not in names:

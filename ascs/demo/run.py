@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import click
@@ -15,6 +16,7 @@ import click
 from ascs import leak_search
 from ascs.demo import description, parties
 from ascs.demo.bulk import deposit_all
+from ascs.demo.description import Script
 from ascs.demo.enterprise_client import EnterpriseClient
 from ascs.demo.layout import ENTERPRISES, HOST, PEOPLE, Layout, Person, choose_ports, clear, person
 from ascs.demo.parties import Files, OtherCore, OtherSmsc
@@ -36,6 +38,10 @@ TRUST_CHANNELS = ("http",)
 
 class DemoFailed(Exception):
     """The demo did not do what it must; says what."""
+
+
+class DemoInterrupted(Exception):
+    """The demo was told to end before it was up, or before its script was over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,9 @@ class Demo:
         self._people = people
         self._files = files
         self._processes = Processes(options.wrap)
+        self._described = False
+        self._aids_ready = False
+        self._script = Script.RUNNING if options.script else Script.NONE
         ports = layout.ports
         self._handsets = HandsetClient(f"http://{HOST}:{ports.handsets_api}")
         self._actors = [
@@ -68,21 +77,23 @@ class Demo:
         ]
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Raises DemoFailed, ProcessEnded; with `once` returns after the script, else when `stop` is set."""
-        options = self._options
+        """With `once` returns after the script, else when `stop` is set.
+
+        Raises DemoFailed, ProcessEnded; DemoInterrupted when `stop` is set before the script is over.
+        """
         try:
-            await self._start()
-            if options.script:
-                await self._tell()
-            if not options.once:
+            await _unless(stop, self._start_and_tell())
+            if not self._options.once:
                 await self._stay(stop)
         except (StepFailed, ApiError) as error:
             self._processes.check()
             raise DemoFailed(str(error)) from error
         finally:
             try:
-                if self._layout.description.exists():
-                    self.describe(ready=False)
+                if self._script is Script.RUNNING:
+                    self._script = Script.FAILED
+                if self._described:
+                    self._describe(ready=False)
                 for actor in self._actors:
                     await actor.client.close()
                 await self._handsets.close()
@@ -91,6 +102,17 @@ class Demo:
                 await self._processes.stop()
 
     # --- start --------------------------------------------------------------------------------------
+
+    async def _start_and_tell(self) -> None:
+        """Start every party; with a script the demo is ready then, without one when the AIDs are there too."""
+        await self._start()
+        if self._options.script:
+            self._describe(ready=True)
+            await self._deposit(self._people[len(PEOPLE) :])
+            await self._tell()
+        else:
+            await self._deposit(self._people)
+            await self._hand_over()
 
     async def _start(self) -> None:
         layout, files, start = self._layout, self._files, self._processes.start
@@ -109,9 +131,6 @@ class Demo:
             )
         await self._until_ready()
         click.echo(f"all parts are up after {time.monotonic() - began:.1f} s")
-        await self._deposit()
-        if not self._options.script:
-            await self._hand_over()
 
     async def _until_ready(self) -> None:
         """Every listener answers: the gateway's health, the fleet's, and each enterprise bound and registered."""
@@ -154,9 +173,8 @@ class Demo:
             return str(error)
         return ""
 
-    async def _deposit(self) -> None:
-        """Consents for the many; with a script, the three people give theirs in it."""
-        people = self._people if not self._options.script else self._people[len(PEOPLE) :]
+    async def _deposit(self, people: Sequence[Person]) -> None:
+        """Consents of many at once."""
         if not people:
             return
         began = time.monotonic()
@@ -172,23 +190,35 @@ class Demo:
         )
 
     async def _hand_over(self) -> None:
-        """Leave the binds to whoever drives the demo from now on, and say where everything is."""
+        """Leave the binds to whoever drives the demo from now on, and say who is behind which AID."""
         await self._processes.stop(*(actor.enterprise.id for actor in self._actors))
+        await self._name_people()
+
+    async def _name_people(self) -> None:
         await self._processes.run_once(
             "carrier",
             self._layout.carrier,
             "gateway",
             "people",
             str(self._files.gateway),
-            str(self._layout.carrier / "people.csv"),
+            str(self._layout.people_file),
         )
-        self.describe(ready=True)
+        self._aids_ready = True
+        self._describe(ready=True)
 
-    def describe(self, *, ready: bool) -> None:
+    def _describe(self, *, ready: bool) -> None:
         """Write demo.json."""
+        self._described = True
         description.write(
             self._layout,
-            description.describe(self._layout, ready=ready, smsc=self._options.smsc, core=self._options.core),
+            description.describe(
+                self._layout,
+                ready=ready,
+                aids_ready=self._aids_ready,
+                script=self._script,
+                smsc=self._options.smsc,
+                core=self._options.core,
+            ),
         )
 
     # --- script -------------------------------------------------------------------------------------
@@ -197,6 +227,7 @@ class Demo:
         a, b = self._actors
         story = Story(a, b, PEOPLE, self._handsets)
         await story.consents()
+        await self._name_people()
         await story.message()
         await story.call()
         await story.callback()
@@ -207,6 +238,8 @@ class Demo:
         await self._hand_over()
         click.echo("")
         self._search([each[name] for each in handsets for name in ("msisdn", "imsi", "imei")])
+        self._script = Script.PASSED
+        self._describe(ready=True)
 
     def _search(self, numbers: Sequence[str]) -> None:
         """Every byte that enterprises and trust party received, searched for every number."""
@@ -257,6 +290,20 @@ class Demo:
                 await asyncio.wait_for(stop.wait(), WATCH_S)
 
 
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Do `work`, or leave it where it is once `stop` is set. Raises DemoInterrupted and what `work` raises."""
+    task, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise DemoInterrupted
+        task.result()
+    finally:
+        task.cancel()
+        stopped.cancel()
+        await asyncio.gather(task, stopped, return_exceptions=True)
+
+
 async def _listens(port: int) -> bool:
     try:
         _, writer = await asyncio.open_connection(HOST, port)
@@ -275,6 +322,4 @@ def prepare(options: Options) -> Demo:
     layout = Layout(root, choose_ports())
     people = [*PEOPLE, *(person(100 + number) for number in range(options.subscribers))]
     files = parties.set_up(layout, people, options.smsc, options.core)
-    demo = Demo(options, layout, people, files)
-    demo.describe(ready=False)
-    return demo
+    return Demo(options, layout, people, files)

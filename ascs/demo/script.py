@@ -277,6 +277,11 @@ class Story:
             "the opt-out itself did not reach the enterprise",
         )
         expect(reply["source_addr"] == aid, "the opt-out is not under the AID")
+
+        async def asked_of_trust() -> list[str]:
+            return await actor.client.statuses([aid])
+
+        await until(asked_of_trust, lambda status: status == "REVOKED", "the trust party did not revoke")
         notice = await until(
             lambda: self._handsets.inbox(person.msisdn, after=after, wait=STEP_S),
             lambda each: "退订" in each["text"],
@@ -288,6 +293,7 @@ class Story:
         ladder.arrow(GATEWAY, PERSON, f"SMS: {notice['text']}")
         ladder.arrow(GATEWAY, ENTERPRISE, f"deliver_sm from {reply['source_addr']}: TD")
         ladder.arrow(GATEWAY, TRUST, "cancelled (signed with SM2)")
+        ladder.note(TRUST, f"AID {aid} is REVOKED")
         ladder.arrow(ENTERPRISE, GATEWAY, f"submit_sm to {aid}")
         ladder.arrow(GATEWAY, ENTERPRISE, f"{sent['status_name']}, {elapsed_ms:.0f} ms after TD was sent")
 

@@ -5,6 +5,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from foundation.atomic import write_atomic
+
 AIDS_MAX = 5_000_000
 """AIDs that one enterprise keeps."""
 
@@ -31,6 +33,14 @@ class AidBook:
         if new:
             self._append(new)
             self._aids.update(dict.fromkeys(new))
+
+    def drop(self, aids: Sequence[str]) -> None:
+        """Forget AIDs that are of no more use; the file is replaced at once. Raises OSError."""
+        if not any(aid in self._aids for aid in aids):
+            return
+        for aid in aids:
+            self._aids.pop(aid, None)
+        write_atomic(self._path, "".join(f"{line}\n" for line in ("aid", *self._aids)).encode())
 
     def all(self) -> list[str]:
         """Every AID, oldest first."""

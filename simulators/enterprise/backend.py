@@ -23,6 +23,8 @@ from trust_client.enterprise import EnterpriseClient
 NONCES_MAX = 100_000
 """Consent pages that are open; the oldest is forgotten."""
 DAY_MS = 86_400_000
+OVER = ("REVOKED", "EXPIRED")
+"""Statuses after which an AID never becomes ACTIVE again."""
 
 
 class ConsentRefused(ValueError):
@@ -97,8 +99,10 @@ class Backend:
         return [(list(made.consent.edi_ids), result) for made, result in zip(deposits, results, strict=True)]
 
     async def statuses(self, aids: Sequence[str]) -> list[AidStatus]:
-        """Status of AIDs. Raises PeerUnavailable, PeerProblem."""
-        return await self._client.statuses(aids)
+        """Status of AIDs; what is over for good leaves the file. Raises PeerUnavailable, PeerProblem, OSError."""
+        found = await self._client.statuses(aids)
+        self._book.drop([each.aid for each in found if each.status in OVER])
+        return found
 
     async def cancel(self, aid: str) -> CancellationResult:
         """The person cancels at the enterprise (T/ISC 0049, 6.1.1.5). Raises PeerUnavailable, PeerProblem."""

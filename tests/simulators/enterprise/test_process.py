@@ -129,7 +129,11 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
     async def statuses(request: Request) -> Response:
         message = StatusRequest.model_validate_json(await request.body())
-        found = [AidStatus(aid=aid, status="ACTIVE" if aid == AID else "UNKNOWN") for aid in message.aids]
+        over = {one.statement.aid for request in cancelled for one in request.cancellations}
+        found = [
+            AidStatus(aid=aid, status="REVOKED" if aid in over else "ACTIVE" if aid == AID else "UNKNOWN")
+            for aid in message.aids
+        ]
         return answer(StatusResponse(statuses=found))
 
     async def cancel(request: Request) -> Response:
@@ -210,6 +214,17 @@ async def test_statuses_and_cancellation_go_to_the_trust_party(world: World) -> 
     assert [one["status"] for one in found["statuses"]] == ["ACTIVE", "UNKNOWN"]
     assert (await world.api.post("/cancel", {"aid": AID}))["status"] == "REVOKED"
     assert world.cancelled[0].cancellations[0].statement.cause == "USER"
+
+
+async def test_an_aid_that_is_over_is_kept_no_longer(world: World) -> None:
+    [nonce] = (await world.api.post("/nonces", {"count": 1}))["nonces"]
+    await world.api.post("/deposit", {"items": [{"nonce": nonce, "edis": [to_text(EDI)]}]})
+    await world.api.post("/aids/status", {"aids": [AID]})
+    assert world.aids.read_text().split() == ["aid", AID]
+    await world.api.post("/cancel", {"aid": AID})
+    [told] = (await world.api.post("/aids/status", {"aids": [AID]}))["statuses"]
+    assert told["status"] == "REVOKED"
+    assert world.aids.read_text().split() == ["aid"]
 
 
 async def test_a_text_goes_out_and_its_receipt_and_reply_are_shown(world: World) -> None:

@@ -1,0 +1,45 @@
+"""The demo's data folder, and what of it may be cleared."""
+
+from pathlib import Path
+
+import pytest
+
+from ascs.demo.layout import DESCRIPTION, ENTERPRISES, DemoRefused, clear, luhn, person
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_an_empty_folder_is_taken_and_one_of_an_earlier_demo_is_cleared(tmp_path: Path, exists: bool) -> None:
+    root = tmp_path if exists else tmp_path / "new" / "folder"
+    clear(root)
+    left = [root / "carrier", *(root / f"enterprise-{each.id}" for each in ENTERPRISES)]
+    for folder in left:
+        (folder / "logs").mkdir(parents=True)
+    (root / DESCRIPTION).write_text('{"ready": true}')
+    (root / "mine.txt").write_text("not the demo's")
+    clear(root)
+    assert not any(each.exists() for each in (*left, root / DESCRIPTION))
+    assert (root / "mine.txt").exists()
+    clear(root)
+
+
+def test_a_demo_that_ended_before_it_was_up_is_cleared_too(tmp_path: Path) -> None:
+    clear(tmp_path)
+    (tmp_path / "trust").mkdir()
+    clear(tmp_path)
+    assert not (tmp_path / "trust").exists()
+
+
+def test_another_folder_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "carrier").mkdir()
+    with pytest.raises(DemoRefused, match="not empty"):
+        clear(tmp_path)
+    assert (tmp_path / "carrier").exists()
+
+
+def test_people_are_the_same_each_time_and_no_two_share_an_identifier() -> None:
+    assert luhn("49015420323751") == "8"  # 3GPP TS 23.003, annex B
+    people = [person(number) for number in (*range(1, 200), 500_000)]
+    assert people == [person(number) for number in (*range(1, 200), 500_000)]
+    for of in (lambda each: each.msisdn, lambda each: each.imsi, lambda each: each.imei):
+        assert len({of(each) for each in people}) == len(people)
+    assert all(len(each.imsi) == len(each.imei) == 15 for each in people)
