@@ -1,0 +1,135 @@
+"""Opened EDIs, opt-outs, and who was contacted last: what decides whom an AID and a reply belong to."""
+
+from collections.abc import Callable
+from typing import Any
+
+from gateway.store import edis
+from gateway.store.domain import Domain
+from gateway.store.subscribers import HoldingLine, import_lines
+from tests.gateway.carrier import (
+    EDI_BLOCKED,
+    EDI_ID,
+    ENTERPRISE,
+    IMSI,
+    IMSI_ID,
+    LONG_AGO,
+    MSISDN,
+    NOW_MS,
+    NUMBER,
+    OTHER_IMSI_ID,
+    OTHER_MSISDN,
+    OTHERS_NUMBER,
+    edi_row,
+)
+
+IMEI = 1
+
+
+async def on(domain: Domain, work: Callable[[Any], Any]) -> Any:
+    return await domain.store.write(work)
+
+
+async def test_a_row_comes_back_as_it_went_in(domain: Domain) -> None:
+    row = edi_row(domain.vault, confirmed_at=None)
+    await on(domain, lambda conn: edis.insert(conn, row))
+    assert await on(domain, lambda conn: edis.get(conn, EDI_ID)) == row
+    assert await on(domain, lambda conn: edis.get(conn, EDI_BLOCKED)) is None
+
+
+async def test_an_edi_that_is_opened_again_stays_what_it_was(people: Domain) -> None:
+    again = edi_row(people.vault, msisdn=OTHER_MSISDN, confirmed_at=None)
+    await on(people, lambda conn: edis.insert(conn, again))
+    kept = await on(people, lambda conn: edis.get(conn, EDI_ID))
+    assert people.vault.open_msisdn(kept.msisdn_sealed) == MSISDN
+    assert kept.confirmed_at == NOW_MS - 1000
+
+
+async def test_confirmation_is_of_one_edi(domain: Domain) -> None:
+    for edi_id in (EDI_ID, EDI_BLOCKED):
+        row = edi_row(domain.vault, edi_id, confirmed_at=None)
+        await on(domain, lambda conn, row=row: edis.insert(conn, row))
+    await on(domain, lambda conn: edis.confirm(conn, EDI_ID, NOW_MS))
+    assert (await on(domain, lambda conn: edis.get(conn, EDI_ID))).confirmed_at == NOW_MS
+    assert (await on(domain, lambda conn: edis.get(conn, EDI_BLOCKED))).confirmed_at is None
+
+
+class TestOptOut:
+    """A block covers every consent of the enterprise that was confirmed before it, and no later one."""
+
+    async def test_it_is_of_one_enterprise_and_one_person(self, people: Domain) -> None:
+        index, other = (people.vault.msisdn_index(number) for number in (MSISDN, OTHER_MSISDN))
+        assert await on(people, lambda conn: edis.blocked_at(conn, ENTERPRISE, other)) == NOW_MS - 500
+        assert await on(people, lambda conn: edis.blocked_at(conn, ENTERPRISE, index)) is None
+        assert await on(people, lambda conn: edis.blocked_at(conn, "ent-b", other)) is None
+
+    async def test_the_last_one_counts(self, people: Domain) -> None:
+        index = people.vault.msisdn_index(OTHER_MSISDN)
+        await on(people, lambda conn: edis.block(conn, ENTERPRISE, index, NOW_MS + 7))
+        assert await on(people, lambda conn: edis.blocked_at(conn, ENTERPRISE, index)) == NOW_MS + 7
+
+    async def test_what_it_covers(self, people: Domain) -> None:
+        index = people.vault.msisdn_index(MSISDN)
+        later = edi_row(people.vault, bytes(16), confirmed_at=NOW_MS)
+        unconfirmed = edi_row(people.vault, b"\1" * 16, confirmed_at=None)
+        others = edi_row(people.vault, b"\2" * 16, enterprise_id="ent-b")
+        for row in (later, unconfirmed, others):
+            await on(people, lambda conn, row=row: edis.insert(conn, row))
+
+        def covered(at: int) -> Callable[[Any], Any]:
+            return lambda conn: edis.confirmed_before(conn, ENTERPRISE, index, at)
+
+        assert await on(people, covered(NOW_MS - 1001)) == []
+        assert await on(people, covered(NOW_MS - 1000)) == [EDI_ID]
+        assert set(await on(people, covered(NOW_MS))) == {EDI_ID, bytes(16)}
+
+
+class TestContact:
+    """(MSISDN, access number) means the EDI most recently contacted from that number."""
+
+    async def test_the_newest_contact_of_the_number(self, people: Domain) -> None:
+        index = people.vault.msisdn_index(MSISDN)
+        others = edi_row(people.vault, bytes(16), enterprise_id="ent-b")
+        await on(people, lambda conn: edis.insert(conn, others))
+        for edi_id, number, at in ((EDI_ID, NUMBER, 1), (bytes(16), NUMBER, 2), (EDI_ID, OTHERS_NUMBER, 3)):
+            await on(
+                people,
+                lambda conn, edi_id=edi_id, number=number, at=at: edis.touch_contact(
+                    conn, index, number, edi_id, at
+                ),
+            )
+        assert await on(people, lambda conn: edis.contact(conn, index, NUMBER)) == (bytes(16), "ent-b")
+        assert await on(people, lambda conn: edis.contact(conn, index, OTHERS_NUMBER)) == (EDI_ID, ENTERPRISE)
+
+    async def test_nobody_when_nobody_was(self, people: Domain) -> None:
+        index = people.vault.msisdn_index(OTHER_MSISDN)
+        assert await on(people, lambda conn: edis.contact(conn, index, NUMBER)) is None
+
+
+async def test_the_running_period_of_a_consents_frequency(people: Domain) -> None:
+    assert await on(people, lambda conn: edis.window(conn, EDI_ID)) == (0, 0)
+    await on(people, lambda conn: edis.set_window(conn, EDI_ID, NOW_MS, 3))
+    assert await on(people, lambda conn: edis.window(conn, EDI_ID)) == (NOW_MS, 3)
+    assert await on(people, lambda conn: edis.window(conn, EDI_BLOCKED)) == (0, 0)
+
+
+class TestCurrentSubscriber:
+    """Who holds a number now: never a guess."""
+
+    async def held(self, domain: Domain, *lines: HoldingLine) -> int | None:
+        index = domain.vault.msisdn_index(MSISDN)
+        await on(domain, lambda conn: import_lines(conn, domain.vault, list(lines), LONG_AGO))
+        found: int | None = await on(domain, lambda conn: edis.current_subscriber(conn, index))
+        return found
+
+    async def test_the_one_whose_subscription_is_open(self, domain: Domain) -> None:
+        former = HoldingLine(MSISDN, IMSI, IMSI_ID, 0, LONG_AGO)
+        holder = HoldingLine(MSISDN, IMSI, OTHER_IMSI_ID, LONG_AGO, None)
+        assert await self.held(domain, former, holder) is not None
+
+    async def test_nobody_once_the_subscription_ended_though_the_device_has_not(self, domain: Domain) -> None:
+        ended = HoldingLine(MSISDN, IMSI, IMSI_ID, 0, LONG_AGO)
+        device = HoldingLine(MSISDN, IMEI, "352099001761481", 0, None)
+        assert await self.held(domain, ended, device) is None
+
+    async def test_nobody_has_an_unknown_number(self, domain: Domain) -> None:
+        assert await self.held(domain) is None
