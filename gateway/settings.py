@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, IPvAnyNetwork, field_validator, model_validator
 
 from foundation.config import Config, ConfigPath
 
@@ -65,8 +65,30 @@ class SmppSettings(Config):
     connections_max: int = Field(default=500, ge=1)
 
 
+class SmscTlsSettings(Config):
+    """TLS 1.2 or higher towards an SMSC; its certificate must name the host. Ours only if it asks for one."""
+
+    ca: ConfigPath
+    cert: ConfigPath | None = None
+    key: ConfigPath | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("cert and key go together")
+        return self
+
+
+class SmscOutbindSettings(Config):
+    """An SMSC that may ask to be bound to (outbind), and by what it is known."""
+
+    addresses: tuple[IPvAnyNetwork, ...] = Field(min_length=1, max_length=64)
+    system_id: str = Field(max_length=15)
+    password: str = Field(max_length=8)
+
+
 class SmscSettings(Config):
-    """One SMSC that takes messages to subscribers and brings theirs."""
+    """One SMSC that takes messages to subscribers and brings theirs. Its link is all its binds together."""
 
     name: str = Field(default="smsc", pattern=r"^[A-Za-z0-9_.-]{1,32}$")
     host: str = "127.0.0.1"
@@ -74,11 +96,48 @@ class SmscSettings(Config):
     system_id: str = Field(max_length=15)
     password: str = Field(max_length=8)
     system_type: str = Field(default="", max_length=12)
-    window: int = Field(default=200, ge=1, le=10_000)
+    bind: Literal["transceiver", "pair"] = Field(
+        default="transceiver", description="pair: a transmitter and a receiver instead"
+    )
+    binds: int = Field(default=1, ge=1, le=16, description="transceivers, or pairs")
+    priority: int = Field(
+        default=1, ge=1, le=16, description="used only while no SMSC of a lower number is bound"
+    )
+    weight: int = Field(default=1, ge=1, le=100, description="share among SMSCs of one priority")
+    window: int = Field(default=200, ge=1, le=10_000, description="unanswered requests of one bind")
+    rate: float = Field(default=0.0, ge=0, le=100_000, description="messages a second; 0: no limit")
+    burst: int = Field(
+        default=0, ge=0, le=100_000, description="at once after a pause; 0: a tenth of a second's"
+    )
+    throttle_pause_s: float = Field(default=1.0, gt=0, le=600)
+    throttle_recover_s: float = Field(default=30.0, gt=0, le=3_600)
+    enquire_link_s: float = Field(default=30.0, gt=0, le=3_600)
+    response_s: float = Field(default=10.0, gt=0, le=300)
+    connect_s: float = Field(default=10.0, gt=0, le=300, description="TCP, TLS and bind together")
+    backoff_min_s: float = Field(default=0.5, gt=0, le=60)
+    backoff_max_s: float = Field(default=30.0, gt=0, le=3_600)
     msisdn_ton: int = Field(default=1, ge=0, le=255)
     msisdn_npi: int = Field(default=1, ge=0, le=255)
     source_ton: int = Field(default=0, ge=0, le=255)
     source_npi: int = Field(default=1, ge=0, le=255)
+    receipt_ids: Literal["same", "hex-to-decimal", "decimal-to-hex", "any"] = Field(
+        default="any", description="how a receipt writes the id that the response gave"
+    )
+    tls: SmscTlsSettings | None = None
+    outbind: SmscOutbindSettings | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.backoff_min_s > self.backoff_max_s:
+            raise ValueError("backoff_min_s is above backoff_max_s")
+        return self
+
+
+class OutbindSettings(Config):
+    """Where SMSCs may send outbind; listened on only when one of them is configured to."""
+
+    host: str = "127.0.0.1"
+    port: Port = 2777
 
 
 class SmsSettings(Config):
@@ -168,9 +227,20 @@ class GatewaySettings(Config):
     operations: HttpSettings = HttpSettings(port=8080)
     smpp: SmppSettings = SmppSettings()
     smsc: tuple[SmscSettings, ...] = Field(min_length=1, max_length=16)
+    smsc_errors: ConfigPath | None = Field(
+        default=None, description="what an SMSC's refusals mean; without it the built-in table"
+    )
+    smsc_outbind: OutbindSettings = OutbindSettings()
     sms: SmsSettings = SmsSettings()
     voice: VoiceSettings = VoiceSettings()
     confirm: ConfirmSettings
+
+    @field_validator("smsc")
+    @classmethod
+    def _check_smsc(cls, smsc: tuple[SmscSettings, ...]) -> tuple[SmscSettings, ...]:
+        if len({each.name for each in smsc}) != len(smsc):
+            raise ValueError("two SMSCs have one name")
+        return smsc
 
     @property
     def database(self) -> Path:

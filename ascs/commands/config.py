@@ -9,8 +9,10 @@ from pathlib import Path
 import click
 from pydantic import BaseModel
 
+from foundation.config import ConfigError, load
 from foundation.config import check as check_file
 from gateway.settings import GatewaySettings
+from gateway.sms.smsc_errors import ErrorFile, check_names
 from simulators.core.settings import CoreSettings
 from simulators.enterprise.settings import EnterpriseSettings
 from simulators.handsets.settings import FleetSettings
@@ -20,6 +22,7 @@ from trust_party.settings import TrustSettings
 MODELS: dict[str, type[BaseModel]] = {
     "gateway": GatewaySettings,
     "trust": TrustSettings,
+    "smsc-errors": ErrorFile,
     "smsc": SmscSettings,
     "core": CoreSettings,
     "handsets": FleetSettings,
@@ -41,11 +44,21 @@ def check(file: Path, kind: str | None) -> None:
     """Say what is wrong with FILE, by line and key; exit 1 if anything is."""
     model = MODELS[kind] if kind is not None else _model_of(file)
     errors = check_file(file.resolve(), model)
+    if model is GatewaySettings and not errors:
+        errors = _check_smsc_errors(load(file.resolve(), GatewaySettings))
     for error in errors:
         click.echo(str(error), err=True)
     if errors:
         sys.exit(1)
     click.echo(f"{file}: no fault found")
+
+
+def _check_smsc_errors(settings: GatewaySettings) -> list[ConfigError]:
+    """Faults of the file that the gateway's file names."""
+    if settings.smsc_errors is None:
+        return []
+    errors = check_file(settings.smsc_errors, ErrorFile)
+    return errors or check_names(settings.smsc_errors, {each.name for each in settings.smsc})
 
 
 def _model_of(file: Path) -> type[BaseModel]:

@@ -11,12 +11,12 @@ text is "up to 10 digits, decimal" in its appendix B. SMSCs differ in what they 
 | any | `221067780` | `0221067780` | receipts padded to appendix B's ten digits (reported to jSMPP, 178) |
 | any | `0a1b2c3d` | `A1B2C3D` | case and padding alone |
 
-Kannel (`msg-id-type`) and Jasmin (`dlr_msgid`) have a setting for the second and the third. The one dialect that serves every
-peer is `any`: `key` folds case and leading zeros, and a receipt's id is tried as it is, as hex and as decimal.
-It can be in doubt: with the ids 10 and a given out, does the receipt 0010 mean the first, or ten? Then it is
-nobody's, and the message waits for a receipt that names it. Whoever knows the SMSC should name the dialect:
-a lookup is then one key, and never in doubt. An SMSC whose receipts have decimal text and, as a TLV, the hex
-id of the response needs `any`.
+Kannel (`msg-id-type`) and Jasmin (`dlr_msgid`) have a setting for the second and the third. The one dialect
+that serves every peer is `any`: `key` folds case and leading zeros, and a receipt's id is tried as it is, as hex
+and as decimal. It can be in doubt: with the ids 10 and a given out, does the receipt 0010 mean the first, or ten?
+Then it is nobody's, and the message waits for a receipt that names it. Whoever knows the SMSC should name the
+dialect: a lookup is then one key, and never in doubt. An SMSC whose receipts have decimal text and, as a TLV, the
+hex id of the response needs `any`.
 
 The caller keeps the response's id as it came (cancel_sm and query_sm name it so) and, indexed, its `key`;
 looks a receipt up by `keys`; and lets `pick` decide between what it found.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydantic import BaseModel
 
 from foundation.config import check, load
@@ -27,9 +29,16 @@ def test_the_configuration_that_ships_is_one_that_loads() -> None:
 
 
 def assert_shows_every_key(model: type[BaseModel], shown: dict[str, Any], where: str) -> None:
-    """Every field is in the file; what has a default is shown with it."""
-    assert set(shown) == set(model.model_fields), where
+    """Every field is in the file; what has a default is shown with it, what is left out by default as a comment."""
+    left_out = {name for name, field in model.model_fields.items() if field.default is None}
+    assert set(shown) == set(model.model_fields) - left_out, where
+    for name in left_out:
+        assert re.search(rf"^# (\[{where}\.{name}\]|{name} = )", FILE.read_text(), re.MULTILINE), (
+            f"{where}.{name}"
+        )
     for name, field in model.model_fields.items():
+        if name in left_out:
+            continue
         inner = field.annotation
         value = shown[name]
         if isinstance(inner, type) and issubclass(inner, BaseModel):
@@ -50,7 +59,7 @@ def test_what_the_file_shows_is_what_holds_without_it() -> None:
     for name, field in others.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             assert_shows_every_key(field.annotation, shown[name], name)
-        elif not field.is_required():
+        elif not field.is_required() and field.default is not None:
             assert shown[name] == field.default, name
 
 
@@ -74,3 +83,34 @@ def test_it_fits_the_other_files() -> None:
     sip = gateway.voice.enterprise
     assert (enterprise.sip.host, enterprise.sip.port) == (sip.host, sip.port)
     assert enterprise.sip.domain == gateway.carrier.aid_domain
+
+
+def commented_tables(text: str) -> str:
+    """The example with its commented [smsc.…] tables in force."""
+    return re.sub(r"^# (?=\[smsc\.|\w+ = )", "", text, flags=re.MULTILINE)
+
+
+def test_the_tables_in_comments_are_right_too(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text(commented_tables(FILE.read_text()))
+    [smsc] = load(file, GatewaySettings).smsc
+    assert smsc.tls is not None
+    assert smsc.outbind is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (("backoff_min_s = 0.5", "backoff_min_s = 31.0"), "smsc[0]"),
+        (("# cert = ", "#cert = "), "smsc[0].tls"),
+        (('bind = "transceiver"', 'bind = "receiver"'), "smsc[0].bind"),
+        (('addresses = ["127.0.0.1"]', 'addresses = ["localhost"]'), "smsc[0].outbind.addresses[0]"),
+        (("[sms]\n", '[[smsc]]\nname = "smsc"\nsystem_id = "g"\npassword = "g"\n[sms]\n'), "smsc"),
+    ],
+)
+def test_what_does_not_fit_together_is_named(tmp_path: Path, change: tuple[str, str], key: str) -> None:
+    text = FILE.read_text()
+    assert change[0] in text
+    file = tmp_path / "gateway.toml"
+    file.write_text(commented_tables(text.replace(*change)))
+    assert key in [fault.key for fault in check(file, GatewaySettings)]
