@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from smpp.constants import VERSION_5_0
+from smpp.constants import VERSION_3_4, VERSION_5_0, CommandId
 
 INBOUND_WINDOW_MAX: Final = 100_000
 """Upper bound of SessionConfig.inbound_window: each open request costs memory here and in the application."""
 OUTBOUND_WINDOW_MAX: Final = 100_000
 """Upper bound of SessionConfig.outbound_window."""
+
+BROADCAST: Final = frozenset(
+    {CommandId.BROADCAST_SM, CommandId.QUERY_BROADCAST_SM, CommandId.CANCEL_BROADCAST_SM}
+)
+"""5.0's cell broadcast: a service of the radio network, which few message centres provide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,12 @@ class SessionConfig:
     inbound_window: int = 1000
     """Requests of the peer that may be unanswered; one more is answered ESME_RTHROTTLED."""
     interface_version: int = VERSION_5_0
-    """What a message centre says in sc_interface_version."""
+    """What a message centre says in sc_interface_version, and the highest version that is spoken."""
+    silent_version: int = VERSION_3_4
+    """What an ESME takes a message centre for that sends no sc_interface_version. By the letter of 3.4, 3.4
+    it is one that takes no TLVs (0x33); in the field most that take them are silent too."""
+    not_provided: frozenset[int] = BROADCAST
+    """Requests that a message centre refuses by itself, with ESME_RINVCMDID in their own response."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.outbound_window <= OUTBOUND_WINDOW_MAX:

@@ -18,6 +18,8 @@ class PendingRequest:
     context: Any
     """What was given to send_request."""
     sent_at: float
+    done: Any = None
+    """The shell's: who hears the outcome in place of the event."""
 
 
 @dataclass(slots=True)

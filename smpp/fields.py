@@ -11,9 +11,7 @@ from smpp.constants import CommandStatus as Status
 
 @dataclass(frozen=True, slots=True)
 class Integer:
-    """Unsigned big-endian integer (3.1) of `octets` 1 or 4."""
-
-    octets: int
+    """Unsigned integer of one octet (3.1): the only size that a PDU's mandatory fields have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +46,7 @@ class TlvStream:
 
 Kind = Integer | COctetString | CountedOctets | DestinationList | UnsuccessList | TlvStream
 
-U8 = Annotated[int, Integer(1)]
-U32 = Annotated[int, Integer(4)]
+U8 = Annotated[int, Integer()]
 Tlvs = Annotated[list[tuple[int, bytes]], TlvStream()]
 
 # Sizes: 5.2.1 to 5.2.27 and the PDU tables of clause 4. Statuses: 5.1.3, the one that names the field;

@@ -40,6 +40,18 @@ class Body:
 
     COMMAND_ID: ClassVar[int]
 
+    @property
+    def tlvs(self) -> list[tuple[int, bytes]]:
+        """Every body ends with TLVs."""
+        raise NotImplementedError
+
+
+@dataclass(slots=True)
+class Bare(Body):
+    """A body without mandatory fields. 5.0 allows TLVs after any header: congestion_state in a response."""
+
+    tlvs: Tlvs = field(default_factory=list)
+
 
 @dataclass(slots=True)
 class Pdu:
@@ -55,9 +67,8 @@ class Pdu:
 
 
 def tlv(body: Body, tag: int) -> bytes | None:
-    """The value of the first TLV with that tag; None when there is none or the PDU carries no TLVs."""
-    tlvs: list[tuple[int, bytes]] = getattr(body, "tlvs", [])
-    for have, value in tlvs:
+    """The value of the first TLV with that tag; None when there is none."""
+    for have, value in body.tlvs:
         if have == tag:
             return value
     return None
@@ -125,37 +136,38 @@ class Outbind(Body):
     COMMAND_ID = Id.OUTBIND
     system_id: SystemId = b""
     password: Password = field(default=b"", repr=False)
+    tlvs: Tlvs = field(default_factory=list)
 
 
-class Unbind(Body):
+class Unbind(Bare):
     """4.2.1."""
 
     __slots__ = ()
     COMMAND_ID = Id.UNBIND
 
 
-class UnbindResp(Body):
+class UnbindResp(Bare):
     """4.2.2."""
 
     __slots__ = ()
     COMMAND_ID = Id.UNBIND_RESP
 
 
-class EnquireLink(Body):
+class EnquireLink(Bare):
     """4.11.1."""
 
     __slots__ = ()
     COMMAND_ID = Id.ENQUIRE_LINK
 
 
-class EnquireLinkResp(Body):
+class EnquireLinkResp(Bare):
     """4.11.2."""
 
     __slots__ = ()
     COMMAND_ID = Id.ENQUIRE_LINK_RESP
 
 
-class GenericNack(Body):
+class GenericNack(Bare):
     """4.3: answers a PDU whose header cannot be acted on; its command_status says why."""
 
     __slots__ = ()
@@ -345,7 +357,7 @@ class CancelSm(Body):
     tlvs: Tlvs = field(default_factory=list)
 
 
-class CancelSmResp(Body):
+class CancelSmResp(Bare):
     """4.9.2."""
 
     __slots__ = ()
@@ -369,7 +381,7 @@ class ReplaceSm(Body):
     tlvs: Tlvs = field(default_factory=list)
 
 
-class ReplaceSmResp(Body):
+class ReplaceSmResp(Bare):
     """4.10.2."""
 
     __slots__ = ()
@@ -451,7 +463,7 @@ class CancelBroadcastSm(Body):
     tlvs: Tlvs = field(default_factory=list)
 
 
-class CancelBroadcastSmResp(Body):
+class CancelBroadcastSmResp(Bare):
     """5.0 4.6.2.3."""
 
     __slots__ = ()

@@ -11,9 +11,9 @@ import logging
 from collections.abc import Iterable
 from typing import Any, Final
 
-from smpp.codec import Framer, PduError, decode, encode_body
+from smpp.codec import Framer, PduError, decode, encode_body, encode_message_resp
 from smpp.config import SessionConfig as SessionConfig
-from smpp.constants import MAX_SEQUENCE_NUMBER, RESPONSE_BIT, VERSION_3_4, VERSION_5_0, Tag
+from smpp.constants import RESPONSE_BIT, VERSION_3_4, Tag
 from smpp.constants import CommandId as Id
 from smpp.constants import CommandStatus as Status
 from smpp.events import (
@@ -31,6 +31,9 @@ from smpp.events import (
     ResponseReceived,
     Unbound,
 )
+from smpp.incoming import Incoming
+from smpp.liveness import Due, Liveness, Stage
+from smpp.outgoing import OWN, Outgoing
 from smpp.pdu import (
     RESPONSE_OF,
     Bind,
@@ -39,19 +42,22 @@ from smpp.pdu import (
     EnquireLink,
     EnquireLinkResp,
     GenericNack,
+    MessageResp,
     Outbind,
     Pdu,
     Unbind,
     UnbindResp,
+    tlv,
 )
 from smpp.splice import set_sequence_number
-from smpp.states import BOUND, BOUND_BY, Role, SessionState, may_send
+from smpp.states import BOUND, BOUND_BY, SENT_IN, Role, SessionState, may_send
+from smpp.versions import CONGESTION_MAX, congestion_tlv, frame_for, negotiated, request_for, response_for
 
 log = logging.getLogger(__name__)
 
 
 class LocalProtocolError(Exception):
-    """We asked for what the session's state does not allow."""
+    """We asked for what the session's state or version does not allow."""
 
 
 class WindowFull(LocalProtocolError):
@@ -64,11 +70,12 @@ BIND_ATTEMPTS_MAX: Final = 3
 # 5.1.3: the statuses that tell each kind of sender to come back later.
 _TRY_LATER: Final[dict[Role, int]] = {"mc": Status.ESME_RTHROTTLED, "esme": Status.ESME_RX_T_APPN}
 
-_LINK_REQUESTS: Final = frozenset({Id.ENQUIRE_LINK, Id.UNBIND})
+_LINK_REQUESTS: Final = frozenset({int(Id.ENQUIRE_LINK), int(Id.UNBIND)})
 """Requests in a bound state that the session answers by itself."""
 
-_OWN: Final = object()
-"""Context of the session's own requests (bind, unbind, enquire_link): they are outside the window."""
+_MESSAGE_RESP: Final[dict[Role, int]] = {"mc": int(Id.SUBMIT_SM_RESP), "esme": int(Id.DELIVER_SM_RESP)}
+_NACK: Final = int(Id.GENERIC_NACK)
+_NOTHING: Final[frozenset[int]] = frozenset()
 
 
 class Session:
@@ -79,25 +86,29 @@ class Session:
         self.config = config
         self.bind: Bind | None = None
         """The bind that is asked or made; its system_id is who the ESME says it is."""
+        self.version = VERSION_3_4
+        """The interface version both ends speak, once bound; one below 0x34 is sent no TLVs (3.4, 3.4)."""
+        self.peer_congestion: int | None = None
+        """congestion_state in the peer's last response that told it, 0 to 99 (5.0, 4.8.4.18)."""
+        self.unexpected_responses = 0
+        """Responses that answered nothing of ours: late, doubled or never asked for."""
         self._peer_role: Role = "mc" if role == "esme" else "esme"
         self._state = SessionState.OPEN
+        self._sends = SENT_IN[role, SessionState.OPEN]
+        self._taken = _NOTHING
+        """The peer's requests that go to the application now."""
         self._framer = Framer()
         self._out: list[bytes] = []
-        self._next_sequence = 1
-        # Requests wait in the order in which they were sent and all wait equally long:
-        # the first entry is always the first to time out.
-        self._pending: dict[int, PendingRequest] = {}
-        self._own_pending = 0
-        self._inbound: dict[int, int] = {}  # sequence number -> how many unanswered requests bear it
-        self._inbound_count = 0
+        self._outgoing = Outgoing(config.response_s)
+        self._incoming = Incoming()
+        self._live = Liveness(config, now)
+        self._congestion: int | None = None
+        self._plain_responses = True
+        """Whether a response needs no look at version and congestion."""
         self._bind_request: Pdu | None = None
         self._unbind_request: int | None = None
         self._unbind_deadline = 0.0
         self._unbind_sent = False
-        self._opened_at = now
-        self._last_received = now
-        self._last_transaction = now
-        self._enquiring = False
         self._draining = False
         self._binds_refused = 0
         self._queued: list[Event] = []
@@ -122,26 +133,21 @@ class Session:
         return self._unbind_sent or self._unbind_request is not None
 
     @property
-    def version(self) -> int:
-        """The interface version both ends speak; 0x33 and lower must be sent no TLVs (3.4, 3.2.4)."""
-        return min(self.bind.interface_version, VERSION_5_0) if self.bind else VERSION_3_4
-
-    @property
     def window_free(self) -> int:
         """Requests that can be sent now without WindowFull; 0 when not bound or unbinding."""
         if self._state not in BOUND or self.is_unbinding:
             return 0
-        return self.config.outbound_window - (len(self._pending) - self._own_pending)
+        return self.config.outbound_window - self._outgoing.unacknowledged
 
     @property
     def unanswered(self) -> int:
         """The peer's requests that still want our response."""
-        return self._inbound_count
+        return self._incoming.count
 
     @property
     def unacknowledged(self) -> int:
         """Our requests that still want the peer's response, without bind, unbind and enquire_link."""
-        return len(self._pending) - self._own_pending
+        return self._outgoing.unacknowledged
 
     def may_request(self, command_id: int) -> bool:
         """Whether this end may send that request in this state (3.4, table 2-1)."""
@@ -149,38 +155,59 @@ class Session:
 
     def data_to_send(self) -> bytes:
         """The octets that are due, once."""
-        if not self._out:
+        out = self._out
+        if not out:
             return b""
-        data = b"".join(self._out)
-        self._out.clear()
+        data = b"".join(out) if len(out) > 1 else out[0]
+        out.clear()
         return data
 
     # ---- what the application sends
 
-    def send_request(self, body: Body, now: float, context: Any = None) -> int:
+    @property
+    def congestion_state(self) -> int | None:
+        """How busy we are, 0 (idle) to 99 (congested): told in every response to a peer of version 5.0
+        (5.0, 4.8.4.18). None tells nothing."""
+        return self._congestion
+
+    @congestion_state.setter
+    def congestion_state(self, state: int | None) -> None:
+        if state is not None and not 0 <= state <= CONGESTION_MAX:
+            raise ValueError(f"congestion_state: 0 to {CONGESTION_MAX}")
+        self._congestion = state
+        self._note_version(self.version)
+
+    def send_request(self, body: Body, now: float, context: Any = None, done: Any = None) -> int:
         """Sends a request; `context` comes back with its response. Returns its sequence number.
 
         Raises LocalProtocolError when the state does not allow it, WindowFull, EncodeError.
         """
         own = isinstance(body, Bind | Unbind | EnquireLink | Outbind)
         self._check_request(body.COMMAND_ID, own)
-        sequence_number = self._take_sequence_number()
+        if not isinstance(body, Bind):
+            body = request_for(body, self.version)
+        sequence_number = self._outgoing.take_sequence_number()
         frame = encode_body(body, sequence_number)
         if isinstance(body, Bind):
             self.bind = body
-        elif isinstance(body, Unbind):
-            self._unbind_sent = True
-        self._send(frame, sequence_number, body.COMMAND_ID, now, _OWN if own else context)
+        self._out.append(frame)
         if isinstance(body, Outbind):
-            self._set_state(SessionState.OUTBOUND)
+            self._set_state(SessionState.OUTBOUND)  # outbind has no response
+            return sequence_number
+        self._expect(sequence_number, body.COMMAND_ID, now, OWN if own else context, done)
+        if isinstance(body, Unbind):
+            self._unbind_sent = True
         return sequence_number
 
-    def send_frame(self, frame: bytes, now: float, context: Any = None) -> int:
+    def send_frame(self, frame: bytes, now: float, context: Any = None, done: Any = None) -> int:
         """Sends a request that is already encoded, with our sequence number put in. For spliced messages."""
         command_id = int.from_bytes(frame[4:8], "big")
         self._check_request(command_id, False)
-        sequence_number = self._take_sequence_number()
-        self._send(set_sequence_number(frame, sequence_number), sequence_number, command_id, now, context)
+        if self.version < VERSION_3_4:
+            frame = frame_for(frame, command_id, self.version)
+        sequence_number = self._outgoing.take_sequence_number()
+        self._out.append(set_sequence_number(frame, sequence_number))
+        self._expect(sequence_number, command_id, now, context, done)
         return sequence_number
 
     def send_response(self, sequence_number: int, body: Body, status: int = 0) -> None:
@@ -190,11 +217,24 @@ class Session:
         """
         if self._state is SessionState.CLOSED:
             return
-        frame = encode_body(body, sequence_number, status)
-        self._settle(sequence_number)
-        self._out.append(frame)
-        if self._unbind_request is not None and not self._inbound_count:
-            self._finish_unbind(self._unbind_request)
+        self._answer(sequence_number, self._response(body, sequence_number, status))
+
+    def send_message_response(
+        self, sequence_number: int, message_id: bytes = b"", command_id: int | None = None
+    ) -> None:
+        """Answers with success and a message_id: submit_sm_resp of a message centre, deliver_sm_resp of an
+        ESME, or another such response by its `command_id`. As `send_response`, in less time."""
+        if self._state is SessionState.CLOSED:
+            return
+        if command_id is None:
+            command_id = _MESSAGE_RESP[self.role]
+        if self._plain_responses:
+            frame = encode_message_resp(command_id, sequence_number, message_id)
+        else:
+            body = RESPONSE_OF[command_id & ~RESPONSE_BIT]
+            assert issubclass(body, MessageResp)
+            frame = self._response(body(message_id), sequence_number, 0)
+        self._answer(sequence_number, frame)
 
     def reject(self, request: Pdu, status: int) -> None:
         """Answers the peer's request with an error and no body."""
@@ -204,16 +244,14 @@ class Session:
     def accept_bind(self, system_id: bytes = b"", tlvs: Iterable[tuple[int, bytes]] = ()) -> None:
         """Answers the open bind request with success; Bound comes with the next events."""
         request = self._take_bind_request()
-        assert isinstance(request.body, Bind)
+        bind = request.body
+        assert isinstance(bind, Bind)
+        self._note_version(negotiated(bind, None, self.config.interface_version, 0))
         response = RESPONSE_OF[request.command_id]
         assert issubclass(response, BindResp)
-        sent = list(tlvs)
         # 3.4, 4.1.2: sc_interface_version tells that we are 3.4 or later; an older ESME gets no TLVs.
-        if request.body.interface_version >= VERSION_3_4:
-            sent.insert(0, (Tag.SC_INTERFACE_VERSION, bytes((self.config.interface_version,))))
-        else:
-            sent.clear()
-        self._out.append(encode_body(response(system_id, sent), request.sequence_number))
+        sent = [(int(Tag.SC_INTERFACE_VERSION), bytes((self.config.interface_version,))), *tlvs]
+        self._out.append(self._response(response(system_id, sent), request.sequence_number, 0))
         self._set_state(BOUND_BY[request.command_id])
         self._queued.append(Bound(request, self._state))
 
@@ -229,6 +267,7 @@ class Session:
     def drain(self) -> None:
         """From here on the peer's requests are answered with a status that makes it try again later."""
         self._draining = True
+        self._taken = _NOTHING
 
     def unbind(self, now: float) -> None:
         """Begins an orderly end; does nothing if one has begun."""
@@ -246,10 +285,31 @@ class Session:
         """Takes what was read from the connection. Never raises on what the peer sent."""
         if self._state is SessionState.CLOSED:
             return self._take_queued()
-        self._last_received = now
-        self._enquiring = False
+        live = self._live
+        live.last_received = now
+        live.enquiring = False
+        incoming = self._incoming
+        unanswered = incoming.open
+        window = self.config.inbound_window
+        queued = self._queued
         for frame in self._framer.feed(data):
-            self._receive_frame(frame, now)
+            try:
+                pdu = decode(frame)
+            except PduError as error:
+                self._receive_bad(error)
+            else:
+                command_id = pdu.body.COMMAND_ID
+                if command_id in self._taken and incoming.count < window:
+                    # What all the rest is for: straight on.
+                    sequence_number = pdu.sequence_number
+                    unanswered[sequence_number] = unanswered.get(sequence_number, 0) + 1
+                    incoming.count += 1
+                    live.last_transaction = now
+                    queued.append(RequestReceived(pdu, frame))
+                elif command_id & RESPONSE_BIT:
+                    self._receive_response(pdu, now)
+                else:
+                    self._receive_request(pdu, frame, now)
             if self.is_closed:
                 break
         if self._framer.fatal is not None and not self.is_closed:
@@ -269,92 +329,63 @@ class Session:
             return 0.0
         if self._state is SessionState.CLOSED:
             return None
-        config = self.config
-        due: list[float] = []
-        if self._state in BOUND:
-            if config.enquire_link_s and not self._enquiring and not self.is_unbinding:
-                due.append(self._last_received + config.enquire_link_s)
-            if config.inactivity_s and not self.is_unbinding:
-                due.append(self._last_transaction + config.inactivity_s)
-        elif config.session_init_s and self._state is not SessionState.UNBOUND:
-            due.append(self._opened_at + config.session_init_s)
-        if self._unbind_request is not None:
-            due.append(self._unbind_deadline)
-        for request in self._pending.values():
-            due.append(request.sent_at + config.response_s)
-            break
-        return min(due, default=None)
+        due = [
+            self._live.next_due(self._stage),
+            self._unbind_deadline if self._unbind_request is not None else None,
+            self._outgoing.next_due(),
+        ]
+        return min((moment for moment in due if moment is not None), default=None)
 
     def handle_timer(self, now: float) -> list[Event]:
         """Does what is due at `now`; harmless when nothing is."""
         if self._state is not SessionState.CLOSED:
             self._expire_requests(now)
-        config = self.config
         if self._unbind_request is not None and now >= self._unbind_deadline:
             self._finish_unbind(self._unbind_request)
-        elif self._state in BOUND and not self.is_unbinding:
-            if config.inactivity_s and now >= self._last_transaction + config.inactivity_s:
-                self.unbind(now)
-            elif (
-                config.enquire_link_s
-                and not self._enquiring
-                and now >= self._last_received + config.enquire_link_s
-            ):
-                self._enquiring = True
+        match self._live.due(self._stage, now):
+            case Due.ENQUIRE:
                 self.send_request(EnquireLink(), now)
-        elif (
-            self._state in (SessionState.OPEN, SessionState.OUTBOUND)
-            and config.session_init_s
-            and now >= self._opened_at + config.session_init_s
-        ):
-            # 7.2, session_init_timer: an ESME that does not bind in time is disconnected.
-            self._close("no bind in time")
+            case Due.UNBIND:
+                self.unbind(now)
+            case Due.GIVE_UP:
+                self._close("no bind in time")
         return self._take_queued()
+
+    @property
+    def _stage(self) -> Stage:
+        if self._state in BOUND:
+            return Stage.ENDING if self.is_unbinding else Stage.BOUND
+        return Stage.OPENING if self._state in (SessionState.OPEN, SessionState.OUTBOUND) else Stage.ENDING
 
     # ---- inside: the peer's PDUs
 
-    def _receive_frame(self, frame: bytes, now: float) -> None:
-        try:
-            pdu = decode(frame)
-        except PduError as error:
-            self._receive_bad(error)
-            return
-        command_id = pdu.body.COMMAND_ID
-        if command_id & RESPONSE_BIT:
-            self._receive_response(pdu, now)
-        elif self._state in BOUND and may_send(self._peer_role, command_id, self._state):
-            self._receive_request(pdu, command_id, frame, now)
-        else:
-            self._receive_unbound(pdu, command_id)
-
-    def _receive_request(self, pdu: Pdu, command_id: int, frame: bytes, now: float) -> None:
-        """A request that the bound state allows."""
-        sequence_number = pdu.sequence_number
-        if command_id in _LINK_REQUESTS:
-            if command_id == Id.ENQUIRE_LINK:
-                self._out.append(encode_body(EnquireLinkResp(), sequence_number))
-            else:
-                self._receive_unbind(sequence_number, now)
+    def _receive_request(self, pdu: Pdu, frame: bytes, now: float) -> None:
+        """A request that does not simply go to the application."""
+        command_id, sequence_number = pdu.command_id, pdu.sequence_number
+        if command_id == Id.ENQUIRE_LINK:
+            # 5.0, 4.1.2: it may be sent in every state.
+            self._out.append(self._response(EnquireLinkResp(), sequence_number, 0))
+        elif self._state not in BOUND or not may_send(self._peer_role, command_id, self._state):
+            self._receive_out_of_state(pdu, command_id)
+        elif command_id == Id.UNBIND:
+            self._receive_unbind(sequence_number, now)
         elif self._unbind_request is not None:
             # 3.4, 4.2: after unbind the sender sends no further request.
             self._refuse(pdu, Status.ESME_RINVBNDSTS, "request after unbind")
         elif command_id not in RESPONSE_OF:  # alert_notification
-            self._last_transaction = now
+            self._live.last_transaction = now
             self._queued.append(RequestReceived(pdu, frame))
-        elif self._draining or self._inbound_count >= self.config.inbound_window:
-            self._out.append(encode_body(RESPONSE_OF[command_id](), sequence_number, _TRY_LATER[self.role]))
+        elif self.role == "mc" and command_id in self.config.not_provided:
+            self._refuse(pdu, Status.ESME_RINVCMDID, "not provided")
         else:
-            self._last_transaction = now
-            self._inbound[sequence_number] = self._inbound.get(sequence_number, 0) + 1
-            self._inbound_count += 1
-            self._queued.append(RequestReceived(pdu, frame))
+            # Draining, or the window is full.
+            self._out.append(
+                self._response(RESPONSE_OF[command_id](), sequence_number, _TRY_LATER[self.role])
+            )
 
-    def _receive_unbound(self, pdu: Pdu, command_id: int) -> None:
+    def _receive_out_of_state(self, pdu: Pdu, command_id: int) -> None:
         """A request in a state that does not take it, or that makes a session of a connection."""
-        if command_id == Id.ENQUIRE_LINK:
-            # 5.0, 2.4: enquire_link may be sent in every state.
-            self._out.append(encode_body(EnquireLinkResp(), pdu.sequence_number))
-        elif isinstance(pdu.body, Bind) and self.role == "mc":
+        if isinstance(pdu.body, Bind) and self.role == "mc":
             if self._state in BOUND or self._bind_request is not None:
                 self._refuse(pdu, Status.ESME_RALYBND, "bind in a bound state")
             elif may_send("esme", command_id, self._state):
@@ -371,21 +402,23 @@ class Session:
             self._refuse(pdu, Status.ESME_RINVBNDSTS, "not allowed in this state")
 
     def _receive_response(self, pdu: Pdu, now: float) -> None:
-        request = self._pending.get(pdu.sequence_number)
+        request = self._outgoing.take(pdu.sequence_number)
         if request is None:
-            # Late, doubled or never asked for: there is nobody to tell, and a response is never answered.
-            log.debug("response to no open request", extra={"command_id": pdu.command_id})
+            # There is nobody to tell, and a response is never answered.
+            self.unexpected_responses += 1
             return
-        command_id = pdu.command_id
-        if command_id != request.command_id | RESPONSE_BIT and command_id != Id.GENERIC_NACK:
+        body = pdu.body
+        if request.command_id != body.COMMAND_ID - RESPONSE_BIT and body.COMMAND_ID != _NACK:
             self._response_malformed(request, "response to another kind of request")
             return
-        del self._pending[pdu.sequence_number]
-        if request.context is _OWN:
-            self._own_pending -= 1
+        if body.tlvs:
+            told = tlv(body, Tag.CONGESTION_STATE)
+            if told:
+                self.peer_congestion = min(told[0], CONGESTION_MAX)
+        if request.context is OWN:
             self._receive_own_response(pdu, request.command_id)
         else:
-            self._last_transaction = now
+            self._live.last_transaction = now
             self._queued.append(ResponseReceived(pdu, request))
 
     def _receive_own_response(self, pdu: Pdu, command_id: int) -> None:
@@ -394,6 +427,11 @@ class Session:
                 self._queued.append(BindRefused(pdu.command_status or Status.ESME_RBINDFAIL))
                 self._close("bind refused")
             else:
+                assert self.bind is not None
+                config = self.config
+                self._note_version(
+                    negotiated(self.bind, pdu.body, config.interface_version, config.silent_version)
+                )
                 self._set_state(BOUND_BY[command_id])
                 self._queued.append(Bound(pdu, self._state))
         elif command_id == Id.UNBIND:
@@ -403,16 +441,17 @@ class Session:
 
     def _receive_unbind(self, sequence_number: int, now: float) -> None:
         self._queued.append(Unbound(by_peer=True))
-        if self._inbound_count:
+        if self._incoming.count:
             # What we have taken is answered first: a peer that learned nothing would send it again.
             self._unbind_request = sequence_number
             self._unbind_deadline = now + self.config.response_s
+            self._taken = _NOTHING
         else:
             self._finish_unbind(sequence_number)
 
     def _receive_bad(self, error: PduError) -> None:
         if error.command_id & RESPONSE_BIT:
-            request = self._pending.get(error.sequence_number)
+            request = self._outgoing.take(error.sequence_number)
             if request is not None:
                 self._response_malformed(request, error.reason)
                 return
@@ -423,54 +462,45 @@ class Session:
         self._queued.append(BadPduReceived(error.status, error.command_id, error.reason))
 
     def _response_malformed(self, request: PendingRequest, reason: str) -> None:
-        del self._pending[request.sequence_number]
-        if request.context is _OWN:
-            self._own_pending -= 1
+        if request.context is OWN:
             self._close(f"malformed response to {Id(request.command_id).name.lower()}")
         else:
             self._queued.append(ResponseMalformed(request, reason))
 
     def _refuse(self, pdu: Pdu, status: int, reason: str) -> None:
-        response = RESPONSE_OF.get(pdu.command_id)
-        if response is not None:
-            self._out.append(encode_body(response(), pdu.sequence_number, status))
+        # 3.4, 4.3: outbind and alert_notification have no response of their own.
+        response = RESPONSE_OF.get(pdu.command_id, GenericNack)
+        self._out.append(encode_body(response(), pdu.sequence_number, status))
         self._queued.append(BadPduReceived(status, pdu.command_id, reason))
 
     # ---- inside: our own
 
     def _check_request(self, command_id: int, own: bool) -> None:
-        if self.is_unbinding:
-            raise LocalProtocolError("the session is unbinding")
-        if not may_send(self.role, command_id, self._state):
+        if command_id not in self._sends or self._unbind_sent or self._unbind_request is not None:
+            if self.is_unbinding:
+                raise LocalProtocolError("the session is unbinding")
             raise LocalProtocolError(f"command 0x{command_id:08X} in state {self._state.value}")
-        if not own and len(self._pending) - self._own_pending >= self.config.outbound_window:
+        if not own and self._outgoing.unacknowledged >= self.config.outbound_window:
             raise WindowFull("the window is full")
 
-    def _take_sequence_number(self) -> int:
-        number = self._next_sequence
-        # 3.4, 3.2: from 1 to 0x7FFFFFFF, then from 1 again.
-        self._next_sequence = number + 1 if number < MAX_SEQUENCE_NUMBER else 1
-        return number
-
-    def _send(self, frame: bytes, sequence_number: int, command_id: int, now: float, context: Any) -> None:
-        self._out.append(frame)
-        if context is _OWN:
-            if command_id == Id.OUTBIND:
-                return
-            self._own_pending += 1
-        else:
-            self._last_transaction = now
+    def _expect(self, sequence_number: int, command_id: int, now: float, context: Any, done: Any) -> None:
+        if context is not OWN:
+            self._live.last_transaction = now
             if command_id == Id.ALERT_NOTIFICATION:
                 return
-        self._pending[sequence_number] = PendingRequest(sequence_number, command_id, context, now)
+        self._outgoing.add(sequence_number, command_id, context, now, done)
 
-    def _settle(self, sequence_number: int) -> None:
-        count = self._inbound.pop(sequence_number, 0)
-        if not count:
+    def _response(self, body: Body, sequence_number: int, status: int) -> bytes:
+        if not self._plain_responses:
+            body = response_for(body, self.version, congestion_tlv(self._congestion, self.version))
+        return encode_body(body, sequence_number, status)
+
+    def _answer(self, sequence_number: int, frame: bytes) -> None:
+        if not self._incoming.settle(sequence_number):
             raise LocalProtocolError("no open request with that sequence number")
-        if count > 1:
-            self._inbound[sequence_number] = count - 1
-        self._inbound_count -= 1
+        self._out.append(frame)
+        if self._unbind_request is not None and not self._incoming.count:
+            self._finish_unbind(self._unbind_request)
 
     def _take_bind_request(self) -> Pdu:
         request = self._bind_request
@@ -480,38 +510,27 @@ class Session:
         return request
 
     def _expire_requests(self, now: float) -> None:
-        expired: list[PendingRequest] = []
-        for request in self._pending.values():
-            if now < request.sent_at + self.config.response_s:
-                break
-            expired.append(request)
         gone: PendingRequest | None = None
-        for request in expired:
-            del self._pending[request.sequence_number]
-            if request.context is not _OWN:
+        for request in self._outgoing.take_expired(now):
+            if request.context is not OWN:
                 self._queued.append(RequestTimedOut(request))
-                continue
-            self._own_pending -= 1
             # Any octet since then shows that the peer lives, so a lost enquire_link_resp alone ends nothing.
-            if request.command_id != Id.ENQUIRE_LINK or self._last_received <= request.sent_at:
+            elif request.command_id != Id.ENQUIRE_LINK or self._live.last_received <= request.sent_at:
                 gone = request
         if gone is not None:
             self._close(f"no response to {Id(gone.command_id).name.lower()}")
 
     def _finish_unbind(self, sequence_number: int) -> None:
         self._unbind_request = None
-        self._out.append(encode_body(UnbindResp(), sequence_number))
+        self._out.append(self._response(UnbindResp(), sequence_number, 0))
         self._set_state(SessionState.UNBOUND)
         self._close("unbound by peer")
 
     def _close(self, reason: str) -> None:
         if self._state is SessionState.CLOSED:
             return
-        lost = [request for request in self._pending.values() if request.context is not _OWN]
-        self._pending.clear()
-        self._own_pending = 0
-        self._inbound.clear()
-        self._inbound_count = 0
+        lost = self._outgoing.take_all()
+        self._incoming.clear()
         self._bind_request = None
         self._unbind_request = None
         self._set_state(SessionState.CLOSED)
@@ -523,6 +542,16 @@ class Session:
             self._queued = []
         return events
 
+    def _note_version(self, version: int) -> None:
+        self.version = version
+        self._plain_responses = version >= VERSION_3_4 and not congestion_tlv(self._congestion, version)
+
     def _set_state(self, state: SessionState) -> None:
         log.debug("= %s: %s -> %s", self.role, self._state.value, state.value)
         self._state = state
+        self._sends = SENT_IN[self.role, state]
+        self._taken = _NOTHING
+        if state in BOUND and not self._draining:
+            refused = self.config.not_provided if self.role == "mc" else _NOTHING
+            requests = SENT_IN[self._peer_role, state] & RESPONSE_OF.keys()
+            self._taken = frozenset(requests) - _LINK_REQUESTS - refused

@@ -6,9 +6,10 @@ esm_class, protocol_id, data_coding, user data header and payload.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from smpp.codec import EncodeError, PduError
 from smpp.constants import HEADER_OCTETS, CommandId
@@ -18,7 +19,20 @@ _HEADER = struct.Struct(">IIII")
 _LENGTH = struct.Struct(">I")
 _TLV_HEADER = struct.Struct(">HH")
 _NUL = b"\0"
-_SPLICED = (CommandId.SUBMIT_SM, CommandId.DELIVER_SM)
+SPLICED: Final = (int(CommandId.SUBMIT_SM), int(CommandId.DELIVER_SM))
+"""The commands with this layout."""
+
+
+# A group for each stretch that is replaced or looked at as one; the NUL belongs to its field.
+_LAYOUT = re.compile(
+    rb"([^\0]{0,5}\0)"  # service_type
+    rb"(..)([^\0]{0,20}\0)"  # source_addr_ton, source_addr_npi, source_addr
+    rb"(..)([^\0]{0,20}\0)"  # dest_addr_ton, dest_addr_npi, destination_addr
+    rb"(...)"  # esm_class, protocol_id, priority_flag
+    rb"([^\0]{0,16}\0)([^\0]{0,16}\0)"  # schedule_delivery_time, validity_period
+    rb"(.)(...)(.)",  # registered_delivery; replace_if_present_flag to sm_default_msg_id; sm_length
+    re.DOTALL,
+)
 
 
 class Offsets(NamedTuple):
@@ -36,43 +50,31 @@ class Offsets(NamedTuple):
     tlvs: int
 
 
+def _match(frame: bytes) -> tuple[re.Match[bytes], int]:
+    """The fields up to sm_length and where the TLVs begin."""
+    if len(frame) < HEADER_OCTETS:
+        raise PduError(Status.ESME_RINVCMDLEN, 0, 0, "shorter than a header")
+    length, command_id, _, sequence_number = _HEADER.unpack_from(frame)
+    if command_id not in SPLICED:
+        raise PduError(Status.ESME_RINVCMDID, sequence_number, command_id, "neither submit_sm nor deliver_sm")
+    found = _LAYOUT.match(frame, HEADER_OCTETS)
+    if found is not None:
+        end = found.end()
+        tlvs = end + frame[end - 1]
+        if length == len(frame) and tlvs <= length:
+            return found, tlvs
+    raise PduError(Status.ESME_RINVCMDLEN, sequence_number, command_id, "lengths do not agree with the frame")
+
+
 def locate(frame: bytes) -> Offsets:
     """The offsets of a frame that `decode` has taken.
 
     Raises PduError (ESME_RINVCMDLEN, ESME_RINVCMDID) on one that is not a whole submit_sm or deliver_sm.
     """
-    if len(frame) < HEADER_OCTETS:
-        raise PduError(Status.ESME_RINVCMDLEN, 0, 0, "shorter than a header")
-    length, command_id, _, sequence_number = _HEADER.unpack_from(frame)
-    if command_id not in _SPLICED:
-        raise PduError(Status.ESME_RINVCMDID, sequence_number, command_id, "neither submit_sm nor deliver_sm")
-    index = frame.index
-    try:
-        source_addr_ton = index(_NUL, HEADER_OCTETS) + 1
-        dest_addr_ton = index(_NUL, source_addr_ton + 2) + 1
-        esm_class = index(_NUL, dest_addr_ton + 2) + 1
-        schedule_delivery_time = esm_class + 3
-        validity_period = index(_NUL, schedule_delivery_time) + 1
-        registered_delivery = index(_NUL, validity_period) + 1
-        sm_length = registered_delivery + 4
-        tlvs = sm_length + 1 + frame[sm_length]
-        if length != len(frame) or tlvs > length:
-            raise ValueError
-    except (ValueError, IndexError):
-        raise PduError(
-            Status.ESME_RINVCMDLEN, sequence_number, command_id, "lengths do not agree with the frame"
-        ) from None
+    found, tlvs = _match(frame)
+    start = found.start
     return Offsets(
-        source_addr_ton,
-        source_addr_ton + 2,
-        dest_addr_ton,
-        dest_addr_ton + 2,
-        esm_class,
-        schedule_delivery_time,
-        validity_period,
-        registered_delivery,
-        sm_length,
-        tlvs,
+        start(2), start(3), start(4), start(5), start(6), start(7), start(8), start(9), start(11), tlvs
     )
 
 
@@ -96,6 +98,10 @@ def _c_octets(value: bytes, most: int) -> bytes:
     return value + _NUL
 
 
+def _pair(had: bytes, ton: int | None, npi: int | None) -> bytes:
+    return bytes((had[0] if ton is None else ton, had[1] if npi is None else npi))
+
+
 def splice_submit(
     frame: bytes,
     *,
@@ -117,53 +123,33 @@ def splice_submit(
     `keep_tlvs` is asked once for each TLV's tag, in order; None keeps all. `extra_tlvs` are encoded TLVs to
     append. Raises PduError as `locate` does, EncodeError when a value does not fit.
     """
-    at = locate(frame)
+    found, tlvs = _match(frame)
+    parts: list[bytes] = list(found.groups())
     try:
-        source = bytes(
-            (
-                frame[at.source_addr_ton] if source_addr_ton is None else source_addr_ton,
-                frame[at.source_addr_ton + 1] if source_addr_npi is None else source_addr_npi,
-            )
-        )
-        destination = bytes(
-            (
-                frame[at.dest_addr_ton] if dest_addr_ton is None else dest_addr_ton,
-                frame[at.dest_addr_ton + 1] if dest_addr_npi is None else dest_addr_npi,
-            )
-        )
-        receipt = (
-            frame[at.registered_delivery : at.registered_delivery + 1]
-            if registered_delivery is None
-            else bytes((registered_delivery,))
-        )
-        body = b"".join(
-            (
-                frame[HEADER_OCTETS : at.source_addr_ton],
-                source,
-                frame[at.source_addr : at.dest_addr_ton]
-                if source_addr is None
-                else _c_octets(source_addr, 21),
-                destination,
-                frame[at.destination_addr : at.esm_class]
-                if destination_addr is None
-                else _c_octets(destination_addr, 21),
-                frame[at.esm_class : at.schedule_delivery_time],
-                frame[at.schedule_delivery_time : at.validity_period]
-                if schedule_delivery_time is None
-                else _c_octets(schedule_delivery_time, 17),
-                frame[at.validity_period : at.registered_delivery]
-                if validity_period is None
-                else _c_octets(validity_period, 17),
-                receipt,
-                frame[at.registered_delivery + 1 : at.tlvs],
-                frame[at.tlvs :] if keep_tlvs is None else _kept_tlvs(frame, at.tlvs, keep_tlvs),
-                extra_tlvs,
-            )
-        )
+        if source_addr_ton is not None or source_addr_npi is not None:
+            parts[1] = _pair(parts[1], source_addr_ton, source_addr_npi)
+        if source_addr is not None:
+            parts[2] = _c_octets(source_addr, 21)
+        if dest_addr_ton is not None or dest_addr_npi is not None:
+            parts[3] = _pair(parts[3], dest_addr_ton, dest_addr_npi)
+        if destination_addr is not None:
+            parts[4] = _c_octets(destination_addr, 21)
+        if schedule_delivery_time is not None:
+            parts[6] = _c_octets(schedule_delivery_time, 17)
+        if validity_period is not None:
+            parts[7] = _c_octets(validity_period, 17)
+        if registered_delivery is not None:
+            parts[8] = bytes((registered_delivery,))
     except ValueError as error:
         if isinstance(error, EncodeError):
             raise
         raise EncodeError("an integer does not fit its field") from None
+    if keep_tlvs is None or tlvs == len(frame):
+        parts.append(frame[found.end() :])
+    else:
+        parts += (frame[found.end() : tlvs], _kept_tlvs(frame, tlvs, keep_tlvs))
+    parts.append(extra_tlvs)
+    body = b"".join(parts)
     sequence = frame[12:16] if sequence_number is None else _LENGTH.pack(sequence_number)
     return _LENGTH.pack(HEADER_OCTETS + len(body)) + frame[4:12] + sequence + body
 

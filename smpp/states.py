@@ -35,8 +35,7 @@ _UNBOUND_YET = (SessionState.OPEN, SessionState.OUTBOUND)
 _TO_MC = (SessionState.BOUND_TX, SessionState.BOUND_TRX)
 _TO_ESME = (SessionState.BOUND_RX, SessionState.BOUND_TRX)
 
-# Table 2-1, requests only: a response may be sent wherever its request could be received. Tuples, not sets:
-# membership by identity is the cheapest test there is, and it is made once for each PDU.
+# Table 2-1, requests only: a response may be sent wherever its request could be received.
 _ALLOWED: Final[dict[Role, dict[int, tuple[SessionState, ...]]]] = {
     "esme": {
         Id.BIND_TRANSMITTER: _UNBOUND_YET,
@@ -65,6 +64,14 @@ _ALLOWED: Final[dict[Role, dict[int, tuple[SessionState, ...]]]] = {
 }
 
 
+SENT_IN: Final[dict[tuple[Role, SessionState], frozenset[int]]] = {
+    (role, state): frozenset(int(command) for command, states in table.items() if state in states)
+    for role, table in _ALLOWED.items()
+    for state in SessionState
+}
+"""The requests that an end may send in a state: the same table, turned for the session's own look-ups."""
+
+
 def may_send(role: Role, command_id: int, state: SessionState) -> bool:
     """Whether that end may send that request in that state."""
-    return state in _ALLOWED[role].get(command_id, ())
+    return command_id in SENT_IN[role, state]

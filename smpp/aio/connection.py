@@ -15,6 +15,7 @@ from smpp.events import (
     ConnectionMustClose,
     Event,
     PendingRequest,
+    RequestReceived,
     RequestTimedOut,
     ResponseMalformed,
     ResponseReceived,
@@ -84,6 +85,10 @@ class Connection(asyncio.Protocol):
         self._cut: asyncio.TimerHandle | None = None
         self._closed = asyncio.Event()
         self._quiet: asyncio.Event | None = None
+        self._held = False
+        """The application reads no more for now."""
+        self._choked = False
+        """The peer does not read what we send."""
 
     # ---- what the application reads
 
@@ -126,21 +131,38 @@ class Connection(asyncio.Protocol):
         """Requests of ours that want the peer's answer."""
         return self._session.unacknowledged
 
+    @property
+    def congestion_state(self) -> int | None:
+        """See Session.congestion_state: how busy we are, told in every response to a 5.0 peer."""
+        return self._session.congestion_state
+
+    @congestion_state.setter
+    def congestion_state(self, state: int | None) -> None:
+        self._session.congestion_state = state
+
+    @property
+    def peer_congestion(self) -> int | None:
+        """How busy the peer says it is, 0 to 99; None when it never said."""
+        return self._session.peer_congestion
+
     # ---- what the application does
 
-    def request(self, body: Body, done: Done | None = None) -> int:
-        """Sends a request. With `done`, its outcome goes there; without, it comes as an event.
+    def request(self, body: Body, done: Done | None = None, *, context: Any = None) -> int:
+        """Sends a request. With `done`, its outcome goes there; without, it comes as an event, in one list
+        with the others of its read, and `context` is in the event's request: cheaper, for bulk.
 
         Returns the sequence number. Raises WindowFull, LocalProtocolError, EncodeError.
         """
-        sequence_number = self._session.send_request(body, self._clock(), done)
-        self._wake()
+        sequence_number = self._session.send_request(body, self._clock(), context, done)
+        if not self._flush_scheduled:
+            self._wake()
         return sequence_number
 
-    def request_frame(self, frame: bytes, done: Done | None = None) -> int:
+    def request_frame(self, frame: bytes, done: Done | None = None, *, context: Any = None) -> int:
         """As `request`, for an encoded request; its sequence number is replaced."""
-        sequence_number = self._session.send_frame(frame, self._clock(), done)
-        self._wake()
+        sequence_number = self._session.send_frame(frame, self._clock(), context, done)
+        if not self._flush_scheduled:
+            self._wake()
         return sequence_number
 
     async def call(self, body: Body) -> Pdu:
@@ -163,6 +185,15 @@ class Connection(asyncio.Protocol):
         self._session.send_response(sequence_number, body, status)
         self._wake()
 
+    def respond_message(
+        self, sequence_number: int, message_id: bytes = b"", command_id: int | None = None
+    ) -> None:
+        """Answers with success and a message_id: submit_sm_resp of a message centre, deliver_sm_resp of an
+        ESME, else the response of that `command_id`. As `respond`, in less time."""
+        self._session.send_message_response(sequence_number, message_id, command_id)
+        if not self._flush_scheduled:
+            self._wake()
+
     def reject(self, request: Pdu, status: int) -> None:
         """Answers a request of the peer with an error and no body."""
         self._session.reject(request, status)
@@ -181,6 +212,17 @@ class Connection(asyncio.Protocol):
             return
         self._session.refuse_bind(status)
         self._wake()
+
+    def pause_reading(self) -> None:
+        """Takes nothing more from the peer until `resume_reading`: TCP makes it wait. Its enquire_link waits
+        too, so not for long."""
+        self._held = True
+        self._regulate()
+
+    def resume_reading(self) -> None:
+        """Takes from the peer again."""
+        self._held = False
+        self._regulate()
 
     async def close(self, timeout: float = 5.0) -> None:
         """Ends in order, within `timeout` seconds: no new requests, open ones answered, unbind, close."""
@@ -241,12 +283,12 @@ class Connection(asyncio.Protocol):
             self._on_lost(self)
 
     def pause_writing(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading()
+        self._choked = True
+        self._regulate()
 
     def resume_writing(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._choked = False
+        self._regulate()
 
     # ---- inside
 
@@ -263,8 +305,30 @@ class Connection(asyncio.Protocol):
             self._in_callback = False
         self._flush()
 
+    def _regulate(self) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if self._held or self._choked:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
+
     def _tell(self, events: list[Event]) -> None:
-        told = [event for event in events if not self._settle(event)]
+        told: list[Event] = []
+        for event in events:
+            kind = type(event)
+            if kind is RequestReceived:
+                told.append(event)
+            elif kind is ResponseReceived:
+                assert isinstance(event, ResponseReceived)
+                done: Done | None = event.request.done
+                if done is None:
+                    told.append(event)
+                else:
+                    self._call_done(done, event.pdu)
+            elif not self._settle(event):
+                told.append(event)
         if told:
             self._on_events(self, told)
 
@@ -275,13 +339,7 @@ class Connection(asyncio.Protocol):
             log.exception("event handler failed again while closing")
 
     def _settle(self, event: Event) -> bool:
-        """Gives an outcome to the `done` that waits for it; False when it is for on_events."""
-        if isinstance(event, ResponseReceived):
-            done: Done | None = event.request.context
-            if done is None:
-                return False
-            self._call_done(done, event.pdu)
-            return True
+        """Tells a failed request's `done`; False when the event is for on_events."""
         if isinstance(event, RequestTimedOut):
             return self._fail(event.request, "timeout")
         if isinstance(event, ResponseMalformed):
@@ -291,7 +349,7 @@ class Connection(asyncio.Protocol):
         return False
 
     def _fail(self, request: PendingRequest, reason: FailureReason) -> bool:
-        done: Done | None = request.context
+        done: Done | None = request.done
         if done is None:
             return False
         self._call_done(done, RequestFailed(reason))

@@ -9,6 +9,7 @@ import ssl as tls
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from smpp.aio.client import BindRefusedError, ConnectFailed, NotBound, open_bound
 from smpp.aio.connection import Connection, Done, OnEvents, Tap
@@ -112,13 +113,13 @@ class Link:
         async with asyncio.timeout(timeout):
             await self._bound.wait()
 
-    def request(self, body: Body, done: Done) -> int:
+    def request(self, body: Body, done: Done | None = None, *, context: Any = None) -> int:
         """See Connection.request; raises NotBound while there is no connection."""
-        return self._require().request(body, done)
+        return self._require().request(body, done, context=context)
 
-    def request_frame(self, frame: bytes, done: Done) -> int:
+    def request_frame(self, frame: bytes, done: Done | None = None, *, context: Any = None) -> int:
         """See Connection.request_frame; raises NotBound while there is no connection."""
-        return self._require().request_frame(frame, done)
+        return self._require().request_frame(frame, done, context=context)
 
     def _require(self) -> Connection:
         connection = self.connection

@@ -27,8 +27,8 @@ def one_tlv(draw: st.DrawFn) -> tuple[int, bytes]:
 
 def value(kind: Kind) -> st.SearchStrategy[Any]:
     match kind:
-        case Integer(octets):
-            return st.integers(0, 256**octets - 1)
+        case Integer():
+            return octet
         case COctetString(most, _):
             return c_octets(most)
         case CountedOctets():

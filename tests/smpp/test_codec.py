@@ -140,7 +140,7 @@ def test_3_2_command_length_must_be_the_length() -> None:
     frame = encode(Pdu(EnquireLink(), 3))
     assert refusal(frame + b"\0").status == CommandStatus.ESME_RINVCMDLEN
     assert refusal(frame[:12]).status == CommandStatus.ESME_RINVCMDLEN
-    assert refusal(frame_of(0x15, b"\0\0")).status == CommandStatus.ESME_RINVCMDLEN
+    assert refusal(frame_of(0x15, b"\0\0")).status == CommandStatus.ESME_RINVTLVSTREAM
 
 
 def test_4_4_2_an_error_response_has_no_body() -> None:

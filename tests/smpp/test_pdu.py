@@ -41,7 +41,7 @@ def test_4_4_1_the_fields_of_submit_sm_are_in_wire_order() -> None:
 
 def test_bodies_of_one_shape_are_still_different_pdus() -> None:
     assert SubmitSm() != DeliverSm()
-    assert field_table(Unbind) == []
+    assert [name for name, _ in field_table(Unbind)] == ["tlvs"]
 
 
 def test_tlv_is_the_first_of_its_tag() -> None:
