@@ -1,4 +1,4 @@
-"""Enterprise and carrier clients: what they sign, how they cut lists, what they make of answers."""
+"""The carrier's client: what it signs, how it cuts lists, what it makes of answers."""
 
 import hashlib
 
@@ -7,9 +7,8 @@ import pytest
 from gm.sm2 import PrivateKey
 from interparty import statements
 from interparty.client import PeerProblem, PeerUnavailable
-from interparty.messages import Cancellation, Confirmation, Consent, Deposit, Report, RestoreItem
+from interparty.messages import Cancellation, Confirmation, Consent, Report, RestoreItem
 from trust_client.carrier import CarrierClient
-from trust_client.enterprise import DEPOSITS_A_REQUEST, EnterpriseClient
 
 from .conftest import AID, EDI_ID, EDI_TEXT, item
 
@@ -33,56 +32,14 @@ CONSENT = Consent(
 
 
 @pytest.fixture
-def enterprise(peer):
-    return EnterpriseClient(peer, KEY)
-
-
-@pytest.fixture
 def carrier(peer):
     return CarrierClient(peer, KEY)
 
 
-async def test_deposits_are_signed_over_the_list_of_consents(peer, enterprise):
-    peer.answers["/v1/deposits"] = lambda message: {
-        "results": [{"aid": AID, "status": "PENDING", "evidence_id": "0"}] * len(message.deposits)
-    }
-    results = await enterprise.deposit([Deposit(consent=CONSENT, edis=[EDI_TEXT])] * 2)
-    assert [result.aid for result in results] == [AID, AID]
-    (request,) = [message for _, _, message in peer.requests]
-    consents = [CONSENT.fields(), CONSENT.fields()]
-    assert statements.verify(KEY.public_key, statements.CONSENT, consents, request.signature)
-
-
-async def test_long_lists_are_cut_each_with_its_signature(peer, enterprise):
-    peer.answers["/v1/deposits"] = lambda message: {"results": [{"error": "REFUSED"}] * len(message.deposits)}
-    count = DEPOSITS_A_REQUEST + 1
-    results = await enterprise.deposit([Deposit(consent=CONSENT, edis=[EDI_TEXT])] * count)
-    assert len(results) == count
-    assert [len(message.deposits) for _, _, message in peer.requests] == [DEPOSITS_A_REQUEST, 1]
-
-
-async def test_fewer_results_than_deposits_are_no_answer(peer, enterprise):
-    peer.answers["/v1/deposits"] = {"results": []}
-    with pytest.raises(PeerUnavailable):
-        await enterprise.deposit([Deposit(consent=CONSENT, edis=[EDI_TEXT])])
-
-
-async def test_status_of_one_and_of_many(peer, enterprise):
-    active = {"aid": AID, "status": "ACTIVE"}
-    peer.answers[f"/v1/aids/{AID}"] = active
-    peer.answers["/v1/aids/status"] = lambda message: {"statuses": [active] * len(message.aids)}
-    assert (await enterprise.status(AID)).status == "ACTIVE"
-    assert len(await enterprise.statuses([AID] * 501)) == 501
-    assert [method for method, _, _ in peer.requests] == ["GET", "POST", "POST"]
-
-
-@pytest.mark.parametrize("side", ["enterprise", "carrier"])
-async def test_each_cancellation_is_signed_on_its_own(peer, side, request):
-    client = request.getfixturevalue(side)
-    named = {"aid": AID} if side == "enterprise" else {"edi_id": EDI_ID}
+async def test_each_cancellation_is_signed_on_its_own(peer, carrier):
     peer.answers["/v1/cancellations"] = {"results": [{"status": "REVOKED"}, {"status": "UNKNOWN"}]}
-    asked = [Cancellation(enterprise="ent-a", cause="USER", at=at, **named) for at in (1, 2)]
-    results = await client.cancel(asked)
+    asked = [Cancellation(enterprise="ent-a", cause="OPT_OUT", at=at, edi_id=EDI_ID) for at in (1, 2)]
+    results = await carrier.cancel(asked)
     assert [result.status for result in results] == ["REVOKED", "UNKNOWN"]
     for sent, meant in zip(peer.requests[0][2].cancellations, asked, strict=True):
         assert sent.statement == meant
@@ -163,7 +120,6 @@ async def test_reports_of_any_number_are_counted(peer, carrier):
     assert [len(message.reports) for _, _, message in peer.requests] == [500, 500, 1]
 
 
-async def test_nothing_asked_asks_nobody(peer, carrier, enterprise):
+async def test_nothing_asked_asks_nobody(peer, carrier):
     assert await carrier.restore([]) == []
-    assert await enterprise.deposit([]) == []
     assert peer.requests == []
