@@ -37,11 +37,11 @@ class Liveness:
         self.enquiring = False
         """An enquire_link is out and nothing came since."""
         self._opened_at = now
-        self._config = config
+        self.config = config
 
     def next_due(self, stage: Stage) -> float | None:
         """When `due` is worth asking; None for never."""
-        config = self._config
+        config = self.config
         if stage is Stage.OPENING:
             return self._opened_at + config.session_init_s if config.session_init_s else None
         if stage is Stage.ENDING:
@@ -55,7 +55,7 @@ class Liveness:
 
     def due(self, stage: Stage, now: float) -> Due | None:
         """What is due now. An enquire_link is due once, until the peer is heard again."""
-        config = self._config
+        config = self.config
         if stage is Stage.OPENING:
             # 7.2, session_init_timer: an ESME that does not bind in time is disconnected.
             over = config.session_init_s and now >= self._opened_at + config.session_init_s

@@ -20,7 +20,8 @@ class Outgoing:
         self.pending: dict[int, PendingRequest] = {}
         self.own = 0
         """How many of them are the session's own."""
-        self._response_s = response_s
+        self.response_s = response_s
+        """From a request to its response; for those that wait too when it is set."""
         self._next = 1
 
     @property
@@ -52,14 +53,14 @@ class Outgoing:
     def next_due(self) -> float | None:
         """When the first request times out."""
         for request in self.pending.values():
-            return request.sent_at + self._response_s
+            return request.sent_at + self.response_s
         return None
 
     def take_expired(self, now: float) -> list[PendingRequest]:
         """The requests whose time is over, which wait no more."""
         expired: list[PendingRequest] = []
         for request in self.pending.values():
-            if now < request.sent_at + self._response_s:
+            if now < request.sent_at + self.response_s:
                 break
             expired.append(request)
         for request in expired:

@@ -89,7 +89,7 @@ class Session:
         self.version = VERSION_3_4
         """The interface version both ends speak, once bound; one below 0x34 is sent no TLVs (3.4, 3.4)."""
         self.peer_congestion: int | None = None
-        """congestion_state in the peer's last response that told it, 0 to 99 (5.0, 4.8.4.18)."""
+        """congestion_state in the peer's last response that told it, 0 to 100 (5.0, 4.8.4.18)."""
         self.unexpected_responses = 0
         """Responses that answered nothing of ours: late, doubled or never asked for."""
         self._peer_role: Role = "mc" if role == "esme" else "esme"
@@ -162,11 +162,18 @@ class Session:
         out.clear()
         return data
 
+    def configure(self, config: SessionConfig) -> None:
+        """Other timers and windows from now on, for what is open too: a message centre learns with the bind
+        whose session it is. Ask `next_timer` afterwards."""
+        self.config = config
+        self._outgoing.response_s = config.response_s
+        self._live.config = config
+
     # ---- what the application sends
 
     @property
     def congestion_state(self) -> int | None:
-        """How busy we are, 0 (idle) to 99 (congested): told in every response to a peer of version 5.0
+        """How busy we are, 0 (idle) to 100 (congested): told in every response to a peer of version 5.0
         (5.0, 4.8.4.18). None tells nothing."""
         return self._congestion
 
@@ -306,7 +313,8 @@ class Session:
                     incoming.count += 1
                     live.last_transaction = now
                     queued.append(RequestReceived(pdu, frame))
-                elif command_id & RESPONSE_BIT:
+                    continue
+                if command_id & RESPONSE_BIT:
                     self._receive_response(pdu, now)
                 else:
                     self._receive_request(pdu, frame, now)

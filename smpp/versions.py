@@ -14,8 +14,8 @@ from smpp.errors import EncodeError
 from smpp.pdu import Bind, BindResp, Body, tlv
 from smpp.splice import SPLICED, locate
 
-CONGESTION_MAX: Final = 99
-"""5.0, 4.8.4.18: 0 is idle, 99 congested; higher values are reserved."""
+CONGESTION_MAX: Final = 100
+"""5.0, 4.8.4.18: 0 is idle, 90 to 99 nearing congestion, 100 congested; higher values are reserved."""
 
 
 def negotiated(bind: Bind, answer: BindResp | None, ours: int, silent: int) -> int:

@@ -69,6 +69,8 @@ class Connection(asyncio.Protocol):
         self.peer: tuple[str, int] = ("", 0)
         self.certificate: bytes | None = None
         """The peer's certificate in DER; None without TLS or when it showed none."""
+        self.tls_version: str | None = None
+        """As "TLSv1.3"; None without TLS."""
         self._role: Role = role
         self._on_events = on_events
         self._config = config
@@ -142,10 +144,15 @@ class Connection(asyncio.Protocol):
 
     @property
     def peer_congestion(self) -> int | None:
-        """How busy the peer says it is, 0 to 99; None when it never said."""
+        """How busy the peer says it is, 0 to 100; None when it never said."""
         return self._session.peer_congestion
 
     # ---- what the application does
+
+    def configure(self, config: SessionConfig) -> None:
+        """See Session.configure: timers and windows from now on."""
+        self._session.configure(config)
+        self._wake()
 
     def request(self, body: Body, done: Done | None = None, *, context: Any = None) -> int:
         """Sends a request. With `done`, its outcome goes there; without, it comes as an event, in one list
@@ -258,6 +265,7 @@ class Connection(asyncio.Protocol):
         ssl_object = transport.get_extra_info("ssl_object")
         if ssl_object is not None:
             self.certificate = ssl_object.getpeercert(binary_form=True)
+            self.tls_version = ssl_object.version()
         self._arm()
 
     def data_received(self, data: bytes) -> None:

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 class LinkState(Enum):
     STOPPED = "stopped"
     CONNECTING = "connecting"
+    LISTENING = "listening"
+    """Waits for the message centre's outbind; see `smpp.aio.outbind`."""
     BOUND = "bound"
     BACKOFF = "backoff"
 
@@ -42,23 +44,18 @@ class LinkConfig:
     """The pause doubles from least to most while attempts fail, less up to a quarter at random."""
 
 
-class Link:
-    """Supervises one bound connection. Events of every connection it makes go to `on_events`."""
+class BoundLink:
+    """What owners of a link use, however its connection comes about: one bound connection or none."""
 
     def __init__(
         self,
-        config: LinkConfig,
+        name: str,
         on_events: OnEvents,
-        *,
-        name: str = "",
-        ssl: tls.SSLContext | None = None,
-        tap: Tap | None = None,
-        on_state: Callable[[Link, LinkState], None] | None = None,
+        ssl: tls.SSLContext | None,
+        tap: Tap | None,
+        on_state: Callable[[Any, LinkState], None] | None,
     ) -> None:
-        self.config = config
-        self.name = name or f"{config.host}:{config.port}"
-        self.failures = 0
-        """Attempts that failed since the link was last bound."""
+        self.name = name
         self.last_error = ""
         """Why the last attempt failed or the last connection ended."""
         self._on_events = on_events
@@ -67,7 +64,6 @@ class Link:
         self._on_state = on_state
         self._state = LinkState.STOPPED
         self._connection: Connection | None = None
-        self._task: asyncio.Task[None] | None = None
         self._bound = asyncio.Event()
 
     @property
@@ -90,24 +86,6 @@ class Link:
         connection = self.connection
         return connection.window_free if connection is not None else 0
 
-    def start(self) -> None:
-        """Begins to keep the link up. Needs a running loop."""
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(
-                self._supervise(), name=f"smpp link {self.name}"
-            )
-
-    async def stop(self, drain_s: float = 5.0) -> None:
-        """Ends the connection in order within `drain_s` seconds and makes no other."""
-        connection = self.connection
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        if connection is not None:
-            await connection.close(drain_s)
-        self._set_state(LinkState.STOPPED)
-
     async def wait_bound(self, timeout: float) -> None:
         """Returns once the link is bound. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
@@ -126,6 +104,56 @@ class Link:
         if connection is None or not connection.is_bound:
             raise NotBound(f"link {self.name} is not bound")
         return connection
+
+    def _set_state(self, state: LinkState) -> None:
+        if state is self._state:
+            return
+        log.info("link %s: %s -> %s", self.name, self._state.value, state.value)
+        self._state = state
+        if state is LinkState.BOUND:
+            self._bound.set()
+        else:
+            self._bound.clear()
+        if self._on_state is not None:
+            self._on_state(self, state)
+
+
+class Link(BoundLink):
+    """Supervises one bound connection. Events of every connection it makes go to `on_events`."""
+
+    def __init__(
+        self,
+        config: LinkConfig,
+        on_events: OnEvents,
+        *,
+        name: str = "",
+        ssl: tls.SSLContext | None = None,
+        tap: Tap | None = None,
+        on_state: Callable[[Link, LinkState], None] | None = None,
+    ) -> None:
+        super().__init__(name or f"{config.host}:{config.port}", on_events, ssl, tap, on_state)
+        self.config = config
+        self.failures = 0
+        """Attempts that failed since the link was last bound."""
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins to keep the link up. Needs a running loop."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(
+                self._supervise(), name=f"smpp link {self.name}"
+            )
+
+    async def stop(self, drain_s: float = 5.0) -> None:
+        """Ends the connection in order within `drain_s` seconds and makes no other."""
+        connection = self.connection
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        if connection is not None:
+            await connection.close(drain_s)
+        self._set_state(LinkState.STOPPED)
 
     def _receive(self, connection: Connection, events: list[Event]) -> None:
         if any(isinstance(event, Bound) for event in events):
@@ -167,15 +195,3 @@ class Link:
         """Seconds to the next attempt; drawn a little apart so that many links do not return as one."""
         doubled = self.config.backoff_min_s * 2.0 ** min(self.failures, 30)
         return min(doubled, self.config.backoff_max_s) * random.uniform(0.75, 1.0)
-
-    def _set_state(self, state: LinkState) -> None:
-        if state is self._state:
-            return
-        log.info("link %s: %s -> %s", self.name, self._state.value, state.value)
-        self._state = state
-        if state is LinkState.BOUND:
-            self._bound.set()
-        else:
-            self._bound.clear()
-        if self._on_state is not None:
-            self._on_state(self, state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import struct
 
 import pytest
@@ -426,6 +428,26 @@ class TestLink:
             pair.advance(25)
         assert only(pair.mc_events, Unbound)
         assert (pair.esme.state, pair.mc.state) == (SessionState.CLOSED, SessionState.CLOSED)
+
+    def test_other_timers_and_windows_hold_from_the_bind_on(self) -> None:
+        pair = Pair()
+        pair.mc.configure(replace(pair.mc.config, inbound_window=1, outbound_window=1, inactivity_s=7))
+        pair.bind()
+        for _ in range(2):
+            pair.esme.send_request(MESSAGE, pair.now)
+        pair.settle()
+        assert [pdu.command_status for pdu in pdus(pair.to_esme)] == [CommandStatus.ESME_RTHROTTLED]
+        assert pair.mc.window_free == 1
+        assert pair.mc.next_timer() == pair.now + 7
+
+    def test_other_timers_hold_for_what_is_open_too(self) -> None:
+        pair = bound(response_s=10, enquire_link_s=30)
+        pair.mc.send_request(DeliverSm(), pair.now)
+        assert pair.mc.next_timer() == pair.now + 10
+        pair.mc.configure(replace(pair.mc.config, response_s=4, enquire_link_s=3))
+        assert pair.mc.next_timer() == pair.now + 3
+        pair.advance(4, cut=True)
+        assert only(pair.mc_events, RequestTimedOut)
 
 
 class TestEnd:

@@ -193,3 +193,12 @@ async def test_the_taps_see_every_octet_received() -> None:
         await client.close()
     assert b"888112345678901234" in seen_by_centre
     assert b"id-2" in seen_by_client
+
+
+async def test_a_shorter_timer_holds_at_once() -> None:
+    async with Centre(SessionConfig(enquire_link_s=60, inactivity_s=60)) as centre:
+        client = Client(BIND)
+        await client.connect("127.0.0.1", centre.port)
+        centre.bound[0].configure(SessionConfig(inactivity_s=0.05))
+        async with asyncio.timeout(5):
+            await client.connection.wait_closed()
