@@ -14,17 +14,12 @@ import pytest
 from ascs.demo.layout import HOST, DemoEnterprise
 from tests.conftest import find_program
 from tests.e2e.house import ENT_A, ENT_B, House
+from tests.e2e.peer_process import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.peer("sipp"), pytest.mark.asyncio(loop_scope="session")]
 
 SCENARIOS = Path(__file__).with_name("scenarios")
 SIPP_S = 20
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.asynccontextmanager
@@ -72,7 +67,8 @@ def authenticated(house: House, enterprise: DemoEnterprise, user: str) -> list[s
 
 
 def call(house: House, enterprise: DemoEnterprise, aid: str, scenario: str = "call.xml") -> list[str]:
-    return ["-sf", str(SCENARIOS / scenario), *authenticated(house, enterprise, aid), "-p", str(free_port())]
+    port = str(free_port(socket.SOCK_DGRAM))
+    return ["-sf", str(SCENARIOS / scenario), *authenticated(house, enterprise, aid), "-p", port]
 
 
 async def test_a_call_to_an_aid_reaches_the_handset(house: House, tmp_path: Path) -> None:
@@ -106,7 +102,7 @@ async def test_a_callback_reaches_the_registered_phone_under_the_aid(house: Hous
     async with sipp(tmp_path / "call", *call(house, ENT_A, aid)) as process:
         await passed(tmp_path / "call", process)
 
-    port = str(free_port())
+    port = str(free_port(socket.SOCK_DGRAM))
     (tmp_path / "register").mkdir()
     register = ["-sf", str(SCENARIOS / "register.xml"), *authenticated(house, ENT_A, ""), "-p", port]
     async with sipp(tmp_path / "register", *register) as process:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import struct
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from ascs.demo import description
 from smpp.constants import CommandId, CommandStatus
+from tests.e2e import page
 from tests.e2e.esme import Esme, is_receipt, status_of_bind
 from tests.e2e.house import ENT_A, ENT_B, House
+from tests.e2e.peer_process import running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -100,3 +106,22 @@ async def test_a_malformed_pdu_gets_its_error_and_the_session_goes_on(esme: Esme
     assert answer.status != CommandStatus.ESME_ROK
     status, _ = await in_thread(esme.submit, aid, "还在")
     assert status == CommandStatus.ESME_ROK
+
+
+async def test_the_example_of_the_page_runs_as_it_stands(house: House, aid: str, tmp_path: Path) -> None:
+    [example] = page.blocks("### smpplib")
+    (tmp_path / "example.py").write_text(example)
+    demo = description.describe(
+        house.layout, ready=True, aids_ready=True, script=description.Script.NONE, smsc=None, core=None
+    )
+    demo["enterprises"][0]["aids_file"] = str(tmp_path / "aids.csv")
+    (tmp_path / "aids.csv").write_text(f"aid\n{aid}\n")
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "demo.json").write_text(json.dumps(demo))
+    inbox = await house.handsets.inbox(house.people[0].msisdn)
+    async with running(tmp_path, sys.executable, "example.py") as program:
+        accepted = await program.until_said(r"accepted as b'([0-9a-f]+)'", "the message is accepted")
+        receipt = rf"b'{aid}' b'id:{accepted[1]} .* stat:DELIVRD"
+        await program.until_said(receipt, "the receipt")
+    after = inbox[-1]["index"] if inbox else 0
+    await house.message(house.people[0], lambda each: each["text"] == "您好", "the text", after)

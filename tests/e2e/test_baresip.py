@@ -1,0 +1,89 @@
+"""baresip, a phone that nobody here wrote, configured as docs/connect.md says: a call and a callback."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ascs.demo.layout import AID_DOMAIN, HOST, Person
+from tests.e2e import page
+from tests.e2e.house import ENT_B, House
+from tests.e2e.peer_process import Peer, free_port, running
+
+pytestmark = [pytest.mark.e2e, pytest.mark.peer("baresip"), pytest.mark.asyncio(loop_scope="session")]
+
+PACKETS = 10
+"""A fifth of a second of audio each way: the keys alone take longer."""
+
+
+@contextlib.asynccontextmanager
+async def phone(house: House, folder: Path) -> AsyncIterator[Peer]:
+    """baresip with the page's two files, registered."""
+    config, accounts = page.blocks("### baresip")
+    port = free_port(socket.SOCK_DGRAM)
+    (folder / "config").write_text(page.filled(config, {f"{HOST}:5062": f"{HOST}:{port}"}))
+    (folder / "accounts").write_text(page.filled(accounts, page.of_sip(house, ENT_B)))
+    async with running(folder, "baresip", "-f", str(folder)) as baresip:
+        await baresip.until_said(r"200 OK .*\[1 binding", "it is registered")
+        yield baresip
+
+
+async def talk(house: House, baresip: Peer, person: Person, direction: str) -> None:
+    """Both sides press keys, and hear each other for a while."""
+    await baresip.until_said("Call established", "the call is established")
+    baresip.type("15#")
+    await house.call(
+        person, lambda each: each["direction"] == direction and each["digits"] == "15#", "the keys"
+    )
+    await house.handsets.digits(person.msisdn, "7")
+    await baresip.until_said(r"received event: '7' \(end=1\)", "it shows the key")
+
+
+async def hang_up(house: House, baresip: Peer, person: Person, direction: str) -> dict[str, Any]:
+    """End the call there; how the handset saw it, with audio both ways."""
+    baresip.type("/hangup\n")
+    shown = await house.call(
+        person, lambda each: each["direction"] == direction and each["state"] == "ended", "the call's end"
+    )
+    received = await baresip.until_said(r"packets: +\d+ +(\d+)", "its statistics")
+    assert shown["tone_heard"]
+    assert min(shown["rtp_received"], shown["rtp_sent"], int(received[1])) >= PACKETS
+    return shown
+
+
+async def test_a_call_to_an_aid_has_audio_and_keys_both_ways(house: House, tmp_path: Path) -> None:
+    person = house.people[4]
+    aid = await house.active_aid(ENT_B, person)
+    async with phone(house, tmp_path) as baresip:
+        baresip.type(f"/dial sip:{aid}@{AID_DOMAIN}\n")
+        await talk(house, baresip, person, "in")
+        shown = await hang_up(house, baresip, person, "in")
+    assert ENT_B.access_number in shown["peer"]
+    assert person.msisdn[2:] not in baresip.said
+
+
+async def test_a_callback_rings_under_the_aid_and_is_taken(house: House, tmp_path: Path) -> None:
+    person = house.people[6]
+    aid = await house.active_aid(ENT_B, person)
+    async with phone(house, tmp_path) as baresip:
+        # Only whom the enterprise has called before may call back.
+        baresip.type(f"/dial sip:{aid}@{AID_DOMAIN}\n")
+        await baresip.until_said("Call established", "the call is established")
+        baresip.type("/hangup\n")
+        await house.call(person, lambda each: each["state"] == "ended", "the first call's end")
+
+    again = tmp_path / "again"
+    again.mkdir()
+    async with phone(house, again) as baresip:
+        await house.handsets.call(person.msisdn, ENT_B.access_number)
+        caller = await baresip.until_said(r"Incoming call from: .*?sip:([^@]*)@", "it rings")
+        assert caller[1] == aid
+        baresip.type("a")
+        await talk(house, baresip, person, "out")
+        await hang_up(house, baresip, person, "out")
+    assert person.msisdn[2:] not in baresip.said
