@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from gateway.store.vault import Vault
-from masking.resolve import Holding
+from masking.resolve import End, Holding
 
 IMSI = 2
 """id_type of the subscription's own identifier (formats: EDI)."""
@@ -15,13 +16,17 @@ IMSI = 2
 
 @dataclass(frozen=True, slots=True)
 class HoldingLine:
-    """One line of an import: a number and an identifier belonged together in [valid_from, valid_to) ms."""
+    """One line of an import: a number and an identifier belonged together in [valid_from, valid_to) ms.
+
+    `end` says how it ended, as far as the operator said so.
+    """
 
     msisdn: str
     id_type: int
     identifier: str
     valid_from: int
     valid_to: int | None
+    end: End = End.OPEN
 
 
 def import_lines(conn: sqlite3.Connection, vault: Vault, lines: Iterable[HoldingLine], now_ms: int) -> int:
@@ -33,24 +38,25 @@ def import_lines(conn: sqlite3.Connection, vault: Vault, lines: Iterable[Holding
     shows that it is the same person. Several IMSI lines of one import come before the others.
     """
     changed = 0
+    new_ids = _new_ids(conn)
     for line in sorted(lines, key=lambda line: line.id_type != IMSI):
         msisdn_index = vault.msisdn_index(line.msisdn)
         identifier_index = vault.identifier_index(line.id_type, line.identifier)
         known = conn.execute(
-            "SELECT id, subscriber_id, valid_to FROM holding WHERE id_type = ? AND identifier_index = ?"
+            "SELECT id, subscriber_id, valid_to, ended FROM holding WHERE id_type = ? AND identifier_index = ?"
             " AND msisdn_index = ? AND valid_from = ? AND recorded_to IS NULL",
             (line.id_type, identifier_index, msisdn_index, line.valid_from),
         ).fetchone()
         if known is not None:
-            if known[2] == line.valid_to:
+            if (known[2], known[3]) == (line.valid_to, line.end):
                 continue
             conn.execute("UPDATE holding SET recorded_to = ? WHERE id = ?", (now_ms, known[0]))
             subscriber_id = int(known[1])
         else:
-            subscriber_id = _subscriber_of(conn, line, msisdn_index, identifier_index)
+            subscriber_id = _subscriber_of(conn, line, msisdn_index, identifier_index, new_ids)
         conn.execute(
             "INSERT INTO holding (subscriber_id, msisdn_index, msisdn_sealed, id_type, identifier_index,"
-            " valid_from, valid_to, recorded_from, recorded_to) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+            " valid_from, valid_to, ended, recorded_from, recorded_to) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
             (
                 subscriber_id,
                 msisdn_index,
@@ -59,6 +65,7 @@ def import_lines(conn: sqlite3.Connection, vault: Vault, lines: Iterable[Holding
                 identifier_index,
                 line.valid_from,
                 line.valid_to,
+                line.end,
                 now_ms,
             ),
         )
@@ -67,7 +74,11 @@ def import_lines(conn: sqlite3.Connection, vault: Vault, lines: Iterable[Holding
 
 
 def _subscriber_of(
-    conn: sqlite3.Connection, line: HoldingLine, msisdn_index: bytes, identifier_index: bytes
+    conn: sqlite3.Connection,
+    line: HoldingLine,
+    msisdn_index: bytes,
+    identifier_index: bytes,
+    new_ids: Iterator[int],
 ) -> int:
     if line.id_type == IMSI:
         row = conn.execute(
@@ -83,18 +94,26 @@ def _subscriber_of(
         ).fetchone()
     if row is not None:
         return int(row[0])
-    return int(conn.execute("SELECT COALESCE(MAX(subscriber_id), 0) + 1 FROM holding").fetchone()[0])
+    return next(new_ids)
+
+
+def _new_ids(conn: sqlite3.Connection) -> Iterator[int]:
+    """Ids that no subscriber has. The whole table is looked through, once, when the first is needed."""
+    yield from itertools.count(
+        conn.execute("SELECT COALESCE(MAX(subscriber_id), 0) + 1 FROM holding").fetchone()[0]
+    )
 
 
 def holdings(conn: sqlite3.Connection, id_type: int, identifier_index: bytes) -> list[Holding]:
     """Every line of an identifier and every line of the numbers in them: what a decision needs.
 
     Number and identifier are given as hex of their blind indexes: a decision only compares them. A device
-    holds a number no longer than the subscription (IMSI) it belongs to, whatever its own line says.
+    holds a number no longer than the subscription (IMSI) it belongs to, whatever its own line says, and ends as
+    that did.
     """
     rows = conn.execute(
         "SELECT subscriber_id, msisdn_index, id_type, identifier_index, valid_from, valid_to, recorded_from,"
-        " recorded_to FROM holding WHERE msisdn_index IN"
+        " recorded_to, ended FROM holding WHERE msisdn_index IN"
         " (SELECT msisdn_index FROM holding WHERE id_type = ? AND identifier_index = ?)",
         (id_type, identifier_index),
     )
@@ -108,25 +127,31 @@ def holdings(conn: sqlite3.Connection, id_type: int, identifier_index: bytes) ->
             valid_to=row[5],
             recorded_from=row[6],
             recorded_to=row[7],
+            end=End(row[8]),
         )
         for row in rows
     ]
-    ends: dict[tuple[int, str], list[int | None]] = {}
+    subscriptions: dict[tuple[int, str], list[Holding]] = {}
     for row in found:
         if row.id_type == IMSI and row.recorded_to is None:
-            ends.setdefault((row.subscriber_id, row.msisdn), []).append(row.valid_to)
+            subscriptions.setdefault((row.subscriber_id, row.msisdn), []).append(row)
     return [
-        row if row.id_type == IMSI else _within(row, ends.get((row.subscriber_id, row.msisdn), [None]))
+        row if row.id_type == IMSI else _within(row, subscriptions.get((row.subscriber_id, row.msisdn), []))
         for row in found
     ]
 
 
-def _within(row: Holding, subscription_ends: list[int | None]) -> Holding:
-    ends = [end for end in subscription_ends if end is not None]
-    if len(ends) < len(subscription_ends):  # one of them has no end
+def _within(row: Holding, subscriptions: list[Holding]) -> Holding:
+    last: Holding | None = None
+    end = 0
+    for each in subscriptions:
+        if each.valid_to is None:
+            return row
+        if last is None or each.valid_to > end:
+            last, end = each, each.valid_to
+    if last is None or (row.valid_to is not None and row.valid_to < end):
         return row
-    last = max(ends)
-    return row if row.valid_to is not None and row.valid_to <= last else replace(row, valid_to=last)
+    return replace(row, valid_to=end, end=last.end)
 
 
 def sealed_msisdn(conn: sqlite3.Connection, msisdn_index: bytes) -> bytes:
