@@ -6,30 +6,35 @@ owner's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 from smpp.constants import EsmClass, Tag
+from smpp.data_coding import GSM, UCS2, charset_of
 from smpp.pdu import DataSm, DeliverSm, Message, ReplaceSm, SubmitMulti, SubmitSm, tlv
-from smpp.text import charset_of, encode_text, encode_text_as
+from smpp.text import (
+    IEI_LOCKING_SHIFT,
+    IEI_SINGLE_SHIFT,
+    encode_gsm,
+    encode_text,
+    encode_text_as,
+)
+from smpp.udh import USER_DATA_OCTETS, Iei
+from smpp.udh import UdhError as UdhError
+from smpp.udh import build_udh as build_udh
+from smpp.udh import parse_udh as parse_udh
 
-IEI_CONCAT_8: Final = 0x00
-IEI_CONCAT_16: Final = 0x08
+IEI_CONCAT_8: Final = Iei.CONCATENATED_8.value
+IEI_CONCAT_16: Final = Iei.CONCATENATED_16.value
 
-USER_DATA_OCTETS: Final = 140
-"""What one short message holds (23.040, 9.2.3.16): 140 octets, or 160 septets."""
-USER_DATA_SEPTETS: Final = 160
-_CONCAT_8_OCTETS: Final = 6  # header length, IEI, element length, reference, total, sequence
-_CONCAT_8_SEPTETS: Final = 7  # the same, filled up to a septet
 PARTS_MAX: Final = 255
+MINIMUM_ROOM: Final = 4
+"""Room for the longest thing that is not cut: a surrogate pair."""
 
 Carrier = Message | DataSm | SubmitMulti | ReplaceSm
 """The bodies that carry user data."""
-
-
-class UdhError(ValueError):
-    """The user data header's lengths do not agree with the data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,32 +53,19 @@ class Part:
     esm_class: int
     data_coding: int
     short_message: bytes
+    tlvs: tuple[tuple[int, bytes], ...] = ()
+    """The SAR TLVs, where they were asked for."""
 
 
-def parse_udh(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
-    """(element identifier, value) pairs in order, and the octets that the header takes. Raises UdhError."""
-    if not data:
-        raise UdhError("no header")
-    end = 1 + data[0]
-    if end > len(data):
-        raise UdhError("the header is longer than the data")
-    elements: list[tuple[int, bytes]] = []
-    pos = 1
-    while pos < end:
-        if pos + 2 > end or pos + 2 + data[pos + 1] > end:
-            raise UdhError("an element is longer than the header")
-        following = pos + 2 + data[pos + 1]
-        elements.append((data[pos], data[pos + 2 : following]))
-        pos = following
-    return elements, end
+class Scheme(Enum):
+    """How parts of a long message are told to belong together."""
 
-
-def build_udh(elements: Iterable[tuple[int, bytes]]) -> bytes:
-    """The header with its length. Raises UdhError when it is longer than a short message."""
-    body = b"".join(bytes((iei, len(value))) + value for iei, value in elements)
-    if len(body) >= USER_DATA_OCTETS:
-        raise UdhError("the header is longer than a short message")
-    return bytes((len(body),)) + body
+    UDH_8 = "udh8"
+    """Concatenation element with a reference of 8 bits (23.040, 9.2.3.24.1): what every handset knows."""
+    UDH_16 = "udh16"
+    """The same with 16 bits (9.2.3.24.8): fewer mix-ups for a busy sender, an octet less text."""
+    SAR = "sar"
+    """sar_msg_ref_num, sar_total_segments, sar_segment_seqnum (3.4, 5.3.2.22 to 24): the centre's task."""
 
 
 def payload_of(body: Carrier) -> bytes:
@@ -116,50 +108,109 @@ def _checked(reference: int, total: int, sequence: int) -> PartInfo | None:
     return PartInfo(reference, total, sequence) if 1 <= sequence <= total else None
 
 
-def split(text: str, reference: int, *, data_coding: int | None = None) -> list[Part]:
-    """The parts of a text, with an 8-bit concatenation header each; one part without header where it fits.
+def split(
+    text: str,
+    reference: int,
+    *,
+    data_coding: int | None = None,
+    scheme: Scheme = Scheme.UDH_8,
+    locking: int = 0,
+    single: int = 0,
+) -> list[Part]:
+    """The parts of a text; one part without concatenation where it fits.
 
-    `reference` is taken modulo 256. `data_coding` None chooses as `encode_text` does. Neither an escaped GSM
-    character nor a surrogate pair is cut in two. Raises UnicodeEncodeError, ValueError above 255 parts.
+    `reference` is taken modulo the scheme's width. `data_coding` None chooses as `encode_text` does. `locking`
+    and `single` are national language identifiers for the default alphabet, told in each part's header.
+    Neither an escaped GSM character nor a surrogate pair is cut in two. Raises UnicodeEncodeError, ValueError
+    above 255 parts.
     """
-    if data_coding is None:
+    shifts = [(iei, bytes((language,))) for iei, language in _shifts(locking, single) if language]
+    if shifts:
+        data_coding, data = 0, encode_gsm(text, locking=locking, single=single)
+    elif data_coding is None:
         data_coding, data = encode_text(text)
     else:
         data = encode_text_as(text, data_coding)
-    return split_octets(data, reference, data_coding)
+    return split_octets(data, reference, data_coding, scheme=scheme, elements=shifts)
 
 
-def split_octets(data: bytes, reference: int, data_coding: int) -> list[Part]:
-    """As `split`, for octets that are already in that data_coding; binary is cut anywhere."""
+def _shifts(locking: int, single: int) -> tuple[tuple[int, int], ...]:
+    return (IEI_SINGLE_SHIFT, single), (IEI_LOCKING_SHIFT, locking)
+
+
+def split_octets(
+    data: bytes,
+    reference: int,
+    data_coding: int,
+    *,
+    scheme: Scheme = Scheme.UDH_8,
+    elements: Sequence[tuple[int, bytes]] = (),
+) -> list[Part]:
+    """As `split`, for octets that are already in that data_coding; binary is cut anywhere. `elements` are put
+    into each part's header. Raises UdhError when no room for text is left."""
     charset = charset_of(data_coding)
-    gsm = charset == "gsm"
-    whole = USER_DATA_SEPTETS if gsm else USER_DATA_OCTETS
-    if len(data) <= whole:
-        return [Part(EsmClass.DEFAULT.value, data_coding, data)]
-    room = USER_DATA_SEPTETS - _CONCAT_8_SEPTETS if gsm else USER_DATA_OCTETS - _CONCAT_8_OCTETS
+    if len(data) <= _room(charset, elements):
+        return [_part(data_coding, elements, data)]
+    room = _room(charset, [*elements, *_concatenation(scheme, reference, 0, 0)])
     pieces: list[bytes] = []
     pos = 0
     while pos < len(data):
         end = min(pos + room, len(data))
         if end < len(data):
-            if gsm and _escape_is_last(data, pos, end):
+            if charset == GSM and _escape_is_last(data, pos, end):
                 end -= 1
-            elif charset == "utf-16-be":
+            elif charset == UCS2:
                 end -= (end - pos) % 2
                 if 0xD8 <= data[end - 2] <= 0xDB:
                     end -= 2
         pieces.append(data[pos:end])
         pos = end
-    if len(pieces) > PARTS_MAX:
+    total = len(pieces)
+    if total > PARTS_MAX:
         raise ValueError(f"more than {PARTS_MAX} parts")
-    return [
-        Part(
-            EsmClass.UDHI.value,
-            data_coding,
-            build_udh([(IEI_CONCAT_8, bytes((reference & 0xFF, len(pieces), number)))]) + piece,
-        )
-        for number, piece in enumerate(pieces, start=1)
-    ]
+    parts: list[Part] = []
+    for number, piece in enumerate(pieces, start=1):
+        header = [*_concatenation(scheme, reference, total, number), *elements]
+        tlvs = _sar_tlvs(reference, total, number) if scheme is Scheme.SAR else ()
+        parts.append(_part(data_coding, header, piece, tlvs))
+    return parts
+
+
+def _part(
+    data_coding: int,
+    elements: Sequence[tuple[int, bytes]],
+    piece: bytes,
+    tlvs: tuple[tuple[int, bytes], ...] = (),
+) -> Part:
+    if not elements:
+        return Part(EsmClass.DEFAULT.value, data_coding, piece, tlvs)
+    return Part(EsmClass.UDHI.value, data_coding, build_udh(elements) + piece, tlvs)
+
+
+def _concatenation(scheme: Scheme, reference: int, total: int, number: int) -> list[tuple[int, bytes]]:
+    if scheme is Scheme.UDH_8:
+        return [(IEI_CONCAT_8, bytes((reference & 0xFF, total, number)))]
+    if scheme is Scheme.UDH_16:
+        return [(IEI_CONCAT_16, (reference & 0xFFFF).to_bytes(2, "big") + bytes((total, number)))]
+    return []
+
+
+def _sar_tlvs(reference: int, total: int, number: int) -> tuple[tuple[int, bytes], ...]:
+    return (
+        (int(Tag.SAR_MSG_REF_NUM), (reference & 0xFFFF).to_bytes(2, "big")),
+        (int(Tag.SAR_TOTAL_SEGMENTS), bytes((total,))),
+        (int(Tag.SAR_SEGMENT_SEQNUM), bytes((number,))),
+    )
+
+
+def _room(charset: str, elements: Sequence[tuple[int, bytes]]) -> int:
+    """What a part holds beside its header: septets of the GSM alphabet, else octets. A header before septets
+    is filled up to a septet (23.040, 9.2.3.24)."""
+    header = len(build_udh(elements)) if elements else 0
+    room = (USER_DATA_OCTETS - header) * 8 // 7 if charset == GSM else USER_DATA_OCTETS - header
+    if room < MINIMUM_ROOM:
+        raise UdhError("no room for text is left")
+    return room
 
 
 def _escape_is_last(data: bytes, start: int, end: int) -> bool:
