@@ -82,6 +82,11 @@ class Resolution:
     msisdn: str | None = None
     candidates: tuple[int, ...] = ()
 
+    @property
+    def reach(self) -> tuple[int, ...]:
+        """Every subscriber whom this may mean."""
+        return self.candidates if self.subscriber_id is None else (self.subscriber_id,)
+
 
 def day_window(as_of: int) -> tuple[int, int]:
     """Day YYYYMMDD in Asia/Shanghai as [start, end) in ms. Raises ValueError when it is no date."""
@@ -137,8 +142,8 @@ def decide(
     if subscriber in holders:
         return Resolution(Outcome.AMBIGUOUS, candidates=tuple(sorted(holders)))
     ended = [row for row in of_number if row.subscriber_id == subscriber and row.valid_from <= now]
-    last = max(ended, key=lambda row: row.valid_to or 0, default=None)
-    if not holders and last is not None and last.end is End.PORTED_OUT:
+    last = max((row.valid_to or 0 for row in ended), default=0)
+    if not holders and any(row.valid_to == last and row.end is End.PORTED_OUT for row in ended):
         return Resolution(Outcome.PORTED_OUT)
     return Resolution(Outcome.SUBSCRIBER_CHANGED)
 
@@ -146,15 +151,19 @@ def decide(
 def decide_deposit(resolutions: Sequence[Resolution]) -> Resolution:
     """All EDIs of one deposit must come to one subscriber and one number; else AMBIGUOUS.
 
-    A single EDI keeps its own outcome. Several that agree on the same candidates keep them, so that the
-    network's authentication can settle which one a dual-SIM device means.
+    A single EDI keeps its own outcome. Where each of several means somebody, all of them are candidates, so that
+    the network's authentication can settle which one a dual-SIM device means; where one means nobody, there is
+    no candidate.
     """
     distinct = set(resolutions)
     if len(distinct) == 1:
         return next(iter(distinct))
     if not distinct:
         return Resolution(Outcome.UNKNOWN)
-    return Resolution(Outcome.AMBIGUOUS)
+    if not all(each.reach for each in distinct):
+        return Resolution(Outcome.AMBIGUOUS)
+    candidates = {subscriber for each in distinct for subscriber in each.reach}
+    return Resolution(Outcome.AMBIGUOUS, candidates=tuple(sorted(candidates)))
 
 
 def _date(as_of: int) -> date:

@@ -14,9 +14,14 @@ from gateway.store import accounts
 from gateway.store.domain import Domain
 from gateway.store.subscribers import HoldingLine, import_lines
 from interparty.edi import IdType
+from masking.resolve import End
 from sip.digest import ha1
 
 SUBSCRIBER_COLUMNS = ("msisdn", "id_type", "id", "valid_from", "valid_to")
+ENDED_COLUMN = "ended"
+"""A sixth column that a subscriber file may have."""
+ENDS = {"": End.OPEN, "changed": End.CHANGED, "ported_out": End.PORTED_OUT}
+"""What it says to how a holding ended; nothing: not told."""
 
 _SHANGHAI = timedelta(hours=8)
 
@@ -85,19 +90,21 @@ def add_access_number(
 
 
 def read_subscribers(file: TextIO) -> Iterator[HoldingLine]:
-    """Lines of a CSV with the header msisdn,id_type,id,valid_from,valid_to.
+    """Lines of a CSV with the header msisdn,id_type,id,valid_from,valid_to or the same and ended.
 
     msisdn: E.164 digits, + allowed. id_type: IMEI, IMSI, OAID, IDFA, ZHUOXIN, CARRIER_NETWORK or its
     number. Dates: YYYY-MM-DD (midnight in Asia/Shanghai) or ISO 8601 with an offset; valid_to is not
-    included and may be empty. Raises SubscriberLineError.
+    included and may be empty. ended, only with valid_to: changed, ported_out or empty. Raises
+    SubscriberLineError.
     """
     reader = csv.DictReader(file)
-    if tuple(reader.fieldnames or ()) != SUBSCRIBER_COLUMNS:
-        raise SubscriberLineError(1, f"the header must be {','.join(SUBSCRIBER_COLUMNS)}")
+    columns = tuple(reader.fieldnames or ())
+    if columns not in (SUBSCRIBER_COLUMNS, (*SUBSCRIBER_COLUMNS, ENDED_COLUMN)):
+        raise SubscriberLineError(1, f"the header must be {','.join(SUBSCRIBER_COLUMNS)} (,{ENDED_COLUMN})")
     for row in reader:
         line = reader.line_num
         if None in row or None in row.values():
-            raise SubscriberLineError(line, f"does not have {len(SUBSCRIBER_COLUMNS)} columns")
+            raise SubscriberLineError(line, f"does not have {len(columns)} columns")
         msisdn = (row["msisdn"] or "").removeprefix("+")
         if not (msisdn.isascii() and msisdn.isdigit() and 5 <= len(msisdn) <= 15):
             raise SubscriberLineError(line, "msisdn is not E.164 digits")
@@ -107,7 +114,14 @@ def read_subscribers(file: TextIO) -> Iterator[HoldingLine]:
         valid_to = _when(row["valid_to"], line, "valid_to") if row["valid_to"] else None
         if valid_to is not None and valid_to <= valid_from:
             raise SubscriberLineError(line, "valid_to is not after valid_from")
-        yield HoldingLine(msisdn, _id_type(row["id_type"], line), row["id"], valid_from, valid_to)
+        ended = row.get(ENDED_COLUMN, "")
+        if ended not in ENDS:
+            raise SubscriberLineError(line, f"{ENDED_COLUMN} is not one of changed, ported_out")
+        if ended and valid_to is None:
+            raise SubscriberLineError(line, f"{ENDED_COLUMN} without valid_to")
+        yield HoldingLine(
+            msisdn, _id_type(row["id_type"], line), row["id"], valid_from, valid_to, ENDS[ended]
+        )
 
 
 def _id_type(text: str, line: int) -> int:

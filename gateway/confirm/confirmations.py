@@ -150,14 +150,15 @@ class Confirmations:
         ]
         resolution = decide_deposit(resolutions)
         since = now - self._settings.assertion_valid_s * 1000
-        asserted = next(
-            (
-                found
-                for each in opened
-                if (found := confirmations.assertion(conn, each.edi_id, since)) is not None
-            ),
-            None,
+        words = [confirmations.assertion(conn, each.edi_id, since) for each in opened]
+        asserted = next((word for word in words if word is not None), None)
+        if any(word not in (None, asserted) for word in words):
+            return self._dead(conn, row, "ASSERTED_ANOTHER")
+        # The trust party gives the one EDI that was confirmed with every grant: where the network spoke, its own.
+        edi_id = next(
+            (each.edi_id for each, word in zip(opened, words, strict=True) if word), opened[0].edi_id
         )
+        confirmations.name_edis(conn, row.id, (each.edi_id for each in opened))
         if resolution.outcome is Outcome.RESOLVED and resolution.msisdn is not None:
             msisdn_index = bytes.fromhex(resolution.msisdn)
             if asserted is not None and asserted != msisdn_index:
@@ -165,9 +166,10 @@ class Confirmations:
         elif resolution.outcome is Outcome.AMBIGUOUS and len(resolution.candidates) == 2:
             # A dual-SIM device: only the network's authentication may confirm, and settles which.
             if asserted is None:
-                confirmations.settle(conn, row.id, State.WAITING, edi_id=opened[0].edi_id)
+                confirmations.settle(conn, row.id, State.WAITING, edi_id=edi_id)
                 return []
-            if edis.current_subscriber(conn, asserted) not in resolution.candidates:
+            holder = edis.current_subscriber(conn, asserted)
+            if any(word and holder not in each.reach for each, word in zip(resolutions, words, strict=True)):
                 return self._dead(conn, row, "ASSERTED_ANOTHER")
             msisdn_index = asserted
         else:
@@ -189,9 +191,9 @@ class Confirmations:
                 ),
             )
         if asserted is not None:
-            self._confirm(conn, row.id, request, opened[0].edi_id, "network")
+            self._confirm(conn, row.id, request, edi_id, "network")
             return []
-        return self._send_code(conn, row, request, opened[0].edi_id, msisdn_index, msisdn_sealed)
+        return self._send_code(conn, row, request, edi_id, msisdn_index, msisdn_sealed)
 
     def _send_code(
         self,
@@ -306,6 +308,8 @@ class Confirmations:
                     request = ConfirmationRequest.model_validate(held["request"])
                     self._confirm(conn, row.id, request, edi_id, "network")
                     confirmed = True
+                else:
+                    self._dead(conn, row, "ASSERTED_ANOTHER")
             return confirmed
 
         if await self._domain.store.write(op):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -78,10 +79,19 @@ def waiting_for(conn: sqlite3.Connection, msisdn_index: bytes, now_ms: int) -> l
     return [ConfirmationRow(*row) for row in rows]
 
 
+def name_edis(conn: sqlite3.Connection, row_id: int, edi_ids: Iterable[bytes]) -> None:
+    """The EDIs of a deposit, under each of which the network may speak of it."""
+    conn.executemany(
+        "INSERT INTO confirmation_edi (edi_id, confirmation_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        [(edi_id, row_id) for edi_id in edi_ids],
+    )
+
+
 def by_edi(conn: sqlite3.Connection, edi_id: bytes, now_ms: int) -> ConfirmationRow | None:
-    """The deposit that waits under an EDI."""
+    """The deposit that waits and has this EDI among its own."""
     row = conn.execute(
-        f"SELECT {_COLUMNS} FROM confirmation WHERE edi_id = ? AND state = ? AND expires_at > ? LIMIT 1",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM confirmation WHERE id IN"  # noqa: S608
+        " (SELECT confirmation_id FROM confirmation_edi WHERE edi_id = ?) AND state = ? AND expires_at > ? LIMIT 1",
         (edi_id, State.WAITING, now_ms),
     ).fetchone()
     return None if row is None else ConfirmationRow(*row)

@@ -122,8 +122,11 @@ PORTED = Resolution(Outcome.PORTED_OUT)
         ([ONE, ONE], ONE),
         ([PORTED], PORTED),
         ([EITHER, EITHER], EITHER),
-        ([ONE, TWO], Resolution(Outcome.AMBIGUOUS)),
+        ([ONE, TWO], EITHER),
+        ([TWO, EITHER], EITHER),
+        ([EITHER, Resolution(Outcome.RESOLVED, 3, "K")], Resolution(Outcome.AMBIGUOUS, candidates=(1, 2, 3))),
         ([ONE, Resolution(Outcome.UNKNOWN)], Resolution(Outcome.AMBIGUOUS)),
+        ([EITHER, PORTED], Resolution(Outcome.AMBIGUOUS)),
         ([], Resolution(Outcome.UNKNOWN)),
     ],
 )
@@ -131,6 +134,15 @@ def test_all_identifiers_of_a_deposit_come_to_one_person(
     resolutions: list[Resolution], outcome: Resolution
 ) -> None:
     assert decide_deposit(resolutions) == outcome
+
+
+def test_one_line_that_says_ported_out_is_enough_among_those_that_ended_last() -> None:
+    ended = replace(SIM, valid_to=END + 1, end=End.PORTED_OUT)
+    device = replace(DEVICE, valid_to=END + 1)
+    assert of_device(device, ended).outcome is Outcome.PORTED_OUT
+    assert of_device(ended, device).outcome is Outcome.PORTED_OUT
+    later = Holding(1, "N", IMSI, "sim9", END + 1, END + 2, 0, None, End.CHANGED)
+    assert of_device(ended, device, later).outcome is Outcome.SUBSCRIBER_CHANGED
 
 
 def test_a_day_is_a_day_in_shanghai() -> None:

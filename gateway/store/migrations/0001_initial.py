@@ -33,7 +33,7 @@ STATEMENTS = [
     """CREATE TABLE holding (
         id INTEGER PRIMARY KEY, subscriber_id INTEGER NOT NULL, msisdn_index BLOB NOT NULL,
         msisdn_sealed BLOB NOT NULL, id_type INTEGER NOT NULL, identifier_index BLOB NOT NULL,
-        valid_from INTEGER NOT NULL, valid_to INTEGER, recorded_from INTEGER NOT NULL,
+        valid_from INTEGER NOT NULL, valid_to INTEGER, ended TEXT NOT NULL, recorded_from INTEGER NOT NULL,
         recorded_to INTEGER)""",
     "CREATE INDEX holding_by_identifier ON holding (id_type, identifier_index)",
     "CREATE INDEX holding_by_msisdn ON holding (msisdn_index)",
@@ -84,7 +84,9 @@ STATEMENTS = [
         expires_at INTEGER NOT NULL, attempts INTEGER NOT NULL, cause TEXT, sealed BLOB NOT NULL)""",
     "CREATE INDEX confirmation_by_state ON confirmation (state, id)",
     "CREATE INDEX confirmation_by_subscriber ON confirmation (msisdn_index, state)",
-    "CREATE INDEX confirmation_by_edi ON confirmation (edi_id)",
+    """CREATE TABLE confirmation_edi (
+        edi_id BLOB NOT NULL, confirmation_id INTEGER NOT NULL, PRIMARY KEY (edi_id, confirmation_id))
+        WITHOUT ROWID""",
     """CREATE TABLE code_sent (
         msisdn_index BLOB NOT NULL, enterprise_id TEXT NOT NULL, day INTEGER NOT NULL,
         sent INTEGER NOT NULL, PRIMARY KEY (msisdn_index, enterprise_id, day))""",

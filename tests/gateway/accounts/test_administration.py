@@ -6,6 +6,7 @@ import pytest
 
 from gateway.accounts.administration import SubscriberLineError, read_subscribers
 from gateway.store.subscribers import HoldingLine
+from masking.resolve import End
 
 HEADER = "msisdn,id_type,id,valid_from,valid_to\n"
 GOOD = "+8613800000001,IMSI,460001234567890,2026-01-01,\n"
@@ -42,6 +43,24 @@ def test_a_line_with_too_few_or_too_many_columns_is_named_too(end: str) -> None:
     with pytest.raises(SubscriberLineError) as error:
         list(read_subscribers(io.StringIO(HEADER + GOOD + f"8613800000001,IMSI,460001234567890{end}\n")))
     assert error.value.line == 3
+
+
+def test_a_sixth_column_says_how_a_holding_ended() -> None:
+    header = HEADER.replace("\n", ",ended\n")
+    line = "8613800000001,IMSI,460001234567890,2026-01-01"
+    table = (
+        header + f"{line},,\n{line},2026-02-01,\n{line},2026-02-01,changed\n{line},2026-02-01,ported_out\n"
+    )
+    assert [each.end for each in read_subscribers(io.StringIO(table))] == [
+        End.OPEN,
+        End.OPEN,
+        End.CHANGED,
+        End.PORTED_OUT,
+    ]
+    for bad in (f"{line},2026-02-01,lost\n", f"{line},,ported_out\n", f"{line},2026-02-01\n"):
+        with pytest.raises(SubscriberLineError) as error:
+            list(read_subscribers(io.StringIO(header + bad)))
+        assert error.value.line == 2
 
 
 def test_another_header_is_refused() -> None:

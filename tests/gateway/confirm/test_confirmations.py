@@ -1,5 +1,6 @@
 """The subscriber's own confirmation: code sent, answered, counted; or the network's word instead."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -8,10 +9,13 @@ from typing import Any
 import pytest
 
 from gateway.confirm.confirmations import Confirmations
+from gateway.policy.decision import find_subscriber
+from gateway.policy.refusal import Refusal
 from gateway.settings import CarrierSettings, ConfirmSettings
 from gateway.sms.dispatch import Outgoing
 from gateway.store.confirmations import State
 from gateway.store.domain import Domain
+from gateway.store.subscribers import HoldingLine, import_lines
 from gm.sm2 import PrivateKey
 from interparty.edi import IdType, edi_id, to_text
 from interparty.messages import Assertion, ConfirmationRequest
@@ -23,10 +27,13 @@ from tests.gateway.carrier import (
     CODE_NUMBER,
     ENTERPRISE,
     IMSI_ID,
+    LONG_AGO,
     MSISDN,
     NOW_MS,
     NUMBER,
+    OTHER_IMSI_ID,
     OTHER_MSISDN,
+    PATIENCE_S,
     rows,
     until,
 )
@@ -34,19 +41,34 @@ from trust_client.app import seal_identifier
 
 KEY = PrivateKey.generate()
 NONCE = bytes(range(16))
+DEVICE = "352099001761481"
 
 
-def request(deposit: str = "dep-1", identifier: str = IMSI_ID, key_id: str = "K001") -> ConfirmationRequest:
-    edi = seal_identifier(
+async def learn_device(domain: Domain, *numbers: str) -> None:
+    """One device of whoever holds these numbers."""
+    lines = [HoldingLine(number, IdType.IMEI, DEVICE, LONG_AGO, None) for number in numbers]
+    await domain.store.write(lambda conn: import_lines(conn, domain.vault, lines, LONG_AGO))
+
+
+def sealed(identifier: str, id_type: IdType = IdType.IMSI, key_id: str = "K001") -> bytes:
+    return seal_identifier(
         KEY.public_key,
         carrier="CMCC",
         carrier_key_id=key_id,
-        id_type=IdType.IMSI,
+        id_type=id_type,
         identifier=identifier,
         enterprise=ENTERPRISE,
         consent_nonce=NONCE,
         now_ms=NOW_MS,
     )
+
+
+def request(deposit: str = "dep-1", identifier: str = IMSI_ID, key_id: str = "K001") -> ConfirmationRequest:
+    return request_of(sealed(identifier, key_id=key_id), deposit=deposit)
+
+
+def request_of(*edis: bytes, deposit: str = "dep-1") -> ConfirmationRequest:
+    """A deposit of sealed identifiers."""
     consent = {
         "enterprise": ENTERPRISE,
         "service": "parcels",
@@ -59,12 +81,17 @@ def request(deposit: str = "dep-1", identifier: str = IMSI_ID, key_id: str = "K0
         "agreement_version": "1",
         "agreement_sm3": "0" * 64,
         "page_version_sm3": "0" * 64,
-        "edi_ids": [edi_id(edi).hex()],
+        "edi_ids": [edi_id(edi).hex() for edi in edis],
         "nonce": NONCE.hex(),
         "collected_at": NOW_MS,
     }
     return ConfirmationRequest.model_validate(
-        {"deposit_id": deposit, "consent": consent, "enterprise_name": "A", "edis": [to_text(edi)]}
+        {
+            "deposit_id": deposit,
+            "consent": consent,
+            "enterprise_name": "A",
+            "edis": [to_text(edi) for edi in edis],
+        }
     )
 
 
@@ -107,7 +134,29 @@ class Desk:
 
     async def signed(self) -> list[str]:
         """How each confirmed consent was confirmed."""
-        return [json.loads(row["body"])["method"] for row in await rows(self.domain, "trust_outbox")]
+        return [each["method"] for each in await self.statements()]
+
+    async def statements(self) -> list[dict[str, Any]]:
+        return [json.loads(row["body"]) for row in await rows(self.domain, "trust_outbox")]
+
+    async def settled(self) -> dict[str, Any]:
+        """The one deposit's row, once nothing of it is to be opened."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                (row,) = await rows(self.domain, "confirmation")
+                if row["state"] != State.NEW:
+                    return row
+
+    async def word(self, edi: bytes, msisdn: str) -> None:
+        """The network says in whose session an EDI was made."""
+        assertion = Assertion(edi_id=edi_id(edi).hex(), msisdn=msisdn, at=NOW_MS)
+        await self.confirmations.assert_sessions([assertion])
+
+    async def reached(self, edi: bytes) -> Any:
+        """Whom a grant with this EDI reaches."""
+        return await self.domain.store.write(
+            lambda conn: find_subscriber(conn, self.domain.vault, edi_id(edi), ENTERPRISE, NOW_MS)
+        )
 
 
 @pytest.fixture
@@ -160,6 +209,83 @@ async def test_the_networks_word_confirms_before_or_after_the_deposit(desk: Desk
         await desk.confirmations.assert_sessions([word])
     assert await desk.signed() == ["network"]
     assert (desk.sent == []) is before
+
+
+async def test_the_networks_word_on_any_edi_of_a_deposit_confirms(desk: Desk) -> None:
+    await learn_device(desk.domain, MSISDN)
+    imsi, imei = sealed(IMSI_ID), sealed(DEVICE, IdType.IMEI)
+    (row,) = await desk.take(request_of(imsi, imei))
+    assert row["state"] == State.WAITING
+    await desk.word(imei, MSISDN)
+    [statement] = await desk.statements()
+    assert (statement["method"], statement["edi_id"]) == ("network", edi_id(imei).hex())
+
+
+@pytest.mark.parametrize("asserted", [0, 1])
+@pytest.mark.parametrize("before", [True, False])
+async def test_the_networks_word_on_any_edi_settles_which_number_of_a_device_with_two(
+    desk: Desk, asserted: int, before: bool
+) -> None:
+    """One device, two subscriptions, both identifiers sealed: no code is sent, the network's word decides."""
+    await learn_device(desk.domain, MSISDN, OTHER_MSISDN)
+    edis = [sealed(DEVICE, IdType.IMEI), sealed(OTHER_IMSI_ID)]
+    if before:
+        await desk.word(edis[asserted], OTHER_MSISDN)
+    (row,) = await desk.take(request_of(*edis))
+    if not before:
+        assert (row["state"], row["msisdn_index"]) == (State.WAITING, None)
+        await desk.word(edis[asserted], OTHER_MSISDN)
+    assert (await desk.settled())["state"] == State.DONE
+    assert desk.sent == []
+    [statement] = await desk.statements()
+    assert statement["edi_id"] == edi_id(edis[asserted]).hex()
+    assert (await desk.reached(edis[asserted])).msisdn == OTHER_MSISDN
+
+
+async def test_two_subscriptions_wait_for_the_network_and_the_one_that_it_names_is_reached(
+    desk: Desk,
+) -> None:
+    edis = [sealed(IMSI_ID), sealed(OTHER_IMSI_ID)]
+    await desk.take(request_of(*edis))
+    await desk.word(edis[1], OTHER_MSISDN)
+    assert (await desk.settled())["state"] == State.DONE
+    assert (await desk.reached(edis[1])).msisdn == OTHER_MSISDN
+    # The other subscription's EDI was not its own owner's word.
+    assert isinstance(await desk.reached(edis[0]), Refusal)
+    assert desk.sent == []
+
+
+async def test_an_edi_of_one_is_not_confirmed_by_a_session_of_the_other(desk: Desk) -> None:
+    edis = [sealed(IMSI_ID), sealed(OTHER_IMSI_ID)]
+    await desk.take(request_of(*edis))
+    await desk.word(edis[0], OTHER_MSISDN)
+    row = await desk.settled()
+    assert (row["state"], row["cause"]) == (State.DEAD, "ASSERTED_ANOTHER")
+    assert await desk.signed() == []
+
+
+async def test_words_that_contradict_each_other_confirm_nobody(desk: Desk) -> None:
+    edis = [sealed(IMSI_ID), sealed(OTHER_IMSI_ID)]
+    await desk.word(edis[0], MSISDN)
+    await desk.word(edis[1], OTHER_MSISDN)
+    (row,) = await desk.take(request_of(*edis))
+    assert (row["state"], row["cause"]) == (State.DEAD, "ASSERTED_ANOTHER")
+
+
+async def test_an_edi_of_nobody_beside_one_of_somebody_is_not_settled_by_the_network(desk: Desk) -> None:
+    edis = [sealed(IMSI_ID), sealed("460009999999999")]
+    (row,) = await desk.take(request_of(*edis))
+    assert (row["state"], row["cause"]) == (State.DEAD, "AMBIGUOUS")
+
+
+async def test_a_code_that_was_sent_is_worth_nothing_once_the_network_named_another(desk: Desk) -> None:
+    asked = request()
+    await desk.take(asked)
+    await until(lambda: bool(desk.sent))
+    word = Assertion(edi_id=asked.consent.edi_ids[0], msisdn=OTHER_MSISDN, at=NOW_MS)
+    await desk.confirmations.assert_sessions([word])
+    await desk.reply(desk.code())
+    assert await desk.signed() == []
 
 
 async def test_the_network_named_another(desk: Desk) -> None:

@@ -29,6 +29,7 @@ async def test_who_waits_is_found_by_subscriber_and_by_edi_until_it_expires(doma
     await put(domain, row(1), row(2, "dep-2"))
 
     def op(conn) -> None:
+        confirmations.name_edis(conn, 1, [b"first", EDI])
         confirmations.settle(conn, 1, State.WAITING, edi_id=EDI, msisdn_index=WHO, sealed=b"code")
         confirmations.settle(conn, 2, State.WAITING, msisdn_index=WHO)
 

@@ -82,6 +82,31 @@ async def test_a_devices_line_ends_with_its_subscription(domain: Domain) -> None
     assert {row.end for row in await held(domain, "dev", IMEI)} == {End.OPEN}
 
 
+async def test_how_a_holding_ended_is_kept_and_told_of_the_device_too(domain: Domain) -> None:
+    await learn(domain, 100, HoldingLine(N, IMSI, "sim1", 10, None), HoldingLine(N, IMEI, "dev", 10, None))
+    gone = HoldingLine(N, IMSI, "sim1", 10, 50, End.PORTED_OUT)
+    assert await learn(domain, 200, gone) == 1
+    assert await learn(domain, 300, gone) == 0
+    now = [row for row in await held(domain, "dev", IMEI) if row.recorded_to is None]
+    assert {(row.valid_to, row.end) for row in now} == {(50, End.PORTED_OUT)}
+
+
+async def test_how_a_holding_ended_can_be_told_later(domain: Domain) -> None:
+    await learn(domain, 100, HoldingLine(N, IMSI, "sim1", 10, 50))
+    assert await learn(domain, 200, HoldingLine(N, IMSI, "sim1", 10, 50, End.PORTED_OUT)) == 1
+    assert [row.end for row in await held(domain, "sim1")] == [End.OPEN, End.PORTED_OUT]
+
+
+async def test_a_device_that_was_given_up_before_keeps_its_own_end(domain: Domain) -> None:
+    await learn(
+        domain,
+        100,
+        HoldingLine(N, IMSI, "sim1", 10, 50, End.PORTED_OUT),
+        HoldingLine(N, IMEI, "dev", 10, 40, End.CHANGED),
+    )
+    assert {row.end for row in await held(domain, "dev", IMEI) if row.id_type == IMEI} == {End.CHANGED}
+
+
 async def test_a_device_whose_subscription_is_not_on_record_keeps_its_own_line(domain: Domain) -> None:
     await learn(domain, 100, HoldingLine(N, IMEI, "dev", 10, None))
     assert [row.valid_to for row in await held(domain, "dev", IMEI)] == [None]
