@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import signal
 from pathlib import Path
 
 from foundation.pki import client_context, server_context
 from foundation.seal import Sealer
-from foundation.store import Store, StoreBusy, StoreUnavailable
+from foundation.store import QUEUE_MAX, Store, StoreBusy, StoreUnavailable
 from gateway import keys as own_keys
 from gateway.accounts.directory import Directory, snapshot
+from gateway.accounts.rates import Rates
 from gateway.carrier_api.routes import carrier_api
 from gateway.confirm.confirmations import Confirmations
 from gateway.operations import Health, Operations
 from gateway.records import metrics
 from gateway.records.trust_rows import TrustRows
 from gateway.settings import GatewaySettings
+from gateway.sms.congestion import Congestion
 from gateway.sms.deliver import Deliveries
-from gateway.sms.dispatch import Dispatcher
+from gateway.sms.dispatch import HELD_MAX, Dispatcher
 from gateway.sms.front import SmppFront
 from gateway.sms.inbound import Inbound
 from gateway.sms.intake import Intake
@@ -112,7 +116,14 @@ class Gateway:
             on_trust_rows=self.trust_rows.wake,
         )
         intake = Intake(self.domain, self.directory, self.verifier, self.dispatcher, settings.sms)
-        self.front = SmppFront(settings.smpp, self.directory, intake, self.deliveries)
+        smpp = settings.smpp
+        self.rates = Rates(
+            account_rate=smpp.account_rate, access_number_rate=smpp.access_number_rate, burst_s=smpp.burst_s
+        )
+        congestion = Congestion(
+            lambda: self.domain.store.backlog / QUEUE_MAX, lambda: self.dispatcher.held / HELD_MAX
+        )
+        self.front = SmppFront(smpp, self.directory, intake, self.deliveries, self.rates, congestion)
         self.voice = VoiceService(
             self.domain,
             self.directory,
@@ -127,6 +138,7 @@ class Gateway:
         self.operations = Operations(settings.operations, self.health)
         self._api: Running | None = None
         self._poller: asyncio.Task[None] | None = None
+        self._poll_now = asyncio.Event()
 
     def health(self) -> Health:
         """What each part says of itself."""
@@ -188,6 +200,12 @@ class Gateway:
         await self.operations.stop()
         await self.domain.store.close()
 
+    def reload(self) -> None:
+        """Look for changed accounts now, and take the TLS certificate of SMPP anew. No session is dropped
+        but those that may no longer be bound."""
+        self.front.reload_certificate()
+        self._poll_now.set()
+
     def _from_smsc(self, link: str, connection: Connection, event: Event) -> None:
         if not isinstance(event, RequestReceived):
             return
@@ -205,10 +223,14 @@ class Gateway:
     async def _reload_directory(self) -> None:
         rows = await self.domain.store.write(accounts.load)
         self.directory.current = snapshot(rows, self.domain.vault)
+        self.front.accounts_changed()
 
     async def _poll_directory(self) -> None:
         while True:
-            await asyncio.sleep(DIRECTORY_POLL_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DIRECTORY_POLL_S):
+                    await self._poll_now.wait()
+            self._poll_now.clear()
             metrics.STORE_BACKLOG.set(self.domain.store.backlog)
             try:
                 rows = await self.domain.store.read("SELECT version FROM directory_version WHERE id = 1")
@@ -219,10 +241,11 @@ class Gateway:
 
 
 async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
-    """Run until `stop` is set. Raises SelfTestError, KeyStoreError, OSError when it cannot start."""
+    """Run until `stop` is set; SIGHUP reloads. Raises SelfTestError, KeyStoreError, OSError when it cannot start."""
     _log.info("crypto self-test passed: %s", selftest.run())
     gateway = Gateway(settings)
     try:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.reload)
         await gateway.start()
         await stop.wait()
     finally:

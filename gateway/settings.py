@@ -51,6 +51,25 @@ class TrustSettings(Config):
     timeout_s: float = Field(default=3.0, gt=0, le=30)
 
 
+class SmppTlsSettings(Config):
+    """SMPP over TLS 1.2 or higher, beside the listener without."""
+
+    host: str = "127.0.0.1"
+    port: Port = 3550
+    cert: ConfigPath
+    key: ConfigPath
+    client_ca: ConfigPath | None = Field(
+        default=None, description="of client certificates; without it none is asked"
+    )
+    client_required: bool = Field(default=False, description="no connection without a client certificate")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.client_required and self.client_ca is None:
+            raise ValueError("client_required needs client_ca")
+        return self
+
+
 class SmppSettings(Config):
     """The SMPP server that enterprises bind to."""
 
@@ -63,6 +82,23 @@ class SmppSettings(Config):
     session_init_s: float = Field(default=10.0, gt=0)
     inactivity_s: float = Field(default=0.0, ge=0, description="0: never")
     connections_max: int = Field(default=500, ge=1)
+    address_connections_max: int = Field(default=100, ge=1, description="from one address")
+    account_rate: float = Field(
+        default=0.0,
+        ge=0,
+        le=100_000,
+        description="messages a second of an account that has no rate of its own; 0: no limit",
+    )
+    access_number_rate: float = Field(
+        default=0.0, ge=0, le=100_000, description="the same of an access number"
+    )
+    burst_s: float = Field(
+        default=1.0, gt=0, le=3_600, description="after a silence, what comes in so long may come at once"
+    )
+    drain_s: float = Field(
+        default=5.0, gt=0, le=60, description="for the answers that are open when it stops"
+    )
+    tls: SmppTlsSettings | None = None
 
 
 class SmscTlsSettings(Config):

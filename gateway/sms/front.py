@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
+import time
+from collections.abc import Callable
 
 from foundation import passwords
+from foundation.pki import PkiError, public_context
+from gateway.accounts.bind_rules import exceeds_limit, origin_fault
 from gateway.accounts.directory import Directory
+from gateway.accounts.rates import Rates
 from gateway.policy.refusal import ANSWERS, Case
 from gateway.records import metrics
-from gateway.settings import SmppSettings
+from gateway.settings import SmppSettings, SmppTlsSettings
+from gateway.sms.congestion import Congestion
 from gateway.sms.deliver import Deliveries
 from gateway.sms.intake import Intake
 from gateway.store.accounts import AccountRow
 from smpp.aio.connection import Connection
 from smpp.aio.server import Server
-from smpp.constants import CommandStatus
+from smpp.constants import VERSION_5_0, CommandStatus
 from smpp.events import BindRequested, ConnectionMustClose, Event, RequestReceived
-from smpp.pdu import BindReceiver, BindTransceiver, BindTransmitter, Pdu, SubmitSm
+from smpp.pdu import Bind, Pdu, SubmitSm
 from smpp.session import SessionConfig
 
 _log = logging.getLogger(__name__)
@@ -27,38 +34,71 @@ class SmppFront:
     """The SMPP server that enterprises bind to."""
 
     def __init__(
-        self, settings: SmppSettings, directory: Directory, intake: Intake, deliveries: Deliveries
+        self,
+        settings: SmppSettings,
+        directory: Directory,
+        intake: Intake,
+        deliveries: Deliveries,
+        rates: Rates,
+        congestion: Congestion,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._directory = directory
         self._intake = intake
         self._deliveries = deliveries
-        self._binds: dict[str, set[Connection]] = {}
+        self._rates = rates
+        self._congestion = congestion
+        self._clock = clock
+        self._binds: dict[str, dict[Connection, type[Bind]]] = {}
         self._checks: set[asyncio.Task[None]] = set()
+        self._ends: dict[Connection, asyncio.Task[None]] = {}
+        self._tls: ssl.SSLContext | None = None
         self._server = Server(
             self._on_events,
-            SessionConfig(
-                session_init_s=settings.session_init_s,
-                enquire_link_s=settings.enquire_link_s,
-                inactivity_s=settings.inactivity_s,
-                response_s=settings.response_s,
-                outbound_window=settings.window,
-                inbound_window=settings.window,
-            ),
+            session_config(settings),
             connections_max=settings.connections_max,
+            address_connections_max=settings.address_connections_max,
         )
+        self.tls_port = 0
+        """Where TLS is listened for; 0 where it is not."""
 
     async def start(self) -> None:
+        """Raises OSError, and PkiError for certificates that cannot be used."""
+        tls = self._settings.tls
+        self._tls = None if tls is None else _context(tls)
         await self._server.start(self._settings.host, self._settings.port)
+        if tls is not None:
+            self.tls_port = await self._server.listen(tls.host, tls.port, ssl=self._tls)
 
     @property
     def port(self) -> int:
         return self._server.port
 
     async def stop(self) -> None:
-        await self._server.stop()
+        """No more connections and binds; what was taken is answered, then every session is unbound."""
+        for system_id, connections in self._binds.items():
+            for connection in connections:
+                self._deliveries.unbound(system_id, connection)  # what is not sent yet waits in the store
+        await self._server.stop(self._settings.drain_s)
+
+    def reload_certificate(self) -> None:
+        """Take the TLS certificate and key anew, for connections from now on; the old ones stay if they are bad."""
+        tls = self._settings.tls
+        if tls is None or self._tls is None:
+            return
+        try:
+            _context(tls)  # a pair that does not fit must not get half into the context in use
+            self._tls.load_cert_chain(tls.cert, tls.key)
+        except (PkiError, OSError) as error:
+            _log.error("TLS certificate not reloaded: %s", error)
+        else:
+            _log.info("TLS certificate reloaded")
 
     def _on_events(self, connection: Connection, events: list[Event]) -> None:
+        state = self._congestion.look()
+        if connection.version >= VERSION_5_0 and connection.congestion_state != state:
+            connection.congestion_state = state
         for event in events:
             if isinstance(event, RequestReceived):
                 self._request(connection, event.pdu, event.frame)
@@ -76,40 +116,89 @@ class SmppFront:
 
     async def _check(self, connection: Connection, pdu: Pdu) -> None:
         body = pdu.body
-        assert isinstance(body, BindTransmitter | BindReceiver | BindTransceiver)
+        assert isinstance(body, Bind)
         system_id = body.system_id.decode("latin-1")
         account = self._directory.account(system_id)
-        password = body.password.decode("latin-1")
+        # Whether the address or the password is wrong takes equally long and is answered alike.
+        fault = "no such account" if account is None else _origin_fault(account, connection)
+        stored = None if account is None or fault is not None else account.password_hash
         try:
-            right = await passwords.verify(None if account is None else account.password_hash, password)
+            right = await passwords.verify(stored, body.password.decode("latin-1"))
         except passwords.PasswordsBusy:
             connection.refuse_bind(_status(Case.NOT_AVAILABLE))
             return
         if account is None or not right:
-            _log.warning("bind refused: wrong system_id or password from %s", connection.peer)
+            _log.warning(
+                "bind as %r from %s refused: %s", system_id, connection.peer[0], fault or "wrong password"
+            )
             connection.refuse_bind(_status(Case.CREDENTIALS))
             return
-        binds = self._binds.setdefault(system_id, set())
-        if len(binds) >= account.max_binds:
+        if account != self._directory.account(system_id):  # changed meanwhile: let it ask anew
+            connection.refuse_bind(_status(Case.NOT_AVAILABLE))
+            return
+        binds = self._binds.setdefault(system_id, {})
+        if exceeds_limit(account, type(body), binds.values()):
             _log.warning("bind of %s refused: %d binds are open", system_id, len(binds))
             connection.refuse_bind(_status(Case.BINDS))
             return
+        connection.configure(session_config(self._settings, account))
         connection.accept_bind(self._settings.system_id.encode())
         if not connection.is_bound:  # it closed while its password was checked
             return
         connection.context = account
-        binds.add(connection)
+        binds[connection] = type(body)
         metrics.BINDS.labels(system_id).set(len(binds))
-        _log.info("account %s bound from %s", system_id, connection.peer)
+        _log.info(
+            "account %s bound from %s, version %#x, %s",
+            system_id, connection.peer[0], connection.version, connection.tls_version or "no TLS",
+        )  # fmt: skip
         if connection.can_send:
             self._deliveries.bound(system_id, connection)
 
     def _gone(self, connection: Connection) -> None:
         account = connection.context
         if isinstance(account, AccountRow):
-            self._binds.get(account.system_id, set()).discard(connection)
-            metrics.BINDS.labels(account.system_id).set(len(self._binds.get(account.system_id, ())))
+            binds = self._binds.get(account.system_id, {})
+            binds.pop(connection, None)
+            metrics.BINDS.labels(account.system_id).set(len(binds))
             self._deliveries.unbound(account.system_id, connection)
+
+    # --- a changed directory ------------------------------------------------------------------------
+
+    def accounts_changed(self) -> None:
+        """Hold every bound session against the directory as it is now: what may no longer be bound is
+        unbound, after its open answers; the others go on under the new limits."""
+        for system_id, binds in self._binds.items():
+            account = self._directory.account(system_id)
+            kept: list[type[Bind]] = []
+            for connection, kind in list(binds.items()):  # the oldest first: they are the ones that stay
+                reason = self._why_unbound(connection, kind, account, kept)
+                if account is None or reason is not None:
+                    _log.warning("account %s: a session is unbound: %s", system_id, reason)
+                    self._end(connection)
+                    continue
+                kept.append(kind)
+                if account != connection.context:
+                    connection.context = account
+                    connection.configure(session_config(self._settings, account))
+
+    def _why_unbound(
+        self, connection: Connection, kind: type[Bind], account: AccountRow | None, kept: list[type[Bind]]
+    ) -> str | None:
+        if account is None:
+            return "the account was removed"
+        before = connection.context
+        if isinstance(before, AccountRow) and before.password_hash != account.password_hash:
+            return "the password was changed"
+        if exceeds_limit(account, kind, kept):
+            return "more binds are open than the account has now"
+        return _origin_fault(account, connection)
+
+    def _end(self, connection: Connection) -> None:
+        if connection not in self._ends:
+            task = asyncio.create_task(connection.close(self._settings.drain_s))
+            self._ends[connection] = task
+            task.add_done_callback(lambda _: self._ends.pop(connection, None))
 
     # --- requests -----------------------------------------------------------------------------------
 
@@ -118,9 +207,46 @@ class SmppFront:
         if not isinstance(account, AccountRow):
             connection.reject(pdu, CommandStatus.ESME_RINVBNDSTS)
         elif isinstance(pdu.body, SubmitSm):
-            self._intake.submit(connection, account, pdu, frame)
+            if self._has_room(connection, account, pdu, 1):
+                self._intake.submit(connection, account, pdu, frame)
         else:
             connection.reject(pdu, CommandStatus.ESME_RINVCMDID)
+
+    def _has_room(self, connection: Connection, account: AccountRow, pdu: Pdu, messages: int) -> bool:
+        """Whether the account may send that many messages now; if not, the request is answered."""
+        if not self._congestion.congested and self._rates.take_account(account, self._clock(), messages):
+            return True
+        status = CommandStatus.ESME_RTHROTTLED
+        metrics.SUBMITS.labels(account.system_id, str(int(status))).inc()
+        connection.reject(pdu, status)
+        return False
+
+
+def session_config(settings: SmppSettings, account: AccountRow | None = None) -> SessionConfig:
+    """Timers and windows: the account's own where it has them, else the configuration's."""
+    own = account or AccountRow("", "", "", 0)
+    window = own.window_pdus or settings.window
+    return SessionConfig(
+        session_init_s=settings.session_init_s,
+        enquire_link_s=settings.enquire_link_s if own.enquire_link_s is None else own.enquire_link_s,
+        inactivity_s=settings.inactivity_s if own.inactivity_s is None else own.inactivity_s,
+        response_s=own.response_s or settings.response_s,
+        outbound_window=window,
+        inbound_window=window,
+    )
+
+
+def _origin_fault(account: AccountRow, connection: Connection) -> str | None:
+    return origin_fault(
+        account,
+        connection.peer[0],
+        tls=connection.tls_version is not None,
+        certificate=connection.certificate,
+    )
+
+
+def _context(tls: SmppTlsSettings) -> ssl.SSLContext:
+    return public_context(tls.cert, tls.key, tls.client_ca, required=tls.client_required)
 
 
 def _status(case: Case) -> int:

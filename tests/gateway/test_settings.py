@@ -86,14 +86,16 @@ def test_it_fits_the_other_files() -> None:
 
 
 def commented_tables(text: str) -> str:
-    """The example with its commented [smsc.…] tables in force."""
-    return re.sub(r"^# (?=\[smsc\.|\w+ = )", "", text, flags=re.MULTILINE)
+    """The example with its commented [smpp.…] and [smsc.…] tables in force."""
+    return re.sub(r"^# (?=\[sm(?:pp|sc)\.|\w+ = )", "", text, flags=re.MULTILINE)
 
 
 def test_the_tables_in_comments_are_right_too(tmp_path: Path) -> None:
     file = tmp_path / "gateway.toml"
     file.write_text(commented_tables(FILE.read_text()))
-    [smsc] = load(file, GatewaySettings).smsc
+    settings = load(file, GatewaySettings)
+    assert settings.smpp.tls is not None
+    [smsc] = settings.smsc
     assert smsc.tls is not None
     assert smsc.outbind is not None
 
@@ -103,6 +105,7 @@ def test_the_tables_in_comments_are_right_too(tmp_path: Path) -> None:
     [
         (("backoff_min_s = 0.5", "backoff_min_s = 31.0"), "smsc[0]"),
         (("# cert = ", "#cert = "), "smsc[0].tls"),
+        (("# cert = ", "#cert = "), "smpp.tls.cert"),
         (('bind = "transceiver"', 'bind = "receiver"'), "smsc[0].bind"),
         (('addresses = ["127.0.0.1"]', 'addresses = ["localhost"]'), "smsc[0].outbind.addresses[0]"),
         (("[sms]\n", '[[smsc]]\nname = "smsc"\nsystem_id = "g"\npassword = "g"\n[sms]\n'), "smsc"),

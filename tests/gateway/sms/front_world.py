@@ -1,0 +1,77 @@
+"""A front with what is around it in memory: a directory that tests change, an intake, a clock, a load."""
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+from foundation.passwords import hash_password
+from gateway.accounts.directory import Directory, Snapshot
+from gateway.accounts.rates import Rates
+from gateway.settings import SmppSettings
+from gateway.sms.congestion import Congestion
+from gateway.sms.front import SmppFront
+from gateway.store.accounts import AccountRow
+from smpp.aio.connection import Connection
+from smpp.pdu import Bind, BindTransceiver, Pdu, SubmitSmResp
+
+PASSWORD = b"secret"
+HASH = hash_password(PASSWORD.decode())
+ACCOUNT = AccountRow("sms-a", "ent-a", HASH, 3)
+
+
+@dataclass
+class World:
+    """Starts and stops the front as a context."""
+
+    settings: SmppSettings = field(default_factory=lambda: SmppSettings(port=0, drain_s=2.0))
+    account: AccountRow = ACCOUNT
+    load: float = 0.0
+    now: float = 0.0
+    answers: bool = True
+    """Whether the intake answers at once."""
+    submitted: list[tuple[Connection, AccountRow, Pdu]] = field(default_factory=list)
+    receivers: list[Connection] = field(default_factory=list)
+    """Sessions that deliveries may go to."""
+
+    def __post_init__(self) -> None:
+        self.directory = Directory()
+        self.become(self.account)
+        deliveries = SimpleNamespace(
+            bound=lambda _, connection: self.receivers.append(connection), unbound=self._unbound
+        )
+        self.front = SmppFront(
+            self.settings,
+            self.directory,
+            SimpleNamespace(submit=self._submit),  # type: ignore[arg-type]
+            deliveries,  # type: ignore[arg-type]
+            Rates(account_rate=self.settings.account_rate, burst_s=self.settings.burst_s),
+            Congestion(lambda: self.load),
+            lambda: self.now,
+        )
+
+    async def __aenter__(self) -> "World":
+        await self.front.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.front.stop()
+
+    def become(self, account: AccountRow | None) -> None:
+        """The directory after an operator's command; nobody has told the front yet."""
+        self.directory.current = Snapshot(accounts={} if account is None else {account.system_id: account})
+
+    def _submit(self, connection: Connection, account: AccountRow, pdu: Pdu, _frame: bytes) -> None:
+        self.submitted.append((connection, account, pdu))
+        if self.answers:
+            self.answer(len(self.submitted) - 1)
+
+    def answer(self, index: int) -> None:
+        connection, _, pdu = self.submitted[index]
+        connection.respond(pdu.sequence_number, SubmitSmResp(message_id=b"%d" % index))
+
+    def _unbound(self, _system_id: str, connection: Connection) -> None:
+        if connection in self.receivers:
+            self.receivers.remove(connection)
+
+
+def credentials(kind: type[Bind] = BindTransceiver, version: int = 0x34, password: bytes = PASSWORD) -> Bind:
+    return kind(system_id=b"sms-a", password=password, interface_version=version)
