@@ -1,47 +1,42 @@
 """The message center: what is submitted is stored, delivered, and its end reported.
 
-MT: an ESME's submit_sm is committed, acknowledged, delivered to the fleet of handsets, and its receipt
-kept until the ESME answers it. MO: a handset's submit_sm is committed, acknowledged, and kept until the
-ESME whose route matches has answered it. A restart goes on where the store says.
+MT: an ESME's message is committed, acknowledged, delivered (to the fleet of handsets that is bound, or to
+phones that this center plays itself), and its receipt kept until the ESME answers it. MO: a handset's message
+is committed, acknowledged, and kept until the ESME whose route matches has answered it. A restart goes on where
+the store says. Time is injected; nothing here does I/O but through the ledger and the connections.
 """
 
-import dataclasses
-import logging
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
 
-from foundation.store import Store, StoreBusy, StoreUnavailable
-from simulators.smsc import messages
-from simulators.smsc.dialect import read_id, write_id
-from simulators.smsc.messages import OPEN_MAX, RECEIPT_ANSWERED, RECEIPT_OWED, Message
-from simulators.smsc.outcomes import DELETED, EXPIRED, FINAL_OF_STATUS, Final, OutcomeDraw, final_of
-from simulators.smsc.queues import DueHeap, PeerQueue, is_ok
-from simulators.smsc.settings import Account, SmscSettings
+from foundation.store import Store
+from simulators.smsc.counters import Counters
+from simulators.smsc.dialect import write_id
+from simulators.smsc.ledger import DiskLedger, Ledger, MemoryLedger, Updated
+from simulators.smsc.lifetimes import BadTime, lifetime
+from simulators.smsc.messages import RECEIPT_ANSWERED, RECEIPT_OWED, Message, Reply, delivery
+from simulators.smsc.outcomes import DELIVERED, EXPIRED, FINAL_OF_STATUS, Final, OutcomeDraw
+from simulators.smsc.peers import Peer
+from simulators.smsc.phones import Phones
+from simulators.smsc.queues import PeerQueue, is_ok
+from simulators.smsc.receipts import owes_receipt
+from simulators.smsc.settings import Account, Behaviour, SmscSettings, behaviour_of
+from simulators.smsc.throttle import congestion
+from simulators.smsc.timers import Timers
 from smpp.aio.connection import Connection
+from smpp.codec import encode_body
 from smpp.constants import CommandStatus, MessageState, RegisteredDelivery
-from smpp.pdu import (
-    CancelSm,
-    CancelSmResp,
-    DeliverSm,
-    Pdu,
-    QuerySm,
-    QuerySmResp,
-    ReplaceSm,
-    ReplaceSmResp,
-    SubmitSm,
-    SubmitSmResp,
-)
-from smpp.times import TimeFormatError, format_absolute, parse_time
+from smpp.pdu import Pdu, SubmitMultiResp, SubmitSm, SubmitSmResp
 
-_log = logging.getLogger(__name__)
+ADMITTED_BACKLOG_MAX = 20_000
+"""Messages that wait for the disk, above which submit_sm is answered ESME_RTHROTTLED."""
+RECEIPT_FIRST_MS = 1_000
+"""How long a response is held back for the receipt that shall go before it."""
+SWEEP_SLICE = 4_000
+"""Open messages looked at in one tick for the end of their validity."""
+SWEEP_EVERY_MS = 1_000
 
-ADMITTED_BACKLOG_MAX = 10_000
-"""Operations that wait for the disk, above which submit_sm is answered ESME_RTHROTTLED; the rest of the
-store's queue is kept for the ends of messages that were accepted."""
-
-HANDSETS = "handsets"
-"""Name of the queue towards the radio side, whatever the fleet's system_id."""
+_STATES = {int(state): state for state in MessageState}
 
 
 def wall_ms() -> int:
@@ -49,303 +44,459 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class BadTime(ValueError):
-    """A time field that cannot be read; `status` is the field's own."""
-
-    def __init__(self, status: CommandStatus) -> None:
-        super().__init__(status.name)
-        self.status = status
-
-
-def _parsed(raw: bytes, now: datetime, status: CommandStatus) -> datetime | None:
-    try:
-        return parse_time(raw, now)
-    except TimeFormatError:
-        raise BadTime(status) from None
-
-
 class Center:
-    """All messages of one SMSC. Lives on the event loop; the server shell hands it PDUs and ticks."""
+    """All messages of one SMSC. Lives on the event loop; the server shell hands it PDUs and ticks.
 
-    def __init__(self, settings: SmscSettings, store: Store, clock: Callable[[], int] = wall_ms) -> None:
-        self._settings = settings
-        self._store = store
+    After a batch of calls the shell calls `settle`, which sends what has come of them.
+    """
+
+    def __init__(
+        self, settings: SmscSettings, store: Store | None, clock: Callable[[], int] = wall_ms
+    ) -> None:
+        self.settings = settings
         self._clock = clock
-        self._draw = OutcomeDraw(settings.outcomes, settings.seed)
+        self.now = clock()
+        """Milliseconds since the epoch, as of the last `refresh`: one look at the clock serves a batch."""
+        self.counters = Counters()
+        self.timers = Timers()
+        self.open: dict[int, Message] = {}
+        self.ledger: Ledger = (
+            DiskLedger(store, settings.history, self._stored_later)
+            if store is not None
+            else MemoryLedger(settings.history, self._stored)
+        )
+        self.validity_ms = int(settings.validity_hours * 3_600_000)
+        self._retry_ms = int(settings.retry_seconds * 1000)
+        self._fleet = settings.has_handsets
         self._last_id = 0
-        self._open: dict[int, Message] = {}
-        self._later = DueHeap()
-        self.queues: dict[str, PeerQueue] = {
-            account.system_id: PeerQueue(self._towards_esme, self._esme_answered)
-            for account in settings.accounts
-            if account.kind == "esme"
-        }
-        self.queues[HANDSETS] = PeerQueue(messages.delivery, self._handset_answered)
+        self._dirty: set[PeerQueue] = set()
+        self._sweep: list[Message] = []
+        self._swept_at = 0
+        self.handsets = PeerQueue(_delivery_frame, self._handset_answered)
+        self.peers = {account.system_id: self._peer(account) for account in settings.accounts}
         self._routes = sorted(
             ((prefix, account.system_id) for account in settings.accounts for prefix in account.routes),
             key=lambda route: -len(route[0]),
         )
+        self.behaviour: Behaviour
+        self.behave(behaviour_of(settings))
+
+    def behave(self, behaviour: Behaviour) -> None:
+        """From now on: what was decided for a message before stays decided."""
+        self.behaviour = behaviour
+        self._draw = OutcomeDraw(
+            behaviour.outcomes,
+            behaviour.seed,
+            by=behaviour.draw_by,
+            response_delay=behaviour.response_delay,
+            delivery_delay=behaviour.delivery_delay,
+        )
+        self.phones = Phones(behaviour.replies)
+        now = self.now
+        for peer in self.peers.values():
+            peer.set_rate(behaviour, now)
+
+    def _peer(self, account: Account) -> Peer:
+        dialect = self.settings.dialect_of(account)
+        peer = Peer(account, dialect)
+        if account.kind == "handsets":
+            peer.queue = self.handsets
+        else:
+            peer.queue = PeerQueue(
+                lambda message: (
+                    _delivery_frame(message) if message.mobile_originated else peer.writer.receipt(message)
+                ),
+                self._esme_answered,
+                copies=dialect.copies,
+                bind=dialect.bind,
+                sent=self._sent_to_esme,
+            )
+        return peer
+
+    def refresh(self) -> None:
+        """Look at the clock. The shell does before each batch of calls; the center by itself where it is
+        called from a timer or the store."""
+        self.now = self._clock()
 
     @property
     def open_messages(self) -> int:
         """Messages that are not final or owe a receipt."""
-        return len(self._open)
+        return len(self.open)
 
-    async def load(self) -> None:
-        """Take up what an earlier run left open."""
-        self._last_id = (await self._store.read(messages.LAST_ID_QUERY))[0][0]
-        for row in await self._store.read(messages.OPEN_QUERY):
-            message = messages.from_row(row)
-            if message.account not in self.queues:
-                _log.warning("message %d stays: its account is no longer configured", message.id)
+    async def load(self) -> int:
+        """Take up what an earlier run left open; returns how many messages' accounts are gone."""
+        self.refresh()
+        self._last_id, messages = await self.ledger.load()
+        orphans = 0
+        for message in messages:
+            if message.account not in self.peers:
+                orphans += 1
                 continue
-            self._open[message.id] = message
+            message.peer = self.peers[message.account]
+            self.open[message.id] = message
             self._offer(message)
+        self.settle()
+        return orphans
 
-    def queue_of(self, account: Account) -> PeerQueue:
-        """The queue that this account's binds drain."""
-        return self.queues[HANDSETS if account.kind == "handsets" else account.system_id]
+    # What peers submit.
 
-    # What peers ask.
-
-    def submit(self, connection: Connection, account: Account, pdu: Pdu, body: SubmitSm) -> None:
+    def submit(self, connection: Connection, account: Account, pdu: Pdu, frame: bytes = b"") -> None:
         """Answer a submit_sm: after the commit when it is taken, at once when it is not."""
-        now = self._clock()
-        from_handset = account.kind == "handsets"
-        owner = self._route(body.destination_addr) if from_handset else account.system_id
-        if owner is None or not body.destination_addr:
-            return connection.reject(pdu, CommandStatus.ESME_RINVDSTADR)
-        if len(self._open) >= OPEN_MAX:
-            return connection.reject(pdu, CommandStatus.ESME_RMSGQFUL)
-        if self._store.backlog >= ADMITTED_BACKLOG_MAX:
-            return connection.reject(pdu, CommandStatus.ESME_RTHROTTLED)
+        body = pdu.body
+        assert isinstance(body, SubmitSm)
+        self.take(connection, account, pdu, body, SubmitSmResp, frame)
+
+    def take(
+        self, connection: Connection, account: Account, pdu: Pdu, body: SubmitSm, response: type, frame: bytes
+    ) -> None:
+        """Take one message, whichever PDU brought it."""
+        now = self.now
+        if account.kind == "handsets":
+            owner = self.route(body.destination_addr)
+            if owner is None:
+                return self.refuse(connection, pdu, CommandStatus.ESME_RINVDSTADR)
+            if len(self.open) >= self.settings.open_max:
+                return self.refuse(connection, pdu, CommandStatus.ESME_RMSGQFUL)
+            message = self.new_message(owner, body, now, mobile_originated=True, frame=frame)
+            self.counters.mo_accepted += 1
+        else:
+            status = self.admit(account, now)
+            if status:
+                return self.refuse(connection, pdu, status)
+            drawn, wait_ms = self.message_of(account, body, now, frame)
+            if not isinstance(drawn, Message):
+                return self.refuse(connection, pdu, drawn, wait_ms)
+            message = drawn
+            message.connection = connection
+            message.respond_at = now + wait_ms if wait_ms else 0
+        message.reply = Reply(connection, pdu.sequence_number, response)
+        self.ledger.insert(message)
+
+    def admit(self, account: Account, now: int, count: int = 1) -> int:
+        """0, or the command_status that refuses `count` more messages of this account now."""
+        self.counters.submits += 1
+        bucket = self.peers[account.system_id].bucket
+        if bucket is not None and not bucket.take(now):
+            self.counters.throttled += 1
+            return self.behaviour.rate_status
+        if len(self.open) + count > self.settings.open_max:
+            return CommandStatus.ESME_RMSGQFUL
+        if self.ledger.waiting >= ADMITTED_BACKLOG_MAX:
+            self.counters.throttled += 1
+            return CommandStatus.ESME_RTHROTTLED
+        return 0
+
+    def message_of(
+        self, account: Account, body: SubmitSm, now: int, frame: bytes = b"", public_id: int = 0
+    ) -> tuple[Message | int, int]:
+        """An open message, or the command_status that refuses it; and how long its response takes in ms."""
+        if not body.destination_addr:
+            return CommandStatus.ESME_RINVDSTADR, 0
         try:
-            due_at, expires_at = self._times(body, now)
+            due_at, expires_at = lifetime(body, now, self.validity_ms)
         except BadTime as error:
-            return connection.reject(pdu, error.status)
-        final: Final | None = None
-        if not from_handset:
-            outcome, delay = self._draw.next()
-            if outcome.result == "refuse":
-                return connection.reject(pdu, outcome.status)
-            final = final_of(outcome)
-            due_at = max(due_at, now + int(delay * 1000))
+            return error.status, 0
+        # A refusal uses up a serial as well: the next message's draw is another one.
+        self._last_id = serial = self._last_id + 1
+        refused, plan, response_ms, delivery_ms = self._draw.draw(serial, body.destination_addr)
+        if refused:
+            return refused, response_ms
+        if delivery_ms:
+            due_at = max(due_at, now + delivery_ms)
+        message = Message(serial, account.system_id, False, body, now, due_at, expires_at)
+        message.public_id = public_id or serial
+        message.plan = plan
+        message.frame = frame
+        message.peer = self.peers[account.system_id]
+        self.open[serial] = message
+        self.counters.accepted += 1
+        return message, response_ms
+
+    def new_message(
+        self,
+        owner: str,
+        body: SubmitSm,
+        now: int,
+        *,
+        mobile_originated: bool,
+        after_ms: int = 0,
+        frame: bytes = b"",
+    ) -> Message:
+        """An open message without chance on it: an MO."""
         self._last_id += 1
-        message = Message(self._last_id, owner, from_handset, body, now, due_at, expires_at)
-        self._open[message.id] = message
-
-        def stored(_result: object, error: BaseException | None) -> None:
-            if error is not None:
-                del self._open[message.id]
-                return connection.reject(pdu, CommandStatus.ESME_RSYSERR)
-            message_id = write_id(message.id, self._settings.response_id)
-            connection.respond(pdu.sequence_number, SubmitSmResp(message_id=message_id))
-            if message.state != MessageState.ENROUTE:
-                return  # its validity ended before it was on the disk
-            message.decided = final
-            self._offer(message)
-
-        try:
-            self._store.submit(lambda database: messages.insert(database, message), stored)
-        except StoreBusy:
-            del self._open[message.id]
-            connection.reject(pdu, CommandStatus.ESME_RTHROTTLED)
-        except StoreUnavailable:
-            del self._open[message.id]
-            connection.reject(pdu, CommandStatus.ESME_RSYSERR)
-
-    async def query(self, connection: Connection, account: Account, pdu: Pdu, body: QuerySm) -> None:
-        """3.4 4.8: the state of a message that this account submitted."""
-        message = await self._find(account, body.message_id)
-        if message is None or message.body.source_addr != body.source_addr:
-            return connection.reject(pdu, CommandStatus.ESME_RQUERYFAIL)
-        final_date = b""
-        if message.final_at:
-            final_date = format_absolute(datetime.fromtimestamp(message.final_at / 1000, UTC))
-        answer = QuerySmResp(
-            message_id=body.message_id,
-            final_date=final_date,
-            message_state=message.state,
-            error_code=min(message.error, 255),
+        message = Message(
+            self._last_id, owner, mobile_originated, body, now, now + after_ms, now + self.validity_ms
         )
-        connection.respond(pdu.sequence_number, answer)
+        message.public_id = message.id
+        message.frame = frame
+        message.peer = self.peers[owner]
+        self.open[message.id] = message
+        return message
 
-    def cancel(self, connection: Connection, account: Account, pdu: Pdu, body: CancelSm) -> None:
-        """3.4 4.9: delete a message that is still waiting."""
-        message = self._waiting(account, body.message_id)
-        if message is None or message.body.source_addr != body.source_addr:
-            return connection.reject(pdu, CommandStatus.ESME_RCANCELFAIL)
-        PeerQueue.discard(message)
-        self._finish(
-            message,
-            DELETED,
-            lambda committed: (
-                connection.respond(pdu.sequence_number, CancelSmResp())
-                if committed
-                else connection.reject(pdu, CommandStatus.ESME_RSYSERR)
-            ),
-        )
+    def phone_sends(self, bodies: Iterable[SubmitSm], default: str | None, after_ms: int = 0) -> list[int]:
+        """MOs of phones, kept like any other; returns their serials. One that nobody owns is dropped."""
+        now, serials = self.now, []
+        for body in bodies:
+            owner = self.route(body.destination_addr) or default
+            if owner is None:
+                continue
+            message = self.new_message(owner, body, now, mobile_originated=True, after_ms=after_ms)
+            self.counters.mo_accepted += 1
+            serials.append(message.id)
+            self.ledger.insert(message)
+        return serials
 
-    def replace(self, connection: Connection, account: Account, pdu: Pdu, body: ReplaceSm) -> None:
-        """3.4 4.10: new text, schedule and validity for a message that is still waiting."""
-        message = self._waiting(account, body.message_id)
-        if message is None or message.body.source_addr != body.source_addr:
-            return connection.reject(pdu, CommandStatus.ESME_RREPLACEFAIL)
-        try:
-            due_at, expires_at = self._times(body, self._clock())
-        except BadTime as error:
-            return connection.reject(pdu, error.status)
-        # An empty time leaves the message's own as it is.
-        message.due_at = due_at if body.schedule_delivery_time else message.due_at
-        message.expires_at = expires_at if body.validity_period else message.expires_at
-        message.body = dataclasses.replace(
-            message.body,
-            short_message=body.short_message,
-            registered_delivery=body.registered_delivery,
-            sm_default_msg_id=body.sm_default_msg_id,
-        )
-        PeerQueue.discard(message)
-        self._offer(message)
-        self._write(
-            messages.replace(message), lambda: connection.respond(pdu.sequence_number, ReplaceSmResp())
+    def refuse(self, connection: Connection, pdu: Pdu, status: int, wait_ms: int = 0) -> None:
+        """Answer with an error, after `wait_ms`."""
+        self.counters.refused += 1
+        if wait_ms:
+            self.timers.push(self.now + wait_ms, lambda _: connection.reject(pdu, status), None)
+        else:
+            connection.reject(pdu, status)
+
+    def answer(self, message: Message) -> None:
+        """Answer whoever submitted it, once."""
+        reply = message.reply
+        if reply is None:
+            return
+        message.reply = None
+        if not message.plan.respond:
+            return
+        message_id = write_id(message.public_id, message.peer.dialect.response_id)
+        if reply.unsuccess is None:
+            reply.connection.respond_message(reply.sequence_number, message_id, reply.response.COMMAND_ID)
+        else:
+            reply.connection.respond(
+                reply.sequence_number, SubmitMultiResp(message_id, unsuccess=reply.unsuccess)
+            )
+
+    def congestion_of(self, account: Account) -> int | None:
+        """5.0 4.8.4.18: what responses tell this account; None: nothing."""
+        level = self.behaviour.congestion_state
+        if level == "off":
+            return None
+        if level != "auto":
+            return level
+        bucket = self.peers[account.system_id].bucket
+        return congestion(
+            len(self.open) / self.settings.open_max,
+            self.ledger.waiting / ADMITTED_BACKLOG_MAX,
+            bucket.used(self.now) if bucket is not None else 0,
         )
 
     # Time.
 
     def tick(self) -> None:
-        """Offer what is due and end what has outlived its validity. Call about every 50 ms."""
-        now = self._clock()
-        for message in self._later.pop_due(now):
-            if message.is_open and not message.in_flight:
-                self._offer(message)
+        """Do what is due."""
+        self.refresh()
+        self.timers.run(self.now)
+        self.settle()
 
-    def expire(self) -> None:
-        """End every waiting message whose validity is over. Call about every second."""
-        now = self._clock()
-        for message in [one for one in self._open.values() if one.expires_at <= now and not one.in_flight]:
-            if message.state == MessageState.ENROUTE:
-                PeerQueue.discard(message)
-                self._finish(message, EXPIRED)
-            elif message.final_at + int(self._settings.validity_hours * 3_600_000) <= now:
-                # A receipt is kept as long as a message would be; its ESME never came back for it.
-                PeerQueue.discard(message)
-                self._receipt_done(message)
+    def settle(self) -> None:
+        """Send what has come of the calls before."""
+        while self._dirty:
+            self._dirty.pop().pump()
+
+    def sweep(self) -> None:
+        """End what has outlived its validity, a slice at a time. Call several times a second."""
+        self.refresh()
+        now = self.now
+        if not self._sweep:
+            if now - self._swept_at < SWEEP_EVERY_MS:
+                return
+            self._swept_at = now
+            self._sweep = list(self.open.values())
+        batch, self._sweep = self._sweep[:SWEEP_SLICE], self._sweep[SWEEP_SLICE:]
+        for message in batch:
+            if message.expires_at <= now and not message.in_flight and message.id in self.open:
+                self._outlived(message, now)
+        self.settle()
+
+    def _outlived(self, message: Message, now: int) -> None:
+        if message.state == MessageState.ENROUTE:
+            PeerQueue.discard(message)
+            self.finish(message, EXPIRED)
+        elif message.final_at + self.validity_ms <= now:
+            # A receipt is kept as long as a message would be; its ESME never came back for it.
+            PeerQueue.discard(message)
+            self.counters.receipts_given_up += 1
+            self._receipt_done(message)
 
     # Inside.
 
-    def _times(self, body: SubmitSm | ReplaceSm, now: int) -> tuple[int, int]:
-        """(due, expires) in milliseconds since the epoch. Raises BadTime."""
-        moment = datetime.fromtimestamp(now / 1000, UTC)
-        due = _parsed(body.schedule_delivery_time, moment, CommandStatus.ESME_RINVSCHED)
-        expires = _parsed(body.validity_period, moment, CommandStatus.ESME_RINVEXPIRY)
-        due_at = int(due.timestamp() * 1000) if due else now
-        if expires is not None:
-            return due_at, int(expires.timestamp() * 1000)
-        return due_at, max(now, due_at) + int(self._settings.validity_hours * 3_600_000)
-
-    def _route(self, destination_addr: bytes) -> str | None:
+    def route(self, destination_addr: bytes) -> str | None:
         """The ESME with the longest route that the MO's destination begins with."""
-        digits = destination_addr.decode("ascii", "replace")
+        digits = destination_addr.decode("latin-1")
         return next((owner for prefix, owner in self._routes if digits.startswith(prefix)), None)
 
-    async def _find(self, account: Account, message_id: bytes) -> Message | None:
-        serial = read_id(message_id, self._settings.response_id)
-        if serial is None:
-            return None
-        known = self._open.get(serial)
-        if known is not None:
-            return known if known.account == account.system_id and not known.mobile_originated else None
-        rows = await self._store.read(messages.ONE_QUERY, (serial, account.system_id))
-        return messages.from_row(rows[0]) if rows else None
+    def _stored_later(self, messages: list[Message], safe: bool) -> None:
+        self.refresh()
+        self._stored(messages, safe)
+        self.settle()
 
-    def _waiting(self, account: Account, message_id: bytes) -> Message | None:
-        message = self._open.get(read_id(message_id, self._settings.response_id) or 0)
-        if message is None or message.account != account.system_id or message.mobile_originated:
-            return None
-        return message if message.state == MessageState.ENROUTE and not message.in_flight else None
+    def _stored(self, messages: list[Message], safe: bool) -> None:
+        """New messages are safe, or cannot be kept."""
+        for message in messages:
+            if not safe:
+                self.open.pop(message.id, None)
+                reply = message.reply
+                if reply is not None:
+                    reply.connection.respond(
+                        reply.sequence_number, reply.response(), CommandStatus.ESME_RSYSERR
+                    )
+                continue
+            if message.reply is not None:
+                self._answer_in_time(message)
+            if message.state == MessageState.ENROUTE:  # its validity may have ended before
+                self._offer(message)
 
-    def _queue(self, message: Message) -> PeerQueue:
-        """Where an open message's next step waits: with the handsets, or with its ESME."""
-        towards_handset = message.state == MessageState.ENROUTE and not message.mobile_originated
-        return self.queues[HANDSETS if towards_handset else message.account]
+    def _answer_in_time(self, message: Message) -> None:
+        if message.respond_at:
+            self.timers.push(message.respond_at, self.answer, message)
+        elif self._receipt_goes_first(message):
+            self.timers.push(self.now + RECEIPT_FIRST_MS, self.answer, message)
+        else:
+            self.answer(message)
+
+    def _receipt_goes_first(self, message: Message) -> bool:
+        return (
+            message.peer.is_receipt_first
+            and not message.mobile_originated
+            and message.plan.receipt
+            and bool(message.body.registered_delivery & RegisteredDelivery.RECEIPT_MASK)
+        )
 
     def _offer(self, message: Message) -> None:
         """Put an open message where its next step is: a peer's queue, or the heap until it is due."""
-        if message.due_at > self._clock():
-            return self._later.push(message)
-        if message.decided is not None and message.state == MessageState.ENROUTE:
-            return self._finish(message, message.decided)
-        queue = self._queue(message)
-        queue.push(message)
-        queue.pump()
+        if message.due_at > self.now:
+            self.timers.push(message.due_at, self._due, (message, message.due_at))
+        elif message.state == MessageState.ENROUTE and not message.mobile_originated:
+            self._attempt(message)
+        else:
+            self._push(message.peer.queue, message)
 
-    def _towards_esme(self, message: Message) -> DeliverSm:
-        if message.mobile_originated:
-            return messages.delivery(message)
-        return messages.receipt(message, write_id(message.id, self._settings.receipt_id))
+    def _due(self, entry: tuple[Message, int]) -> None:
+        message, due_at = entry
+        # One whose due_at was changed meanwhile has another place in the heap, or none.
+        if message.due_at == due_at and message.is_open and not message.in_flight:
+            self._offer(message)
+
+    def requeue(self, message: Message) -> None:
+        """Offer it anew after its times have changed."""
+        PeerQueue.discard(message)
+        self._offer(message)
+
+    def _push(self, queue: PeerQueue, message: Message) -> None:
+        queue.push(message)
+        self._dirty.add(queue)
+
+    def _attempt(self, message: Message) -> None:
+        """Deliver an MT whose time has come."""
+        plan = message.plan
+        if message.expires_at <= self.now:
+            self.finish(message, EXPIRED)
+        elif message.attempts < plan.failures:
+            self._failed_for_now(message)
+        elif plan.state:
+            self.finish(message, Final(_STATES[plan.state], plan.error), seeded=True)
+        elif self._fleet:
+            self._push(self.handsets, message)
+        else:
+            self.finish(message, DELIVERED, seeded=True)
+
+    def _failed_for_now(self, message: Message) -> None:
+        message.attempts += 1
+        wanted = message.body.registered_delivery & RegisteredDelivery.INTERMEDIATE_NOTIFICATION
+        if message.attempts == 1 and wanted and not message.mobile_originated:
+            # 3.4 5.2.17, bit 4: the ESME asked to hear of what is not final.
+            peer = message.peer
+            peer.queue.push_extra(peer.writer.notice(message, self.now))
+            self.counters.notices += 1
+            self._dirty.add(peer.queue)
+        self._later_again(message)
 
     def _handset_answered(self, message: Message, status: int | None) -> None:
         final = FINAL_OF_STATUS.get(status) if status is not None else None
         if final is not None:
-            self._finish(message, final)
+            self.finish(message, final)
         else:
-            self._later_again(message)
+            self._failed_for_now(message)
+
+    def _sent_to_esme(self, message: Message) -> None:
+        if not message.mobile_originated:
+            self.counters.receipts_sent += 1
+            if message.reply is not None and not message.respond_at:
+                self.answer(message)
 
     def _esme_answered(self, message: Message, status: int | None) -> None:
-        if not is_ok(status):
+        final = FINAL_OF_STATUS.get(status) if status is not None else None
+        if final is None:
             return self._later_again(message)
         if message.mobile_originated:
-            return self._finish(message, Final(MessageState.DELIVERED, 0))
+            self.counters.mo_answered += 1
+            return self.finish(message, final)
+        if is_ok(status):
+            self.counters.receipts_answered += 1
+        else:
+            self.counters.receipts_refused += 1
         self._receipt_done(message)
 
     def _receipt_done(self, message: Message) -> None:
         message.receipt = RECEIPT_ANSWERED
-        self._open.pop(message.id, None)
-        self._write(messages.update(message))
+        self._close(message)
+        self.ledger.update(message)
 
     def _later_again(self, message: Message) -> None:
-        message.due_at = self._clock() + int(self._settings.retry_seconds * 1000)
-        self._later.push(message)
+        self.counters.retries += 1
+        message.due_at = self.now + self._retry_ms
+        self.timers.push(message.due_at, self._due, (message, message.due_at))
 
-    def _finish(
-        self, message: Message, final: Final, committed: Callable[[bool], None] | None = None
+    def _close(self, message: Message) -> None:
+        self.open.pop(message.id, None)
+        message.connection = None
+
+    def finish(
+        self, message: Message, final: Final, done: Updated | None = None, *, seeded: bool = False
     ) -> None:
-        """Store a message's end; only then is its receipt sent."""
+        """Store a message's end; only then is its receipt sent.
+
+        An end that the seed decides (`seeded`) is told at once and stored with the receipt's answer: after a
+        crash it is decided again, and the same.
+        """
         message.state, message.error = final
-        message.final_at = self._clock()
-        asked = message.body.registered_delivery & RegisteredDelivery.RECEIPT_MASK
-        if not message.mobile_originated and messages.owes_receipt(asked, message.state):
-            message.receipt = RECEIPT_OWED
-            message.due_at = 0
+        message.final_at = self.now
+        self.counters.finals[final.state] += 1
+        if message.mobile_originated:
+            self._close(message)
+            return self.ledger.update(message, done)
+        if final.state == MessageState.DELIVERED and self.phones.reacts(message):
+            seeded = False
+            chance = (message.id * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF) / 2.0**64
+            for sent in self.phones.on_delivered(message, chance):
+                self.phone_sends((sent.body,), message.account, sent.after_ms)
+        if not (message.plan.receipt and owes_receipt(message.body.registered_delivery, final.state)):
+            self._close(message)
+            return self.ledger.update(message, done)
+        message.receipt = RECEIPT_OWED
+        message.due_at = 0
+        queue = message.peer.queue
+        if seeded:
+            return self._push(queue, message)
 
-        def stored() -> None:
-            if message.receipt == RECEIPT_OWED:
-                self._offer(message)
-            else:
-                self._open.pop(message.id, None)
-            if committed is not None:
-                committed(True)
+        def stored(safe: bool) -> None:
+            # Not safe: the next start finds the message as it was and delivers it again.
+            if safe:
+                queue.push(message)
+                queue.pump()
+            if done is not None:
+                done(safe)
 
-        self._write(messages.update(message), stored, lambda: committed and committed(False))
+        return self.ledger.update(message, stored)
 
-    def _write(
-        self,
-        op: messages.Op,
-        stored: Callable[[], None] | None = None,
-        failed: Callable[[], object] | None = None,
-    ) -> None:
-        """Run `op`; a failure is logged, and the next start takes the message up from the row as it was."""
+    def recent(self, messages: Iterable[Message]) -> list[Message]:
+        """The same messages as they are now, where that is not stored yet."""
+        return [self.open.get(message.id, message) for message in messages]
 
-        def done(_result: object, error: BaseException | None) -> None:
-            if error is None:
-                if stored is not None:
-                    stored()
-                return
-            _log.error("a message's state could not be stored: %s", error)
-            if failed is not None:
-                failed()
 
-        try:
-            self._store.submit(op, done)
-        except (StoreBusy, StoreUnavailable) as error:
-            done(None, error)
+def _delivery_frame(message: Message) -> bytes:
+    return encode_body(delivery(message), 0)

@@ -1,23 +1,28 @@
-"""One message in the SMSC, and the rows in which it survives a crash."""
+"""One message in the SMSC, and the row in which it survives a crash."""
 
 import sqlite3
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from typing import Any
 
-from simulators.smsc.outcomes import Final
-from smpp.codec import decode, encode
-from smpp.constants import EsmClass, MessageState
-from smpp.pdu import DeliverSm, Pdu, SubmitSm
-from smpp.receipts import Receipt, build, receipt_tlvs
-
-OPEN_MAX = 50_000
-"""Messages that are not final or owe a receipt; beyond it submit_sm is answered ESME_RMSGQFUL."""
-
-HISTORY_ROWS = 100_000
-"""Finished messages kept for query_sm; older ones are deleted."""
+from simulators.smsc.outcomes import PLAIN, Plan
+from smpp.codec import decode, encode_body
+from smpp.constants import MessageState
+from smpp.pdu import DeliverSm, SubmitSm, UnsuccessSme
 
 RECEIPT_NONE, RECEIPT_OWED, RECEIPT_ANSWERED = 0, 1, 2
+
+
+@dataclass(slots=True, eq=False)
+class Reply:
+    """The answer that a submitter waits for."""
+
+    connection: Any
+    """smpp.aio.connection.Connection"""
+    sequence_number: int
+    response: Any
+    """Class of the response: SubmitSmResp, DataSmResp or SubmitMultiResp."""
+    unsuccess: list[UnsuccessSme] | None = None
+    """submit_multi: the destinations that were not taken."""
 
 
 @dataclass(slots=True, eq=False)
@@ -37,8 +42,22 @@ class Message:
     error: int = 0
     final_at: int = 0
     receipt: int = RECEIPT_NONE
-    decided: Final | None = None
-    """An end drawn for it, which comes when it is due; None: the handset decides."""
+    public_id: int = 0
+    """The serial that its ids are written from: `id`, or the first destination's of a submit_multi."""
+    plan: Plan = PLAIN
+    """What chance decided for it."""
+    attempts: int = 0
+    """Temporary failures so far."""
+    frame: bytes = b""
+    """The submit_sm as it came, where it came as one; the store keeps it."""
+    peer: Any = None
+    """The account at run time: simulators.smsc.peers.Peer."""
+    reply: Reply | None = None
+    """Whom to answer once it is stored."""
+    respond_at: int = 0
+    """Not answered before."""
+    connection: Any = None
+    """The bind that submitted it; None after a restart."""
     queued_in: object | None = None
     """The PeerQueue in which it waits."""
     in_flight: bool = False
@@ -49,64 +68,72 @@ class Message:
         """Something is still to be done for it."""
         return self.state == MessageState.ENROUTE or self.receipt == RECEIPT_OWED
 
-
-def insert(connection: sqlite3.Connection, message: Message) -> None:
-    """Store a message before it is acknowledged, and drop the oldest history now and then."""
-    connection.execute(
-        "INSERT INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-        (
-            message.id, message.account, int(message.mobile_originated), encode(Pdu(message.body, 1)),
-            message.accepted_at, message.due_at, message.expires_at, int(message.state), message.error,
-            message.final_at, message.receipt,
-        ),
-    )  # fmt: skip
-    if message.id % 1000 == 0:
-        connection.execute(
-            "DELETE FROM message WHERE id < ? AND state <> 1 AND receipt <> 1", (message.id - HISTORY_ROWS,)
-        )
-
-
-Op = Callable[[sqlite3.Connection], object]
-
-
-def update(message: Message) -> Op:
-    """The store operation for the state that `message` has now (it may change again before it is run)."""
-    values = (int(message.state), message.error, message.final_at, message.receipt, message.id)
-
-    def op(connection: sqlite3.Connection) -> None:
-        connection.execute(
-            "UPDATE message SET state = ?, error = ?, final_at = ?, receipt = ? WHERE id = ?", values
-        )
-
-    return op
-
-
-def replace(message: Message) -> Op:
-    """The store operation for the content that replace_sm gave a message."""
-    values = (encode(Pdu(message.body, 1)), message.due_at, message.expires_at, message.id)
-
-    def op(connection: sqlite3.Connection) -> None:
-        connection.execute("UPDATE message SET pdu = ?, due_at = ?, expires_at = ? WHERE id = ?", values)
-
-    return op
+    @property
+    def is_waiting(self) -> bool:
+        """An MT that cancel_sm and replace_sm can still reach."""
+        return self.state == MessageState.ENROUTE and not self.in_flight and not self.mobile_originated
 
 
 COLUMNS = (
-    "id, account, mobile_originated, pdu, accepted_at, due_at, expires_at, state, error, final_at, receipt"
+    "id, account, mobile_originated, pdu, accepted_at, due_at, expires_at, state, error, final_at, receipt,"
+    " public_id, plan"
 )
-OPEN_QUERY = f"SELECT {COLUMNS} FROM message WHERE state = 1 OR receipt = 1 ORDER BY id"  # noqa: S608
-ONE_QUERY = f"SELECT {COLUMNS} FROM message WHERE id = ? AND account = ?"  # noqa: S608
-LAST_ID_QUERY = "SELECT COALESCE(MAX(id), 0) FROM message"
+COLUMN_COUNT = 13
+STATE_COLUMN_COUNT = 5
+
+
+def row_of(message: Message) -> tuple[object, ...]:
+    """The row of a message that is new or was replaced."""
+    return (
+        message.id,
+        message.account,
+        int(message.mobile_originated),
+        message.frame or encode_body(message.body, 1),
+        message.accepted_at,
+        message.due_at,
+        message.expires_at,
+        int(message.state),
+        message.error,
+        message.final_at,
+        message.receipt,
+        message.public_id,
+        message.plan.packed(),
+    )
+
+
+def state_of(message: Message) -> tuple[int, ...]:
+    """What changes in the row when the message ends: id, state, error, final_at, receipt."""
+    return (message.id, int(message.state), message.error, message.final_at, message.receipt)
 
 
 def from_row(row: sqlite3.Row) -> Message:
-    """The message that one row of OPEN_QUERY holds."""
-    body = decode(row[3]).body
+    """The message that one row of COLUMNS holds."""
+    frame = bytes(row[3])
+    body = decode(frame).body
     if not isinstance(body, SubmitSm):
         raise TypeError("a stored message is a submit_sm")
     return Message(
-        row[0], row[1], bool(row[2]), body, row[4], row[5], row[6], MessageState(row[7]), *row[8:11]
+        row[0],
+        row[1],
+        bool(row[2]),
+        body,
+        row[4],
+        row[5],
+        row[6],
+        MessageState(row[7]),
+        row[8],
+        row[9],
+        row[10],
+        row[11] or row[0],
+        Plan.unpacked(row[12]),
+        frame=frame,
     )
+
+
+TO_PHONE_ESM_CLASS = 0xC0
+"""3.4 5.2.12: bits 7-6, UDH indicator and reply path, go on; the messaging mode is the submitter's own."""
+TO_ESME_ESM_CLASS = 0xFC
+"""MO: the type in bits 5-2 as well, since a phone's acknowledgements are told by it."""
 
 
 def delivery(message: Message) -> DeliverSm:
@@ -120,42 +147,10 @@ def delivery(message: Message) -> DeliverSm:
         dest_addr_ton=body.dest_addr_ton,
         dest_addr_npi=body.dest_addr_npi,
         destination_addr=body.destination_addr,
-        # 3.4 5.2.12: bits 7-6 hold the UDH indicator and reply path; the messaging mode is the submitter's.
-        esm_class=body.esm_class & 0xC0,
+        esm_class=body.esm_class & (TO_ESME_ESM_CLASS if message.mobile_originated else TO_PHONE_ESM_CLASS),
         protocol_id=body.protocol_id,
         priority_flag=body.priority_flag,
         data_coding=body.data_coding,
         short_message=body.short_message,
         tlvs=list(body.tlvs),
-    )
-
-
-def owes_receipt(registered_delivery: int, state: MessageState) -> bool:
-    """5.0 4.7.21: bits 1-0 of registered_delivery: 1 always, 2 on failure, 3 on success."""
-    asked = registered_delivery & 0x03
-    return asked == 1 or ((asked == 3) is (state == MessageState.DELIVERED) and asked != 0)
-
-
-def receipt(message: Message, message_id: bytes) -> DeliverSm:
-    """The receipt of a final message, from its destination to its source."""
-    body = message.body
-    content = Receipt(
-        message_id=message_id,
-        state=message.state,
-        error=f"{message.error:03d}",
-        submit_date=datetime.fromtimestamp(message.accepted_at / 1000, UTC),
-        done_date=datetime.fromtimestamp(message.final_at / 1000, UTC),
-        submitted=1,
-        delivered=int(message.state == MessageState.DELIVERED),
-    )
-    return DeliverSm(
-        source_addr_ton=body.dest_addr_ton,
-        source_addr_npi=body.dest_addr_npi,
-        source_addr=body.destination_addr,
-        dest_addr_ton=body.source_addr_ton,
-        dest_addr_npi=body.source_addr_npi,
-        destination_addr=body.source_addr,
-        esm_class=EsmClass.DELIVERY_RECEIPT,
-        short_message=build(content),
-        tlvs=receipt_tlvs(content),
     )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from simulators.smsc.app import Smsc
+from simulators.smsc.delays import Delay
 from simulators.smsc.outcomes import Outcome
 from simulators.smsc.settings import Account, SmscSettings
 from smpp import receipts
@@ -284,8 +285,8 @@ async def test_a_message_expires_when_its_validity_ends(field: Field) -> None:
 
 
 async def test_outcomes_are_drawn_and_ids_written_in_the_dialect(tmp_path: Path) -> None:
-    outcomes = (Outcome(result="undeliverable", error=11, delay_ms=1),)
-    settings = settings_in(tmp_path, outcomes=outcomes, response_id="hex-8", receipt_id="decimal-10")
+    outcomes = (Outcome(result="undeliverable", error=11, delivery_delay=Delay(ms=1)),)
+    settings = settings_in(tmp_path, outcomes=outcomes, dialect="leading-zeros")
     field = Field(await Smsc.start(settings))
     try:
         esme = await field.bind("esme")

@@ -22,5 +22,7 @@ async def test_a_port_that_is_taken_leaves_no_thread_behind(tmp_path: Path) -> N
         with pytest.raises(OSError):
             await Smsc.start(settings)
         # Pool threads of the loop end with it; a database's would keep the process.
-        left = [each.name for each in set(threading.enumerate()) - before]
-        assert [name for name in left if not name.startswith("asyncio")] == []
+        left = [each for each in set(threading.enumerate()) - before if not each.name.startswith("asyncio")]
+        for each in left:
+            each.join(5)
+        assert [each.name for each in left if each.is_alive()] == []
