@@ -9,6 +9,7 @@ from gateway.policy.refusal import Case, Cause, Refusal
 from gateway.store import edis
 from gateway.store.domain import Domain
 from gateway.store.subscribers import HoldingLine, import_lines
+from masking.resolve import End
 from tests.gateway.carrier import (
     EDI_BLOCKED,
     EDI_ID,
@@ -100,6 +101,12 @@ async def test_a_number_given_up_and_held_by_nobody(people: Domain) -> None:
     await learn(people, HoldingLine(MSISDN, IMSI, IMSI_ID, LONG_AGO, LATER))
     assert isinstance(await look(people, now=LATER - 1), Subscriber)
     assert await look(people, now=LATER) == refused(Cause.SUBSCRIBER_CHANGED)
+
+
+async def test_a_number_that_was_taken_to_another_carrier(people: Domain) -> None:
+    await learn(people, HoldingLine(MSISDN, IMSI, IMSI_ID, LONG_AGO, LATER, End.PORTED_OUT))
+    assert isinstance(await look(people, now=LATER - 1), Subscriber)
+    assert await look(people, now=LATER) == refused(Cause.PORTED_OUT)
 
 
 async def test_a_device_does_not_hold_a_number_longer_than_its_subscription(people: Domain) -> None:
