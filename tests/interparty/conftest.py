@@ -5,11 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from foundation import pki
 from gm.sm2 import PrivateKey
+from interparty import server
 from interparty.client import Peer
 from interparty.signed_http import Signer
+from tests.interparty.exchange import APP
 
 HMAC_KEY = b"an HMAC key that two parties share"
 SIGN_KEYS = {party: PrivateKey.generate() for party in ("ttp", "CMCC", "ent-a")}
@@ -58,3 +61,33 @@ def peer_to(context_of):
         return Peer(f"https://127.0.0.1:{port}", context, signer, Keys(), **options)
 
     return make
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def listening(context_of):
+    """One server for all tests: what it captured belongs to the test that runs."""
+    captured = bytearray()
+    started = await server.serve(
+        APP,
+        "127.0.0.1",
+        0,
+        context_of("ttp", "server"),
+        keys=Keys(),
+        signer=signer_of("ttp"),
+        capture=captured.extend,
+    )
+    started.captured = captured
+    yield started
+    await started.stop()
+
+
+@pytest.fixture
+def running(listening):
+    listening.captured.clear()
+    return listening
+
+
+@pytest_asyncio.fixture(params=["hmac", "sign"], loop_scope="module")
+async def peer(request, running, peer_to):
+    async with peer_to(running.port, signer_of("CMCC", request.param)) as made:
+        yield made

@@ -1,123 +1,20 @@
-"""One party asks another over real TLS on loopback: server.py and client.py together."""
+"""Being asked by another party over real TLS on loopback: who is let in, and what is cut off."""
 
 import asyncio
 import contextlib
 import json
-import socket
 import ssl
 import time
-from http import HTTPStatus
 
 import pytest
-import pytest_asyncio
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
-from interparty import bodies, client, server, signed_http
+from interparty import server, signed_http
 from interparty.client import PeerProblem, PeerUnavailable
-from interparty.messages import Accepted, AidStatus, ConversionRequest
+from interparty.messages import Accepted, AidStatus
 from tests.interparty.conftest import Keys, signer_of
+from tests.interparty.exchange import APP, ASKED, ask, raw
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-AID = "888132341582397708"
-ASKED = ConversionRequest(aid=AID, enterprise="ent-a")
-
-
-async def convert(request):
-    asked = await bodies.read(request, ConversionRequest)
-    if asked.enterprise == "nobody":
-        raise HTTPException(HTTPStatus.NOT_FOUND, "no such AID")
-    if asked.enterprise == "broken":
-        raise RuntimeError(asked.aid)
-    if asked.enterprise == "slow":
-        await asyncio.sleep(0.5)
-    return bodies.answer(AidStatus(aid=asked.aid, status="ACTIVE", evidence_id=request.state.party))
-
-
-async def log(request):
-    return bodies.answer(Accepted(accepted=int(request.query_params["index"])))
-
-
-async def health(_):
-    return JSONResponse({"status": "ok"})
-
-
-APP = Starlette(
-    routes=[
-        Route("/v1/conversions", convert, methods=["POST"]),
-        Route("/v1/log/inclusion", log),
-        Route("/health", health),
-    ]
-)
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def listening(context_of):
-    """One server for all tests: what it captured belongs to the test that runs."""
-    captured = bytearray()
-    started = await server.serve(
-        APP,
-        "127.0.0.1",
-        0,
-        context_of("ttp", "server"),
-        keys=Keys(),
-        signer=signer_of("ttp"),
-        capture=captured.extend,
-    )
-    started.captured = captured
-    yield started
-    await started.stop()
-
-
-@pytest.fixture
-def running(listening):
-    listening.captured.clear()
-    return listening
-
-
-@pytest_asyncio.fixture(params=["hmac", "sign"], loop_scope="module")
-async def peer(request, running, peer_to):
-    async with peer_to(running.port, signer_of("CMCC", request.param)) as made:
-        yield made
-
-
-async def ask(peer, enterprise="ent-a", **options):
-    asked = ConversionRequest(aid=AID, enterprise=enterprise)
-    return await peer.request("POST", "/v1/conversions", asked, AidStatus, **options)
-
-
-async def raw(port, context, data: bytes) -> bytes:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
-    writer.write(data)
-    try:
-        return await asyncio.wait_for(reader.read(65536), 5)
-    finally:
-        writer.close()
-
-
-async def test_a_question_is_answered_under_the_certificates_party(peer):
-    answer = await ask(peer)
-    assert answer == AidStatus(aid=AID, status="ACTIVE", evidence_id="CMCC")
-
-
-async def test_a_query_is_carried(peer):
-    assert await peer.request("GET", "/v1/log/inclusion", None, Accepted, query="index=7") == Accepted(
-        accepted=7
-    )
-
-
-async def test_questions_at_the_same_time_share_few_connections(peer):
-    answers = await asyncio.gather(*(ask(peer) for _ in range(30)))
-    assert len(answers) == 30
-
-
-async def test_a_refusal_is_a_problem_with_its_title(peer):
-    with pytest.raises(PeerProblem) as refused:
-        await ask(peer, "nobody")
-    assert (refused.value.status, refused.value.title) == (404, "no such AID")
 
 
 @pytest.mark.parametrize("path", ["/v1/nothing", "/v1/log/inclusion"])
@@ -127,47 +24,12 @@ async def test_unknown_routes_and_methods_are_problems(peer, path):
     assert refused.value.status in (404, 405)
 
 
-async def test_a_failing_route_is_unavailable_and_tells_nothing(running, peer_to):
-    heard = bytearray()
-    async with peer_to(running.port, signer_of("CMCC", "hmac"), capture=heard.extend) as peer:
-        with pytest.raises(PeerUnavailable):
-            await ask(peer, "broken")
-    assert b"500 Internal" in heard
-    assert AID.encode() not in heard
-
-
 async def test_a_body_that_is_not_the_message_is_a_problem_without_its_values(peer):
     with pytest.raises(PeerProblem) as refused:
         await peer.request("POST", "/v1/conversions", Accepted(accepted=8613800000001), AidStatus)
     assert refused.value.status == 400
     assert "aid: missing" in refused.value.title
     assert "8613800000001" not in refused.value.title
-
-
-async def test_a_slow_answer_is_unavailable_in_time(peer):
-    before = time.monotonic()
-    with pytest.raises(PeerUnavailable, match="in time"):
-        await ask(peer, "slow", timeout=0.1)
-    assert time.monotonic() - before < 5
-
-
-async def test_an_answer_that_is_another_message_is_unavailable(peer):
-    with pytest.raises(PeerUnavailable, match="not the message"):
-        await peer.request("POST", "/v1/conversions", ASKED, Accepted)
-
-
-async def test_nobody_listening_is_unavailable(peer_to):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    async with peer_to(port, signer_of("CMCC")) as peer:
-        with pytest.raises(PeerUnavailable):
-            await ask(peer)
-
-
-async def test_too_many_waiting_fail_at_once(peer, monkeypatch):
-    monkeypatch.setattr(client, "WAITING_MAX", 0)
-    with pytest.raises(PeerUnavailable, match="too many"):
-        await ask(peer)
 
 
 async def test_a_key_of_another_party_than_the_certificates_is_refused(running, peer_to):
@@ -183,24 +45,6 @@ async def test_an_unknown_key_is_refused(running, peer_to):
         with pytest.raises(PeerProblem) as refused:
             await ask(peer)
     assert refused.value.status == 401
-
-
-async def test_a_server_that_is_another_party_is_not_asked(running, peer_to):
-    async with peer_to(running.port, signer_of("CMCC"), party="other") as peer:
-        with pytest.raises(PeerUnavailable):
-            await ask(peer)
-    assert running.captured == b""
-
-
-async def test_a_server_without_the_right_response_key_is_unavailable(context_of, peer_to):
-    wrong = signed_http.Signer("ttp/sign/1", signer_of("ent-a").key)
-    started = await server.serve(APP, "127.0.0.1", 0, context_of("ttp", "server"), keys=Keys(), signer=wrong)
-    try:
-        async with peer_to(started.port, signer_of("CMCC")) as peer:
-            with pytest.raises(PeerUnavailable, match="not accepted"):
-                await ask(peer)
-    finally:
-        await started.stop()
 
 
 async def test_without_a_client_certificate_there_is_no_connection(running, pki_folder):
