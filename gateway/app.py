@@ -28,6 +28,7 @@ from gateway.sms.inbound import Inbound
 from gateway.sms.intake import Intake
 from gateway.sms.links import SmscLinks
 from gateway.sms.receipts import Receipts
+from gateway.sms.smsc_errors import load_errors
 from gateway.store import accounts
 from gateway.store.domain import Domain
 from gateway.store.vault import Vault
@@ -39,6 +40,7 @@ from interparty.client import Peer
 from interparty.server import Running, serve
 from smpp import receipts as smpp_receipts
 from smpp.aio.connection import Connection
+from smpp.aio.link import LinkState
 from smpp.constants import CommandStatus
 from smpp.events import Event, RequestReceived
 from smpp.pdu import DataSm, DeliverSm
@@ -84,7 +86,13 @@ class Gateway:
         self.verifier = Verifier(self.trust, deadline=settings.trust.timeout_s)
         self.trust_watch = TrustWatch(self.trust.ping)
         self.trust_rows = TrustRows(self.domain.store, self.trust)
-        self.links = SmscLinks(settings.smsc, self._from_smsc, lambda: self.dispatcher.pump())
+        self.links = SmscLinks(
+            settings.smsc,
+            self._from_smsc,
+            lambda: self.dispatcher.pump(),
+            errors=load_errors(settings.smsc_errors, [each.name for each in settings.smsc]),
+            outbind=settings.smsc_outbind,
+        )
         self.deliveries = Deliveries(self.domain)
         self.dispatcher = Dispatcher(
             self.domain,
@@ -142,16 +150,17 @@ class Gateway:
 
     def health(self) -> Health:
         """What each part says of itself."""
-        links = [peer.link for peer in self.links.peers]
-        bound = sum(link.is_bound for link in links)
+        links = {peer.name: peer.state for peer in self.links.peers}
+        whole = all(state == LinkState.BOUND.value for state in links.values())
+        able = any(peer.can_send for peer in self.links.peers)
         return Health(
             parts={
                 "store": "failed" if self.domain.store.failed else "ok",
                 "trust": self.trust_watch.state,
-                "smsc": "ok" if bound == len(links) else "degraded" if bound else "down",
+                "smsc": "ok" if whole else "degraded" if able else "down",
                 "media": "ok" if self.voice.media_running else "down",
             },
-            links={link.name: link.state.value for link in links},
+            links=links,
         )
 
     async def start(self) -> None:
@@ -164,7 +173,7 @@ class Gateway:
         self.dispatcher.start()
         self.inbound.start()
         self.confirmations.start()
-        self.links.start()
+        await self.links.start()
         await self.voice.start()
         tls, api = self.settings.tls, self.settings.carrier_api
         self._api = await serve(

@@ -1,105 +1,222 @@
-"""The links to the SMSCs: which one takes the next message, and who handles what they bring."""
+"""The links to the SMSCs: which one takes the next message, and who handles what they bring.
+
+Failover is by priority, load sharing by weight, and each link keeps its window and its pace. Where only the pace
+holds messages back, one timer of the loop says when there is room again.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from math import inf
+from typing import Any, Final
 
-from gateway.records import metrics
-from gateway.settings import SmscSettings
-from masking.smpp_leg import NumberForm
-from smpp.aio.connection import Connection, RequestFailed
-from smpp.aio.link import Link, LinkConfig, LinkState
-from smpp.events import Event
-from smpp.pdu import BindTransceiver, Pdu
-from smpp.session import LocalProtocolError, SessionConfig, WindowFull
-from smpp.splice import splice_submit
+from gateway.settings import OutbindSettings, SmscSettings
+from gateway.sms import smsc_metrics
+from gateway.sms.smsc_errors import SmscErrors
+from gateway.sms.smsc_link import Answer, FromSmsc, Hooks, OnAnswer, SmscBind, SmscLink, show_up
+from gateway.sms.smsc_outbind import OutbindListener
+from gateway.sms.smsc_share import in_use, take_turn
+from smpp.aio.connection import Done
+from smpp.pdu import CancelSm, QuerySm
+
+TICK_S: Final = 0.01
+"""The timer comes at least so much later: at a high rate it serves several messages."""
 
 _log = logging.getLogger(__name__)
 
-FromSmsc = Callable[[str, Connection, Event], None]
-"""(SMSC's name, connection, event): requests that an SMSC makes of the gateway."""
 
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """One SMSC and its link."""
-
-    settings: SmscSettings
-    link: Link
-
-    @property
-    def form(self) -> NumberForm:
-        return NumberForm(ton=self.settings.msisdn_ton, npi=self.settings.msisdn_npi)
+def call_context(name: str, context: Any, answer: Answer) -> None:
+    """For messages whose context is a callable: gets (SMSC's name, answer)."""
+    context(name, answer)
 
 
 class SmscLinks:
-    """Load sharing over the links that are bound and have window left, in turn."""
+    """All SMSCs. `has_room` and `send` are the path of every message; the rest is for now and then."""
 
     def __init__(
-        self, settings: tuple[SmscSettings, ...], on_request: FromSmsc, on_room: Callable[[], None]
+        self,
+        settings: tuple[SmscSettings, ...],
+        on_request: FromSmsc,
+        on_room: Callable[[], None],
+        *,
+        on_answer: OnAnswer = call_context,
+        errors: SmscErrors | None = None,
+        outbind: OutbindSettings | None = None,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        self._on_request = on_request
+        """`on_room` is called when a window or the pace has opened or a link was bound; `clock` in tests.
+
+        Raises PkiError when a link's TLS files cannot be used.
+        """
         self._on_room = on_room
-        self._next = 0
-        self.peers = [Peer(each, self._make_link(each)) for each in settings]
+        self._clock = clock or self._loop_time
+        hooks = Hooks(on_answer, on_request, on_room, self._changed)
+        table = errors or SmscErrors()
+        self.peers = [SmscLink(each, hooks, table, self._clock) for each in settings]
+        self._by_name = {peer.name: peer for peer in self.peers}
+        self._in_use: list[SmscLink] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._listener: OutbindListener | None = None
+        if outbind is not None and any(each.outbind is not None for each in settings):
+            self._listener = OutbindListener(outbind, self.peers)
 
-    def _make_link(self, each: SmscSettings) -> Link:
-        config = LinkConfig(
-            host=each.host,
-            port=each.port,
-            bind=BindTransceiver(
-                system_id=each.system_id.encode(),
-                password=each.password.encode(),
-                system_type=each.system_type.encode(),
-            ),
-            session=SessionConfig(outbound_window=each.window, inbound_window=max(each.window, 100)),
-        )
+    # ---- life
 
-        def on_events(connection: Connection, events: list[Event]) -> None:
-            for event in events:
-                self._on_request(each.name, connection, event)
-
-        return Link(config, on_events, name=each.name, on_state=self._on_state)
-
-    def _on_state(self, link: Link, state: LinkState) -> None:
-        metrics.LINKS.labels(link.name).set(1 if state is LinkState.BOUND else 0)
-        _log.info("link %s is %s", link.name, state.name)
-        if state is LinkState.BOUND:
-            self._on_room()
-
-    def start(self) -> None:
+    async def start(self) -> None:
+        """Begin to bind; return at once. Raises OSError when the address for outbind is taken."""
         for peer in self.peers:
-            metrics.LINKS.labels(peer.settings.name).set(0)
-            peer.link.start()
-
-    async def stop(self) -> None:
+            show_up(peer)
+            smsc_metrics.COLLECTOR.links.add(peer)
+        if self._listener is not None:
+            await self._listener.start()
         for peer in self.peers:
-            await peer.link.stop()
+            peer.start()
+
+    async def stop(self, drain_s: float = 5.0) -> None:
+        """Unbind everywhere within `drain_s` seconds. What is unanswered by then is told as failed."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._listener is not None:
+            await self._listener.stop(drain_s)
+        await asyncio.gather(*(peer.stop(drain_s) for peer in self.peers))
+        self._changed()
+        for peer in self.peers:
+            smsc_metrics.COLLECTOR.links.discard(peer)
+
+    @property
+    def outbind_port(self) -> int:
+        """Where outbind is listened for; 0 when it is not."""
+        return 0 if self._listener is None else self._listener.port
+
+    # ---- every message
 
     def has_room(self) -> bool:
-        return any(peer.link.window_free > 0 for peer in self.peers)
+        """Whether `send` would take a message now. If only the pace forbids it, on_room will be called."""
+        links = self._in_use
+        if len(links) == 1:
+            return self._bind_of(links[0]) is not None
+        return bool(self._ready())
 
-    def send(self, frame: bytes, done: Callable[[str, Pdu | RequestFailed], None]) -> bool:
-        """Send an encoded submit_sm over the next link with room; False when there is none."""
-        for turn in range(len(self.peers)):
-            peer = self.peers[(self._next + turn) % len(self.peers)]
-            if peer.link.window_free <= 0:
+    def send(self, frame: bytes, context: Any) -> bool:
+        """Send an encoded submit_sm over the link whose turn it is; its answer goes to on_answer with `context`.
+
+        False when no link has room.
+        """
+        while True:
+            if len(self._in_use) == 1:
+                link = self._in_use[0]
+                bind = self._bind_of(link)
+            else:
+                ready = self._ready()
+                if not ready:
+                    return False
+                link = take_turn(ready)
+                bind = link.open_bind()
+            if bind is None:
+                return False
+            # What refuses at the last moment is full or gone, and is not chosen again.
+            if link.submit(bind, frame, context):
+                return True
+
+    # ---- now and then
+
+    def cancel(self, name: str, upstream_id: str, source: str, destination: str, done: Done) -> bool:
+        """Ask the SMSC that has a message to delete it (cancel_sm, 3.4, 4.9).
+
+        `upstream_id` is as its response gave it, `source` the access number, `destination` the subscriber's
+        number. False when that SMSC is not there, or has no room: try again later.
+        """
+        link = self._by_name.get(name)
+        if link is None:
+            return False
+        to = link.settings
+        return link.request(
+            CancelSm(
+                message_id=upstream_id.encode("latin-1"),
+                source_addr_ton=to.source_ton,
+                source_addr_npi=to.source_npi,
+                source_addr=source.encode("ascii"),
+                dest_addr_ton=to.msisdn_ton,
+                dest_addr_npi=to.msisdn_npi,
+                destination_addr=destination.encode("ascii"),
+            ),
+            done,
+        )
+
+    def query(self, name: str, upstream_id: str, source: str, done: Done) -> bool:
+        """Ask the SMSC that has a message for its state (query_sm, 3.4, 4.8); otherwise as `cancel`."""
+        link = self._by_name.get(name)
+        if link is None:
+            return False
+        return link.request(
+            QuerySm(
+                message_id=upstream_id.encode("latin-1"),
+                source_addr_ton=link.settings.source_ton,
+                source_addr_npi=link.settings.source_npi,
+                source_addr=source.encode("ascii"),
+            ),
+            done,
+        )
+
+    # ---- inside
+
+    @staticmethod
+    def _loop_time() -> float:
+        return asyncio.get_running_loop().time()
+
+    def _bind_of(self, link: SmscLink) -> SmscBind | None:
+        """The bind that takes this link's next message now."""
+        bind = link.open_bind()
+        if bind is None:
+            return None
+        wait = link.pace.wait(self._clock())
+        if wait > 0:
+            self._arm(wait)
+            return None
+        return bind
+
+    def _ready(self) -> list[SmscLink]:
+        """The links in use that take a message now."""
+        ready: list[SmscLink] = []
+        soonest = inf
+        now = self._clock()
+        for link in self._in_use:
+            if link.open_bind() is None:
                 continue
-            self._next = (self._next + turn + 1) % len(self.peers)
-            name = peer.settings.name
-            spliced = splice_submit(
-                frame,
-                dest_addr_ton=peer.form.ton,
-                dest_addr_npi=peer.form.npi,
-                source_addr_ton=peer.settings.source_ton,
-                source_addr_npi=peer.settings.source_npi,
-            )
-            try:
-                peer.link.request_frame(spliced, partial(done, name))
-            except (LocalProtocolError, WindowFull):
-                continue
-            return True
-        return False
+            wait = link.pace.wait(now)
+            if wait > 0:
+                soonest = min(soonest, wait)
+            else:
+                ready.append(link)
+        if not ready and soonest < inf:
+            self._arm(soonest)
+        return ready
+
+    def _arm(self, wait: float) -> None:
+        """One timer for all; the sooner of two counts."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + max(wait, TICK_S)
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(due, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._on_room()
+
+    def _changed(self) -> None:
+        """A link was bound or lost: another may have to take over, or a better one is back."""
+        before = self._in_use
+        self._in_use = in_use(self.peers)
+        for peer in self.peers:
+            show_up(peer)
+        if before != self._in_use:
+            _log.info("messages go over %s", ", ".join(link.name for link in self._in_use) or "no link")
+        if self._in_use:
+            # Not from inside a link's own events: a message on its way there may be on the stack.
+            asyncio.get_running_loop().call_soon(self._on_room)
