@@ -2,6 +2,7 @@
 # make test    what the tests need, then all checks and tests
 # make lint    formatting, types and the order of rooms alone
 # make soak    minutes of steady load; SOAK_SECONDS=n for longer
+# make bench-sms  how fast the SMS path is, minutes; BENCH_ARGS="--help" shows what can be asked
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SHELL := /bin/bash
@@ -13,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 
-.PHONY: help demo test lint soak peers
+.PHONY: help demo test lint soak bench-sms peers
 
 help:
 	@sed -n '/^# make/s/^# //p' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +35,9 @@ lint: $(VENV)/.installed-test
 
 soak: $(VENV)/.installed-test
 	@$(BIN)/python -m pytest -m soak $(TEST_ARGS)
+
+bench-sms: $(VENV)/.installed
+	@$(BIN)/python -m bench.sms $(BENCH_ARGS)
 
 # Programs from Debian that the tests meet as peers. Without them, and without root to install them, the
 # tests that need one are named as skipped; with CI=true they fail.

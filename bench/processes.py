@@ -1,0 +1,139 @@
+"""Processes of a bench: each in a session of its own, so that what it starts is counted with it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+TICKS = os.sysconf("SC_CLK_TCK")
+STOP_S = 20.0
+
+
+class Thread(NamedTuple):
+    """One thread of a process and the CPU seconds it has used."""
+
+    tid: int
+    cpu_s: float
+
+
+class Used(NamedTuple):
+    """What one process has used so far: CPU of all its threads (utime and stime), and its memory's peak."""
+
+    pid: int
+    command: str
+    cpu_s: float
+    peak_mb: float
+    threads: list[Thread]
+
+
+def _stat(path: Path) -> tuple[int, float]:
+    """(session, CPU seconds) of /proc/.../stat; proc(5)."""
+    fields = path.read_text().rpartition(")")[2].split()
+    return int(fields[3]), (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def used_by_session(session: int) -> list[Used]:
+    """Every living process of a session, the first started first."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            of, cpu = _stat(folder / "stat")
+            if of != session:
+                continue
+            peak = 0.0
+            for line in (folder / "status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    peak = int(line.split()[1]) / 1024
+            threads = [
+                Thread(int(each.name), _stat(each / "stat")[1]) for each in (folder / "task").iterdir()
+            ]
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            command = b" ".join(words[1:6]).decode(errors="replace")
+            found.append(Used(int(folder.name), command, cpu, peak, sorted(threads)))
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended meanwhile
+    return sorted(found)
+
+
+class ProcessEnded(Exception):
+    """A process of the bench ended when it should not have."""
+
+
+@dataclass(slots=True)
+class Running:
+    """One process that the bench started."""
+
+    name: str
+    process: asyncio.subprocess.Process
+    output: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def used(self) -> list[Used]:
+        """Itself and what it started."""
+        return used_by_session(self.pid)
+
+    def check(self) -> None:
+        """Raises ProcessEnded with the end of what it printed."""
+        if self.process.returncode is not None:
+            tail = self.output.read_text(errors="replace").strip().splitlines()[-8:]
+            said = "\n    ".join(tail)
+            raise ProcessEnded(f"{self.name} ended with status {self.process.returncode}:\n    {said}")
+
+
+class Processes:
+    """What a bench started; ended in reverse order."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: list[Running] = []
+
+    async def start(
+        self, name: str, arguments: Sequence[str], *, loop: str = "", talks: bool = False
+    ) -> Running:
+        """Start `python ARGUMENTS`. `loop` forces an event loop; `talks` pipes stdin and stdout to here."""
+        output = self._folder / f"{name}.out"
+        environment = {key: value for key, value in os.environ.items() if key != "ASCS_LOOP"}
+        if loop:
+            environment["ASCS_LOOP"] = loop
+        with output.open("ab") as sink:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *arguments,
+                stdin=asyncio.subprocess.PIPE if talks else asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE if talks else sink,
+                stderr=sink,
+                start_new_session=True,
+                env=environment,
+                limit=1 << 24,
+            )
+        running = Running(name, process, output)
+        self._running.append(running)
+        return running
+
+    def check(self) -> None:
+        for each in self._running:
+            each.check()
+
+    async def stop(self, *which: Running) -> None:
+        """End these processes, or all, the last started first."""
+        for each in reversed(which or list(self._running)):
+            if each.process.returncode is None:
+                each.process.send_signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(STOP_S):
+                    await each.process.wait()
+            except TimeoutError:
+                each.process.kill()
+                await each.process.wait()
+            self._running.remove(each)

@@ -1,0 +1,186 @@
+"""How fast the SMS path is: `make bench-sms`, or `python -m bench.sms --help` for what can be asked.
+
+ESME load, gateway, trust party and SMSC run as processes of their own on loopback, with sealing and fsync
+as in production. Every message is verified, sent, receipted and reported; a splice-only forwarder between
+the same ESME and the same SMSC is measured beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from bench import house, machine, profiles
+from bench.sms_run import ForwarderRun, GatewayRun, Load
+
+RESULTS = Path(__file__).parent / "results"
+HEADING = (
+    f"{'AIDs':>7} {'loop':8}{'load':7}{'msg/s':>8}{'resp p50':>10}{'p99 ms':>8}{'rcpt p50':>10}{'p99 ms':>8}"
+    f"{'others':>8}  CPU s per 1,000"
+)
+
+
+def _row(aids: int, loop: str, name: str, stage: dict[str, Any]) -> str:
+    response, receipt = stage["response_ms"], stage["receipt_ms"]
+    cpu = "  ".join(f"{each} {value:.4f}" for each, value in stage["cpu_per_1000"].items())
+    return (
+        f"{aids:>7} {loop:8}{name:7}{stage['rate']:8.0f}{response.get('p50', 0):10.1f}{response.get('p99', 0):8.1f}"
+        f"{receipt.get('p50', 0):10.1f}{receipt.get('p99', 0):8.1f}{stage['cores']['others']:8.2f}  {cpu}"
+    )
+
+
+def _oddities(stage: dict[str, Any]) -> str:
+    """What a plain number would hide."""
+    found = []
+    if stage["statuses"]:
+        found.append(f"refused {stage['statuses']}")
+    if stage["failures"]:
+        found.append(f"{stage['failures']} receipts say other than DELIVRD")
+    if stage["missing"]:
+        found.append(f"{stage['missing']} receipts did not come")
+    if stage["whole_s"] > stage["sending_s"] * 1.1 + 0.2:
+        found.append(f"last receipt {stage['whole_s'] - stage['sending_s']:.1f} s after sending ended")
+    if stage["caught_up_s"] > 1:
+        found.append(f"busy {stage['caught_up_s']} s longer")
+    return "; ".join(found)
+
+
+def _print(result: dict[str, Any]) -> None:
+    for name, stage in result["stages"].items():
+        if name == "warm":
+            continue
+        print(_row(result["aids"], result["loop"], name, stage))
+        odd = _oddities(stage)
+        if odd:
+            print(f"{'':16}{odd}")
+    peaks = ", ".join(f"{name} {peak:.0f}" for name, peak in result["peak_mb"].items())
+    print(f"{'':16}peak memory, MB: {peaks}", end="")
+    if "evidence_records" in result:
+        print(f"; {result['evidence_records']} evidence records for {result['received']} messages")
+    else:
+        print()
+
+
+def _spread(results: list[dict[str, Any]]) -> None:
+    """Median and range of several runs alike."""
+    alike: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for result in results:
+        alike.setdefault((result["aids"], result["loop"]), []).append(result)
+    print("\nmedian (least to most) of the runs")
+    for (aids, loop), group in alike.items():
+        rates = sorted(each["stages"]["full"]["rate"] for each in group)
+        cpu = sorted(each["stages"]["full"]["cpu_per_1000"].get("gateway", 0.0) for each in group)
+        print(
+            f"{aids:>7} {loop:8}{statistics.median(rates):8.0f} msg/s ({rates[0]:.0f} to {rates[-1]:.0f});"
+            f" gateway {statistics.median(cpu):.4f} CPU s per 1,000 ({cpu[0]:.4f} to {cpu[-1]:.4f})"
+        )
+
+
+def _ratio(results: list[dict[str, Any]], forwarder: dict[str, Any]) -> None:
+    base = forwarder["stages"]["full"]
+    print("\nagainst the forwarder")
+    for result in results:
+        full = result["stages"]["full"]
+        cpu = full["cpu_per_1000"]["gateway"] / base["cpu_per_1000"]["forwarder"]
+        print(
+            f"{result['aids']:>7} {result['loop']:8}{full['rate'] / base['rate']:8.3f} of its rate,"
+            f" {cpu:.1f} times its CPU a message"
+        )
+
+
+def main() -> None:
+    """Everything that was asked, printed as it is measured."""
+    given = _arguments()
+    load = Load(
+        given.seconds, given.binds, given.window, tuple(float(each) for each in given.rates), given.seed
+    )
+    about = machine.describe()
+    results: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(prefix="ascs-bench-") as name:
+        work = Path(name)
+        fsync = machine.fsync_ms(work)
+        print(
+            f"Python {about['python']}, {about['cores']} cores ({about['cpu']}), load average"
+            f" {about['load_average']}, fsync {fsync[0]:.2f} ms (p99 {fsync[1]:.2f})\n"
+            f"{load.binds} binds, window {load.window}, {load.seconds:.0f} s a stage, seed {load.seed};"
+            f" SMSC: {'bench/smsc_stub' if given.smsc == 'stub' else 'ascs sim smsc, in memory'}"
+        )
+        print(HEADING)
+        for aids in given.aids:
+            kept = house.kept(aids, lambda said: print(f"{'':16}{said}"))
+            for loop in given.loops:
+                for _ in range(given.repeat):
+                    built = house.copy(kept, work / "house")
+                    for assignment in given.set:
+                        key, _, value = assignment.partition("=")
+                        house.change(built.gateway, key, json.loads(value))
+                    folder = work / f"run-{len(results)}"
+                    folder.mkdir()
+                    run = GatewayRun(load, folder, built, aids, loop, given.smsc, given.profile)
+                    result = asyncio.run(run.run())
+                    results.append(result)
+                    _print(result)
+                    if given.profile:
+                        profiles.report(folder, result["received"])
+        if given.repeat > 1:
+            _spread(results)
+        forwarder = None
+        if given.forwarder:
+            folder = work / "forwarder"
+            folder.mkdir()
+            built = house.copy(house.kept(given.aids[0], print), work / "house")
+            forwarder = asyncio.run(ForwarderRun(load, folder, built, 1_000_000).run())
+            forwarder["loop"], forwarder["aids"] = "forward", given.aids[0]
+            _print(forwarder)
+            _ratio(results, forwarder)
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / time.strftime("sms-%Y%m%d-%H%M%S.json", time.gmtime())
+    path.write_text(
+        json.dumps(
+            {
+                "machine": about,
+                "fsync_ms": fsync,
+                "asked": vars(given),
+                "runs": results,
+                "forwarder": forwarder,
+            },
+            indent=1,
+        )
+    )
+    print(f"all of it: {path}")
+
+
+def _arguments() -> argparse.Namespace:
+    def many(kind: type) -> Any:
+        return lambda text: [kind(each) for each in text.split(",") if each]
+
+    parser = argparse.ArgumentParser(prog="python -m bench.sms", description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--seconds", type=float, default=10.0, help="of sending in a stage (10)")
+    parser.add_argument("--binds", type=int, default=4, help="transceivers of the ESME (4)")
+    parser.add_argument("--window", type=int, default=100, help="unanswered submit_sm of one bind (100)")
+    parser.add_argument("--aids", type=many(int), default=[1, 100, 100_000], help="LIST (1,100,100000)")
+    parser.add_argument(
+        "--loops", type=many(str), default=["uvloop", "asyncio"], help="LIST (uvloop,asyncio)"
+    )
+    parser.add_argument(
+        "--rates", type=many(float), default=[], help="LIST of further paced stages, messages a second"
+    )
+    parser.add_argument("--smsc", choices=("stub", "simulator"), default="stub")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--repeat", type=int, default=1, help="runs alike; prints median and spread")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=JSON", help="in gateway.toml: sms.x=1"
+    )
+    parser.add_argument("--profile", action="store_true", help="profile the gateway's main and store threads")
+    parser.add_argument("--no-forwarder", dest="forwarder", action="store_false")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
