@@ -306,7 +306,8 @@ class Tag(IntEnum):
 
 
 # Value lengths (least, most) in octets. A TLV of a known tag and another length is refused in a request
-# (ESME_RINVPARLEN); tags that are not here may have any length.
+# (ESME_RINVPARLEN); tags that are not here may have any length. Where 3.4 (5.3.2) and 5.0 (4.8.4) differ, and
+# where peers leave out a NUL or send one too many, both are taken.
 TLV_LENGTHS: Final[dict[int, tuple[int, int]]] = {
     Tag.DEST_ADDR_SUBUNIT: (1, 1),
     Tag.DEST_NETWORK_TYPE: (1, 1),
@@ -359,8 +360,8 @@ TLV_LENGTHS: Final[dict[int, tuple[int, int]]] = {
     Tag.BROADCAST_END_TIME: (16, 17),
     Tag.BROADCAST_SERVICE_GROUP: (1, 255),
     Tag.BILLING_IDENTIFICATION: (1, 1024),
-    Tag.SOURCE_NETWORK_ID: (7, 66),
-    Tag.DEST_NETWORK_ID: (7, 66),
+    Tag.SOURCE_NETWORK_ID: (1, 65),
+    Tag.DEST_NETWORK_ID: (1, 65),
     Tag.SOURCE_NODE_ID: (6, 6),
     Tag.DEST_NODE_ID: (6, 6),
     Tag.DEST_ADDR_NP_RESOLUTION: (1, 1),
@@ -368,7 +369,7 @@ TLV_LENGTHS: Final[dict[int, tuple[int, int]]] = {
     Tag.DEST_ADDR_NP_COUNTRY: (1, 5),
     Tag.DISPLAY_TIME: (1, 1),
     Tag.SMS_SIGNAL: (2, 2),
-    Tag.MS_VALIDITY: (1, 4),
+    Tag.MS_VALIDITY: (1, 4),  # 3.4: one octet; 5.0: one, or four with a span of time
     Tag.ALERT_ON_MESSAGE_DELIVERY: (0, 1),  # 3.4: no value; 5.0: one octet
     Tag.ITS_REPLY_TYPE: (1, 1),
     Tag.ITS_SESSION_INFO: (2, 2),

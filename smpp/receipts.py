@@ -14,8 +14,9 @@ from typing import Final
 
 from smpp.constants import EsmClass, Tag
 from smpp.constants import MessageState as MessageState
+from smpp.data_coding import UCS2, charset_of
 from smpp.pdu import DataSm, DeliverSm, tlv
-from smpp.segmentation import payload_of
+from smpp.segmentation import UdhError, payload_of, user_data
 
 RECEIPT_TEXT_MAX: Final = 1024
 """Octets of a receipt's text that are read."""
@@ -76,11 +77,21 @@ class Receipt:
     delivered: int = 0
     text: bytes = b""
     """The first octets of the message that some centres add."""
+    network_error: bytes = b""
+    """Value of network_error_code (3.4, 5.3.2.31): a network type and a code of two octets; empty when absent."""
+    intermediate: bool = False
+    """Whether this is an intermediate notification: an attempt failed, others follow (5.2.12)."""
 
     @property
     def is_final(self) -> bool:
         """Whether no other receipt for the message is to come. ACCEPTED is not: a delivery may follow."""
-        return self.state in _FINAL
+        return self.state in _FINAL and not self.intermediate
+
+    @property
+    def esm_class(self) -> int:
+        """The message type that a deliver_sm with this receipt bears (5.2.12)."""
+        kind = EsmClass.INTERMEDIATE_NOTIFICATION if self.intermediate else EsmClass.DELIVERY_RECEIPT
+        return kind.value
 
 
 def state_of(stat: str) -> MessageState:
@@ -114,11 +125,14 @@ def build(receipt: Receipt) -> bytes:
 
 
 def receipt_tlvs(receipt: Receipt) -> list[tuple[int, bytes]]:
-    """receipted_message_id (a C-octet string, 5.3.2.12) and message_state (5.3.2.35)."""
-    return [
-        (Tag.RECEIPTED_MESSAGE_ID, receipt.message_id + b"\0"),
-        (Tag.MESSAGE_STATE, bytes((receipt.state,))),
+    """receipted_message_id (a C-octet string, 5.3.2.12), message_state (5.3.2.35) and network_error_code."""
+    tlvs = [
+        (int(Tag.RECEIPTED_MESSAGE_ID), receipt.message_id + b"\0"),
+        (int(Tag.MESSAGE_STATE), bytes((receipt.state,))),
     ]
+    if receipt.network_error:
+        tlvs.append((int(Tag.NETWORK_ERROR_CODE), receipt.network_error))
+    return tlvs
 
 
 # A value ends at white space; a name may be written with a space or without ("submit date", "submitdate").
@@ -174,7 +188,7 @@ def parse(body: DeliverSm | DataSm) -> Receipt | None:
     told = tlv(body, Tag.MESSAGE_STATE)
     if not is_receipt(body.esm_class) and not (named and told):
         return None
-    receipt = parse_text(payload_of(body))
+    receipt = parse_text(_octets(body))
     if receipt is None:
         if not named:
             return None
@@ -183,7 +197,20 @@ def parse(body: DeliverSm | DataSm) -> Receipt | None:
         receipt.message_id = named[:MESSAGE_ID_MAX]
     if told:
         receipt.state = _state(told[0])
+    receipt.network_error = tlv(body, Tag.NETWORK_ERROR_CODE) or b""
+    receipt.intermediate = body.esm_class & EsmClass.TYPE_MASK == EsmClass.INTERMEDIATE_NOTIFICATION
     return receipt
+
+
+def _octets(body: DeliverSm | DataSm) -> bytes:
+    """The text of a receipt as ASCII: behind a user data header, and in UCS2, where a peer puts it so."""
+    try:
+        payload = user_data(body)[1]
+    except UdhError:
+        payload = payload_of(body)
+    if charset_of(body.data_coding) == UCS2:
+        payload = payload[: 2 * RECEIPT_TEXT_MAX].decode(UCS2, "replace").encode("latin-1", "replace")
+    return payload
 
 
 def _state(number: int) -> MessageState:

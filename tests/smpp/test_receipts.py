@@ -147,3 +147,57 @@ def test_forms_meet_across_dialects() -> None:
 def test_forms_are_few_and_none_twice(raw: bytes) -> None:
     forms = id_forms(raw)
     assert len(forms) == len(set(forms)) <= 4
+
+
+def test_an_intermediate_notification_is_never_final() -> None:
+    told = Receipt(b"7", MessageState.UNDELIVERABLE, network_error=b"\x03\x00\x1b", intermediate=True)
+    body = DeliverSm(esm_class=told.esm_class, short_message=build(told), tlvs=receipt_tlvs(told))
+    parsed = parse(body)
+    assert parsed is not None
+    assert parsed == told
+    assert (parsed.esm_class, parsed.is_final) == (EsmClass.INTERMEDIATE_NOTIFICATION, False)
+
+
+def test_a_receipt_in_ucs2_or_behind_a_header_is_read_too() -> None:
+    text = b"id:7f stat:DELIVRD err:000"
+    wide = text.decode().encode("utf-16-be")
+    headed = b"\x05\x00\x03\x01\x01\x01" + text
+    for body in (
+        DeliverSm(esm_class=0x04, data_coding=8, short_message=wide),
+        DeliverSm(esm_class=0x44, short_message=headed),
+        DeliverSm(esm_class=0x44, short_message=b"\xff" + text),
+    ):
+        parsed = parse(body)
+        assert parsed is not None
+        assert (parsed.message_id, parsed.state) == (b"7f", MessageState.DELIVERED)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (b"id:0000012345 stat:DELIVRD", b"0000012345"),
+        (b"id:0x1A2B stat:DELIVRD", b"0x1A2B"),
+        (b"id:DEADBEEF stat:DELIVRD", b"DEADBEEF"),
+        (b"id:6f2c-aa-01 stat:DELIVRD", b"6f2c-aa-01"),
+        (b"stat:DELIVRD", b""),
+    ],
+)
+def test_an_id_is_kept_as_it_came(text: bytes, kept: bytes) -> None:
+    parsed = parse_text(text)
+    assert parsed is not None
+    assert parsed.message_id == kept
+
+
+@pytest.mark.parametrize(("err", "kept"), [(b"000", "000"), (b"7", "7"), (b"0x1B", "0x1B"), (b"", "")])
+def test_an_error_is_kept_as_it_came(err: bytes, kept: str) -> None:
+    parsed = parse_text(b"id:1 stat:UNDELIV err:" + err + b" text:")
+    assert parsed is not None
+    assert parsed.error == kept
+
+
+def test_a_text_that_was_cut_is_read_as_far_as_it_goes() -> None:
+    whole = b"id:ab12 sub:001 dlvrd:001 submit date:2611241230 done date:2611241231 stat:DELIVRD err:000"
+    for end in range(len(b"id:ab12 "), len(whole)):
+        parsed = parse_text(whole[:end])
+        assert parsed is not None
+        assert parsed.message_id == b"ab12"
