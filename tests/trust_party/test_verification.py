@@ -1,9 +1,11 @@
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from evidence.merkle import leaf_hash, root
-from foundation.store import StoreUnavailable
+from foundation.store import Store, StoreUnavailable
 from gm.sm2 import PublicKey
 from interparty import edi as edis
 from interparty import statements
@@ -54,6 +56,30 @@ async def test_a_deposit_that_nobody_confirmed_expires(party: Party) -> None:
     assert result.aid is not None
     assert await party.reason(result.aid, now=NOW + 24 * HOUR_MS - 1) == "PENDING"
     assert await party.reason(result.aid, now=NOW + 24 * HOUR_MS) == "EXPIRED"
+
+
+async def test_a_refusal_reads_one_authorization_whatever_its_cause(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How long it takes does not tell an AID that was never issued from one that is not to be contacted."""
+    pending = (await party.deposit(deposit_of(party.people)))[0].aid
+    assert pending is not None
+    aid, consent = await party.active()
+    read: list[int] = []
+
+    async def counted(store: Store, sql: str, params: Sequence[Any] = ()) -> Any:
+        rows = await plain(store, sql, params)
+        read.append(len(rows))
+        return rows
+
+    plain = Store.read
+    monkeypatch.setattr(Store, "read", counted)
+    assert await party.reason(aid, enterprise="ent-b") == "NOT_OWNER"
+    assert await party.reason(pending) == "PENDING"
+    assert await party.reason(aid, now=consent.term_to) == "EXPIRED"
+    for unknown in ("888100000000000005", "888199999999999990", "100000000000000000", "999999999999999999"):
+        assert await party.reason(unknown) == "UNKNOWN_AID"
+    assert read == [1] * 7
 
 
 async def test_a_batch_is_answered_in_order_whatever_is_in_it(party: Party) -> None:
