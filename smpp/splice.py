@@ -154,6 +154,27 @@ def splice_submit(
     return _LENGTH.pack(HEADER_OCTETS + len(body)) + frame[4:12] + sequence + body
 
 
+def set_types(frame: bytes, source: bytes, destination: bytes) -> bytes:
+    """The frame of a submit_sm or deliver_sm of our own with those two octets each, TON and NPI, and nothing
+    else changed. Raises ValueError on one that has no such fields."""
+    source_at = frame.index(_NUL, HEADER_OCTETS) + 1
+    destination_at = frame.index(_NUL, source_at + 2) + 1
+    if (
+        frame[source_at : source_at + 2] == source
+        and frame[destination_at : destination_at + 2] == destination
+    ):
+        return frame
+    return b"".join(
+        (
+            frame[:source_at],
+            source,
+            frame[source_at + 2 : destination_at],
+            destination,
+            frame[destination_at + 2 :],
+        )
+    )
+
+
 def set_sequence_number(frame: bytes, sequence_number: int) -> bytes:
     """The frame with that sequence number and nothing else changed."""
     return frame[:12] + _LENGTH.pack(sequence_number) + frame[16:]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from math import inf
 from typing import Any, Final
@@ -15,7 +16,7 @@ from typing import Any, Final
 from gateway.settings import OutbindSettings, SmscSettings
 from gateway.sms import smsc_metrics
 from gateway.sms.smsc_errors import SmscErrors
-from gateway.sms.smsc_link import Answer, FromSmsc, Hooks, OnAnswer, SmscBind, SmscLink, show_up
+from gateway.sms.smsc_link import Answer, FromSmsc, Hooks, OnAnswer, SmscLink, show_up
 from gateway.sms.smsc_outbind import OutbindListener
 from gateway.sms.smsc_share import in_use, take_turn
 from smpp.aio.connection import Done
@@ -44,14 +45,14 @@ class SmscLinks:
         on_answer: OnAnswer = call_context,
         errors: SmscErrors | None = None,
         outbind: OutbindSettings | None = None,
-        clock: Callable[[], float] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`on_room` is called when a window or the pace has opened or a link was bound; `clock` in tests.
 
         Raises PkiError when a link's TLS files cannot be used.
         """
         self._on_room = on_room
-        self._clock = clock or self._loop_time
+        self._clock = clock
         hooks = Hooks(on_answer, on_request, on_room, self._changed)
         table = errors or SmscErrors()
         self.peers = [SmscLink(each, hooks, table, self._clock) for each in settings]
@@ -95,10 +96,17 @@ class SmscLinks:
 
     def has_room(self) -> bool:
         """Whether `send` would take a message now. If only the pace forbids it, on_room will be called."""
-        links = self._in_use
-        if len(links) == 1:
-            return self._bind_of(links[0]) is not None
-        return bool(self._ready())
+        soonest = inf
+        now = self._clock()
+        for link in self._in_use:
+            if link.open_bind() is not None:
+                wait = link.pace.wait(now)
+                if wait <= 0:
+                    return True
+                soonest = min(soonest, wait)
+        if soonest < inf:
+            self._arm(soonest)
+        return False
 
     def send(self, frame: bytes, context: Any) -> bool:
         """Send an encoded submit_sm over the link whose turn it is; its answer goes to on_answer with `context`.
@@ -106,16 +114,15 @@ class SmscLinks:
         False when no link has room.
         """
         while True:
-            if len(self._in_use) == 1:
-                link = self._in_use[0]
-                bind = self._bind_of(link)
-            else:
-                ready = self._ready()
-                if not ready:
-                    return False
-                link = take_turn(ready)
-                bind = link.open_bind()
-            if bind is None:
+            now = self._clock()
+            links = self._in_use
+            if len(links) > 1:
+                links = [link for link in links if link.pace.wait(now) <= 0 and link.open_bind() is not None]
+            if not links:
+                return False
+            link = links[0] if len(links) == 1 else take_turn(links)
+            bind = link.open_bind()
+            if bind is None or link.pace.wait(now) > 0:
                 return False
             # What refuses at the last moment is full or gone, and is not chosen again.
             if link.submit(bind, frame, context):
@@ -162,38 +169,6 @@ class SmscLinks:
         )
 
     # ---- inside
-
-    @staticmethod
-    def _loop_time() -> float:
-        return asyncio.get_running_loop().time()
-
-    def _bind_of(self, link: SmscLink) -> SmscBind | None:
-        """The bind that takes this link's next message now."""
-        bind = link.open_bind()
-        if bind is None:
-            return None
-        wait = link.pace.wait(self._clock())
-        if wait > 0:
-            self._arm(wait)
-            return None
-        return bind
-
-    def _ready(self) -> list[SmscLink]:
-        """The links in use that take a message now."""
-        ready: list[SmscLink] = []
-        soonest = inf
-        now = self._clock()
-        for link in self._in_use:
-            if link.open_bind() is None:
-                continue
-            wait = link.pace.wait(now)
-            if wait > 0:
-                soonest = min(soonest, wait)
-            else:
-                ready.append(link)
-        if not ready and soonest < inf:
-            self._arm(soonest)
-        return ready
 
     def _arm(self, wait: float) -> None:
         """One timer for all; the sooner of two counts."""

@@ -18,7 +18,6 @@ from gateway.settings import SmscSettings
 from gateway.sms.smsc_errors import Action, SmscErrors
 from gateway.sms.smsc_pace import Pace
 from gateway.sms.smsc_tls import client_context
-from masking.smpp_leg import NumberForm
 from smpp.aio.connection import Connection, Done, FailureReason, RequestFailed
 from smpp.aio.link import Link, LinkConfig, LinkState
 from smpp.events import (
@@ -32,7 +31,7 @@ from smpp.events import (
 )
 from smpp.pdu import Bind, BindReceiver, BindTransceiver, BindTransmitter, Body, Pdu
 from smpp.session import LocalProtocolError, SessionConfig, WindowFull
-from smpp.splice import splice_submit
+from smpp.splice import set_types
 
 SILENT_AFTER: Final = 10
 """Requests in a row without an answer after which a bind is suspect (fewer if its window holds fewer): its window
@@ -106,8 +105,15 @@ class SmscLink:
         self._hooks = hooks
         self._errors = errors
         self._clock = clock
-        self._pace: Pace | None = None
-        self._form = NumberForm(ton=settings.msisdn_ton, npi=settings.msisdn_npi)
+        self.pace = Pace(
+            settings.rate,
+            settings.burst,
+            pause_s=settings.throttle_pause_s,
+            recover_s=settings.throttle_recover_s,
+            now=clock(),
+        )
+        self._source_types = bytes((settings.source_ton, settings.source_npi))
+        self._destination_types = bytes((settings.msisdn_ton, settings.msisdn_npi))
         self._silent_after = min(SILENT_AFTER, settings.window)
         tls = client_context(settings.tls) if settings.tls is not None else None
         self._kept = [
@@ -146,11 +152,6 @@ class SmscLink:
         return sum(bind.connection.unacknowledged for bind in self.binds if bind.connection is not None)
 
     @property
-    def limit(self) -> float:
-        """Messages a second that may be sent now; inf without a limit."""
-        return self.pace.limit
-
-    @property
     def state(self) -> str:
         """ "bound" when all binds that the configuration asks for are; else "partly bound", or how it stands."""
         up = sum(bind.connection is not None for bind in self._kept)
@@ -165,20 +166,6 @@ class SmscLink:
     def failures(self) -> int:
         """Attempts to bind that failed since the last success, of the worst bind."""
         return max(bind.link.failures for bind in self._kept if bind.link is not None)
-
-    @property
-    def pace(self) -> Pace:
-        """Begins when it is first asked for: the clock may be that of a loop not running before."""
-        if self._pace is None:
-            settings = self.settings
-            self._pace = Pace(
-                settings.rate,
-                settings.burst,
-                pause_s=settings.throttle_pause_s,
-                recover_s=settings.throttle_recover_s,
-                now=self._clock(),
-            )
-        return self._pace
 
     def open_bind(self) -> SmscBind | None:
         """The bind for sending with the most room in its window; None when all are full or gone."""
@@ -204,19 +191,12 @@ class SmscLink:
 
     def submit(self, bind: SmscBind, frame: bytes, context: Any) -> bool:
         """Send an encoded submit_sm over one of this link's binds; False when it takes none after all."""
-        settings = self.settings
-        spliced = splice_submit(
-            frame,
-            dest_addr_ton=self._form.ton,
-            dest_addr_npi=self._form.npi,
-            source_addr_ton=settings.source_ton,
-            source_addr_npi=settings.source_npi,
-        )
         connection = bind.connection
         if connection is None:
             return False
+        typed = set_types(frame, self._source_types, self._destination_types)
         try:
-            connection.request_frame(spliced, context=context)
+            connection.request_frame(typed, context=context)
         except WindowFull:
             return False
         except LocalProtocolError:

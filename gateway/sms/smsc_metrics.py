@@ -38,7 +38,7 @@ class LinkCollector(Collector):
         for link in self.links:
             binds.add_metric([link.name], link.bound)
             unanswered.add_metric([link.name], link.unanswered)
-            limit.add_metric([link.name], link.limit)
+            limit.add_metric([link.name], link.pace.limit)
             throttled.add_metric([link.name], link.counts.throttled)
             restarts.add_metric([link.name, "silent"], link.counts.silent)
             restarts.add_metric([link.name, "fault"], link.counts.faulty)

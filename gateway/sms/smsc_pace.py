@@ -65,7 +65,8 @@ class Pace:
         """Seconds until the next message may be sent; 0 when it may be sent now."""
         if now < self._paused_until:
             return self._paused_until - now
-        if self._limit == inf:
+        # What it holds is enough, and is reckoned anew only when it is not or when the rate is recovering.
+        if self._limit == self._rate and (self._limit == inf or self._tokens >= 1.0):
             return 0.0
         self._fill(now)
         # As many tokens as floating point leaves of one are one.
@@ -78,9 +79,7 @@ class Pace:
             self._sent = 0
             self._marked_at = now
         self._sent += 1
-        if self._limit < inf:
-            self._fill(now)
-            self._tokens -= 1.0
+        self._tokens -= 1.0
 
     def throttled(self, now: float, pause_s: float | None = None) -> bool:
         """The SMSC says that it was too fast; `pause_s` in place of the configured pause.

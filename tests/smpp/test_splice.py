@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from smpp.codec import EncodeError, PduError, decode, encode
 from smpp.constants import CommandStatus, Tag
 from smpp.pdu import DataSm, DeliverSm, Pdu, SubmitSm
-from smpp.splice import locate, set_sequence_number, splice_submit
+from smpp.splice import locate, set_sequence_number, set_types, splice_submit
 from tests.smpp import strategies
 
 MESSAGE = SubmitSm(
@@ -84,6 +84,25 @@ def test_tlvs_that_are_not_kept_are_gone_and_extra_ones_follow() -> None:
     body = decode(spliced).body
     assert isinstance(body, SubmitSm)
     assert body.tlvs == [(Tag.SOURCE_PORT, b"\0\1"), (Tag.MORE_MESSAGES_TO_SEND, b"\1")]
+
+
+@given(messages, st.binary(min_size=2, max_size=2), st.binary(min_size=2, max_size=2))
+def test_types_alone(body: SubmitSm, source: bytes, destination: bytes) -> None:
+    frame = encode(Pdu(body, 7))
+    typed = set_types(frame, source, destination)
+    assert typed == splice_submit(
+        frame,
+        source_addr_ton=source[0],
+        source_addr_npi=source[1],
+        dest_addr_ton=destination[0],
+        dest_addr_npi=destination[1],
+    )
+    assert set_types(typed, source, destination) is typed
+
+
+def test_types_need_their_fields() -> None:
+    with pytest.raises(ValueError):
+        set_types(encode(Pdu(SubmitSm()))[:17], b"\1\1", b"\1\1")
 
 
 def test_sequence_number_alone() -> None:

@@ -207,7 +207,7 @@ class TestPace:
             smsc.status = 0
             link = carrier.links.peers[0]
             assert not carrier.links.has_room()
-            assert (link.counts.throttled, link.limit) == (3, 50)
+            assert (link.counts.throttled, link.pace.limit) == (3, 50)
             carrier.now += 2.0
             assert carrier.send()
             assert link.can_send
