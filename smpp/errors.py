@@ -33,3 +33,11 @@ class EncodeError(ValueError):
 
 class FatalError(Exception):
     """The stream is out of step: no later octet of it can be trusted."""
+
+
+class LocalProtocolError(Exception):
+    """We asked for what the session's state does not allow."""
+
+
+class WindowFull(LocalProtocolError):
+    """As many of our requests are unanswered as the window takes."""

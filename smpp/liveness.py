@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from smpp.config import SessionConfig
+from smpp.states import BOUND, SessionState
 
 
 class Stage(Enum):
@@ -16,6 +17,13 @@ class Stage(Enum):
     """enquire_link_timer and inactivity_timer."""
     ENDING = auto()
     """Unbinding or over: neither."""
+
+
+def stage_of(state: SessionState, unbinding: bool) -> Stage:
+    """The stage of a session in that state."""
+    if state in BOUND:
+        return Stage.ENDING if unbinding else Stage.BOUND
+    return Stage.OPENING if state in (SessionState.OPEN, SessionState.OUTBOUND) else Stage.ENDING
 
 
 class Due(Enum):

@@ -11,11 +11,13 @@ import logging
 from collections.abc import Iterable
 from typing import Any, Final
 
-from smpp.codec import Framer, PduError, decode, encode_body, encode_message_resp
+from smpp.codec import Framer, PduError, decode, encode_body
 from smpp.config import SessionConfig as SessionConfig
-from smpp.constants import RESPONSE_BIT, VERSION_3_4, Tag
+from smpp.constants import RESPONSE_BIT, Tag
 from smpp.constants import CommandId as Id
 from smpp.constants import CommandStatus as Status
+from smpp.errors import LocalProtocolError as LocalProtocolError
+from smpp.errors import WindowFull as WindowFull
 from smpp.events import (
     BadPduReceived,
     BindRefused,
@@ -31,8 +33,9 @@ from smpp.events import (
     ResponseReceived,
     Unbound,
 )
+from smpp.handshake import BIND_ATTEMPTS_MAX, Handshake
 from smpp.incoming import Incoming
-from smpp.liveness import Due, Liveness, Stage
+from smpp.liveness import Due, Liveness, stage_of
 from smpp.outgoing import OWN, Outgoing
 from smpp.pdu import (
     RESPONSE_OF,
@@ -42,7 +45,6 @@ from smpp.pdu import (
     EnquireLink,
     EnquireLinkResp,
     GenericNack,
-    MessageResp,
     Outbind,
     Pdu,
     Unbind,
@@ -50,30 +52,21 @@ from smpp.pdu import (
     tlv,
 )
 from smpp.splice import set_sequence_number
-from smpp.states import BOUND, BOUND_BY, SENT_IN, Role, SessionState, may_send
-from smpp.versions import CONGESTION_MAX, congestion_tlv, frame_for, negotiated, request_for, response_for
+from smpp.states import (
+    BOUND,
+    BOUND_BY,
+    MESSAGE_RESP,
+    SENT_IN,
+    TRY_LATER,
+    Role,
+    SessionState,
+    may_send,
+    requests_taken,
+)
+from smpp.versions import CONGESTION_MAX, Dialect
 
 log = logging.getLogger(__name__)
 
-
-class LocalProtocolError(Exception):
-    """We asked for what the session's state or version does not allow."""
-
-
-class WindowFull(LocalProtocolError):
-    """As many of our requests are unanswered as the window takes."""
-
-
-BIND_ATTEMPTS_MAX: Final = 3
-"""Refused binds after which a message centre closes the connection: guessing costs a connection."""
-
-# 5.1.3: the statuses that tell each kind of sender to come back later.
-_TRY_LATER: Final[dict[Role, int]] = {"mc": Status.ESME_RTHROTTLED, "esme": Status.ESME_RX_T_APPN}
-
-_LINK_REQUESTS: Final = frozenset({int(Id.ENQUIRE_LINK), int(Id.UNBIND)})
-"""Requests in a bound state that the session answers by itself."""
-
-_MESSAGE_RESP: Final[dict[Role, int]] = {"mc": int(Id.SUBMIT_SM_RESP), "esme": int(Id.DELIVER_SM_RESP)}
 _NACK: Final = int(Id.GENERIC_NACK)
 _NOTHING: Final[frozenset[int]] = frozenset()
 
@@ -84,10 +77,6 @@ class Session:
     def __init__(self, role: Role, config: SessionConfig, now: float) -> None:
         self.role = role
         self.config = config
-        self.bind: Bind | None = None
-        """The bind that is asked or made; its system_id is who the ESME says it is."""
-        self.version = VERSION_3_4
-        """The interface version both ends speak, once bound; one below 0x34 is sent no TLVs (3.4, 3.4)."""
         self.peer_congestion: int | None = None
         """congestion_state in the peer's last response that told it, 0 to 100 (5.0, 4.8.4.18)."""
         self.unexpected_responses = 0
@@ -102,15 +91,12 @@ class Session:
         self._outgoing = Outgoing(config.response_s)
         self._incoming = Incoming()
         self._live = Liveness(config, now)
-        self._congestion: int | None = None
-        self._plain_responses = True
-        """Whether a response needs no look at version and congestion."""
-        self._bind_request: Pdu | None = None
+        self._dialect = Dialect()
+        self._handshake = Handshake(config, self._dialect)
         self._unbind_request: int | None = None
         self._unbind_deadline = 0.0
         self._unbind_sent = False
         self._draining = False
-        self._binds_refused = 0
         self._queued: list[Event] = []
 
     # ---- what the shell reads
@@ -118,6 +104,11 @@ class Session:
     @property
     def state(self) -> SessionState:
         return self._state
+
+    @property
+    def bind(self) -> Bind | None:
+        """The bind that is asked or made; its system_id is who the ESME says it is."""
+        return self._handshake.bind
 
     @property
     def is_bound(self) -> bool:
@@ -131,6 +122,11 @@ class Session:
     def is_unbinding(self) -> bool:
         """Whether either end has asked for the end of the session."""
         return self._unbind_sent or self._unbind_request is not None
+
+    @property
+    def version(self) -> int:
+        """The interface version both ends speak, once bound; one below 0x34 is sent no TLVs (3.4, 3.4)."""
+        return self._dialect.version
 
     @property
     def window_free(self) -> int:
@@ -149,17 +145,10 @@ class Session:
         """Our requests that still want the peer's response, without bind, unbind and enquire_link."""
         return self._outgoing.unacknowledged
 
-    def may_request(self, command_id: int) -> bool:
-        """Whether this end may send that request in this state (3.4, table 2-1)."""
-        return may_send(self.role, command_id, self._state)
-
     def data_to_send(self) -> bytes:
         """The octets that are due, once."""
-        out = self._out
-        if not out:
-            return b""
-        data = b"".join(out) if len(out) > 1 else out[0]
-        out.clear()
+        data = b"".join(self._out)
+        self._out.clear()
         return data
 
     def configure(self, config: SessionConfig) -> None:
@@ -175,14 +164,11 @@ class Session:
     def congestion_state(self) -> int | None:
         """How busy we are, 0 (idle) to 100 (congested): told in every response to a peer of version 5.0
         (5.0, 4.8.4.18). None tells nothing."""
-        return self._congestion
+        return self._dialect.congestion
 
     @congestion_state.setter
     def congestion_state(self, state: int | None) -> None:
-        if state is not None and not 0 <= state <= CONGESTION_MAX:
-            raise ValueError(f"congestion_state: 0 to {CONGESTION_MAX}")
-        self._congestion = state
-        self._note_version(self.version)
+        self._dialect.congestion = state
 
     def send_request(self, body: Body, now: float, context: Any = None, done: Any = None) -> int:
         """Sends a request; `context` comes back with its response. Returns its sequence number.
@@ -191,12 +177,11 @@ class Session:
         """
         own = isinstance(body, Bind | Unbind | EnquireLink | Outbind)
         self._check_request(body.COMMAND_ID, own)
-        if not isinstance(body, Bind):
-            body = request_for(body, self.version)
+        body = self._dialect.request(body)
         sequence_number = self._outgoing.take_sequence_number()
         frame = encode_body(body, sequence_number)
         if isinstance(body, Bind):
-            self.bind = body
+            self._handshake.bind = body
         self._out.append(frame)
         if isinstance(body, Outbind):
             self._set_state(SessionState.OUTBOUND)  # outbind has no response
@@ -210,8 +195,7 @@ class Session:
         """Sends a request that is already encoded, with our sequence number put in. For spliced messages."""
         command_id = int.from_bytes(frame[4:8], "big")
         self._check_request(command_id, False)
-        if self.version < VERSION_3_4:
-            frame = frame_for(frame, command_id, self.version)
+        frame = self._dialect.frame(frame, command_id)
         sequence_number = self._outgoing.take_sequence_number()
         self._out.append(set_sequence_number(frame, sequence_number))
         self._expect(sequence_number, command_id, now, context, done)
@@ -224,7 +208,7 @@ class Session:
         """
         if self._state is SessionState.CLOSED:
             return
-        self._answer(sequence_number, self._response(body, sequence_number, status))
+        self._answer(sequence_number, self._dialect.response(body, sequence_number, status))
 
     def send_message_response(
         self, sequence_number: int, message_id: bytes = b"", command_id: int | None = None
@@ -234,14 +218,8 @@ class Session:
         if self._state is SessionState.CLOSED:
             return
         if command_id is None:
-            command_id = _MESSAGE_RESP[self.role]
-        if self._plain_responses:
-            frame = encode_message_resp(command_id, sequence_number, message_id)
-        else:
-            body = RESPONSE_OF[command_id & ~RESPONSE_BIT]
-            assert issubclass(body, MessageResp)
-            frame = self._response(body(message_id), sequence_number, 0)
-        self._answer(sequence_number, frame)
+            command_id = MESSAGE_RESP[self.role]
+        self._answer(sequence_number, self._dialect.message_response(command_id, sequence_number, message_id))
 
     def reject(self, request: Pdu, status: int) -> None:
         """Answers the peer's request with an error and no body."""
@@ -250,25 +228,15 @@ class Session:
 
     def accept_bind(self, system_id: bytes = b"", tlvs: Iterable[tuple[int, bytes]] = ()) -> None:
         """Answers the open bind request with success; Bound comes with the next events."""
-        request = self._take_bind_request()
-        bind = request.body
-        assert isinstance(bind, Bind)
-        self._note_version(negotiated(bind, None, self.config.interface_version, 0))
-        response = RESPONSE_OF[request.command_id]
-        assert issubclass(response, BindResp)
-        # 3.4, 4.1.2: sc_interface_version tells that we are 3.4 or later; an older ESME gets no TLVs.
-        sent = [(int(Tag.SC_INTERFACE_VERSION), bytes((self.config.interface_version,))), *tlvs]
-        self._out.append(self._response(response(system_id, sent), request.sequence_number, 0))
+        request, frame = self._handshake.accept(system_id, tlvs)
+        self._out.append(frame)
         self._set_state(BOUND_BY[request.command_id])
         self._queued.append(Bound(request, self._state))
 
     def refuse_bind(self, status: int) -> None:
         """Answers the open bind request with that error. The peer may try again, BIND_ATTEMPTS_MAX in all."""
-        request = self._take_bind_request()
-        self._out.append(encode_body(RESPONSE_OF[request.command_id](), request.sequence_number, status))
-        self.bind = None
-        self._binds_refused += 1
-        if self._binds_refused >= BIND_ATTEMPTS_MAX:
+        self._out.append(self._handshake.refuse(status))
+        if self._handshake.refused >= BIND_ATTEMPTS_MAX:
             self._close("too many binds refused")
 
     def drain(self) -> None:
@@ -338,7 +306,7 @@ class Session:
         if self._state is SessionState.CLOSED:
             return None
         due = [
-            self._live.next_due(self._stage),
+            self._live.next_due(stage_of(self._state, self.is_unbinding)),
             self._unbind_deadline if self._unbind_request is not None else None,
             self._outgoing.next_due(),
         ]
@@ -350,7 +318,7 @@ class Session:
             self._expire_requests(now)
         if self._unbind_request is not None and now >= self._unbind_deadline:
             self._finish_unbind(self._unbind_request)
-        match self._live.due(self._stage, now):
+        match self._live.due(stage_of(self._state, self.is_unbinding), now):
             case Due.ENQUIRE:
                 self.send_request(EnquireLink(), now)
             case Due.UNBIND:
@@ -359,12 +327,6 @@ class Session:
                 self._close("no bind in time")
         return self._take_queued()
 
-    @property
-    def _stage(self) -> Stage:
-        if self._state in BOUND:
-            return Stage.ENDING if self.is_unbinding else Stage.BOUND
-        return Stage.OPENING if self._state in (SessionState.OPEN, SessionState.OUTBOUND) else Stage.ENDING
-
     # ---- inside: the peer's PDUs
 
     def _receive_request(self, pdu: Pdu, frame: bytes, now: float) -> None:
@@ -372,7 +334,7 @@ class Session:
         command_id, sequence_number = pdu.command_id, pdu.sequence_number
         if command_id == Id.ENQUIRE_LINK:
             # 5.0, 4.1.2: it may be sent in every state.
-            self._out.append(self._response(EnquireLinkResp(), sequence_number, 0))
+            self._out.append(self._dialect.response(EnquireLinkResp(), sequence_number))
         elif self._state not in BOUND or not may_send(self._peer_role, command_id, self._state):
             self._receive_out_of_state(pdu, command_id)
         elif command_id == Id.UNBIND:
@@ -388,17 +350,16 @@ class Session:
         else:
             # Draining, or the window is full.
             self._out.append(
-                self._response(RESPONSE_OF[command_id](), sequence_number, _TRY_LATER[self.role])
+                self._dialect.response(RESPONSE_OF[command_id](), sequence_number, TRY_LATER[self.role])
             )
 
     def _receive_out_of_state(self, pdu: Pdu, command_id: int) -> None:
         """A request in a state that does not take it, or that makes a session of a connection."""
         if isinstance(pdu.body, Bind) and self.role == "mc":
-            if self._state in BOUND or self._bind_request is not None:
+            if self._state in BOUND or self._handshake.request is not None:
                 self._refuse(pdu, Status.ESME_RALYBND, "bind in a bound state")
             elif may_send("esme", command_id, self._state):
-                self._bind_request = pdu
-                self.bind = pdu.body
+                self._handshake.ask(pdu, pdu.body)
                 self._queued.append(BindRequested(pdu))
             else:
                 self._refuse(pdu, Status.ESME_RINVBNDSTS, "bind after unbind")
@@ -435,11 +396,7 @@ class Session:
                 self._queued.append(BindRefused(pdu.command_status or Status.ESME_RBINDFAIL))
                 self._close("bind refused")
             else:
-                assert self.bind is not None
-                config = self.config
-                self._note_version(
-                    negotiated(self.bind, pdu.body, config.interface_version, config.silent_version)
-                )
+                self._handshake.answered(pdu.body)
                 self._set_state(BOUND_BY[command_id])
                 self._queued.append(Bound(pdu, self._state))
         elif command_id == Id.UNBIND:
@@ -498,24 +455,12 @@ class Session:
                 return
         self._outgoing.add(sequence_number, command_id, context, now, done)
 
-    def _response(self, body: Body, sequence_number: int, status: int) -> bytes:
-        if not self._plain_responses:
-            body = response_for(body, self.version, congestion_tlv(self._congestion, self.version))
-        return encode_body(body, sequence_number, status)
-
     def _answer(self, sequence_number: int, frame: bytes) -> None:
         if not self._incoming.settle(sequence_number):
             raise LocalProtocolError("no open request with that sequence number")
         self._out.append(frame)
         if self._unbind_request is not None and not self._incoming.count:
             self._finish_unbind(self._unbind_request)
-
-    def _take_bind_request(self) -> Pdu:
-        request = self._bind_request
-        if request is None or self._state is SessionState.CLOSED:
-            raise LocalProtocolError("no bind request is open")
-        self._bind_request = None
-        return request
 
     def _expire_requests(self, now: float) -> None:
         gone: PendingRequest | None = None
@@ -530,7 +475,7 @@ class Session:
 
     def _finish_unbind(self, sequence_number: int) -> None:
         self._unbind_request = None
-        self._out.append(self._response(UnbindResp(), sequence_number, 0))
+        self._out.append(self._dialect.response(UnbindResp(), sequence_number))
         self._set_state(SessionState.UNBOUND)
         self._close("unbound by peer")
 
@@ -539,7 +484,7 @@ class Session:
             return
         lost = self._outgoing.take_all()
         self._incoming.clear()
-        self._bind_request = None
+        self._handshake.request = None
         self._unbind_request = None
         self._set_state(SessionState.CLOSED)
         self._queued.append(ConnectionMustClose(reason, lost))
@@ -550,16 +495,9 @@ class Session:
             self._queued = []
         return events
 
-    def _note_version(self, version: int) -> None:
-        self.version = version
-        self._plain_responses = version >= VERSION_3_4 and not congestion_tlv(self._congestion, version)
-
     def _set_state(self, state: SessionState) -> None:
         log.debug("= %s: %s -> %s", self.role, self._state.value, state.value)
         self._state = state
         self._sends = SENT_IN[self.role, state]
-        self._taken = _NOTHING
-        if state in BOUND and not self._draining:
-            refused = self.config.not_provided if self.role == "mc" else _NOTHING
-            requests = SENT_IN[self._peer_role, state] & RESPONSE_OF.keys()
-            self._taken = frozenset(requests) - _LINK_REQUESTS - refused
+        refused = self.config.not_provided if self.role == "mc" else _NOTHING
+        self._taken = _NOTHING if self._draining else requests_taken(self.role, state, refused)

@@ -6,6 +6,8 @@ from enum import Enum
 from typing import Final, Literal
 
 from smpp.constants import CommandId as Id
+from smpp.constants import CommandStatus as Status
+from smpp.pdu import RESPONSE_OF
 
 Role = Literal["esme", "mc"]
 
@@ -70,6 +72,24 @@ SENT_IN: Final[dict[tuple[Role, SessionState], frozenset[int]]] = {
     for state in SessionState
 }
 """The requests that an end may send in a state: the same table, turned for the session's own look-ups."""
+
+
+TRY_LATER: Final[dict[Role, int]] = {"mc": Status.ESME_RTHROTTLED, "esme": Status.ESME_RX_T_APPN}
+"""The status by which each end tells the other to come back later (5.1.3)."""
+
+MESSAGE_RESP: Final[dict[Role, int]] = {"mc": int(Id.SUBMIT_SM_RESP), "esme": int(Id.DELIVER_SM_RESP)}
+"""What each end answers most."""
+
+_LINK_REQUESTS: Final = frozenset({int(Id.ENQUIRE_LINK), int(Id.UNBIND)})
+"""Requests in a bound state that the session answers by itself."""
+
+
+def requests_taken(role: Role, state: SessionState, refused: frozenset[int]) -> frozenset[int]:
+    """The peer's requests that go to the application of that end and want its response."""
+    if state not in BOUND:
+        return frozenset()
+    sent = SENT_IN["mc" if role == "esme" else "esme", state]
+    return frozenset(sent & RESPONSE_OF.keys()) - _LINK_REQUESTS - refused
 
 
 def may_send(role: Role, command_id: int, state: SessionState) -> bool:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from copy import copy
 from typing import Any, Final, cast
 
+from smpp.codec import encode_body, encode_message_resp
 from smpp.composites import parse_tlvs
 from smpp.constants import VERSION_3_4, VERSION_5_0, Tag
 from smpp.errors import EncodeError
-from smpp.pdu import Bind, BindResp, Body, tlv
+from smpp.pdu import BODY_OF, Bind, BindResp, Body, MessageResp, tlv
 from smpp.splice import SPLICED, locate
 
 CONGESTION_MAX: Final = 100
@@ -27,43 +28,73 @@ def negotiated(bind: Bind, answer: BindResp | None, ours: int, silent: int) -> i
     return min(bind.interface_version, told[0] if told else silent)
 
 
-def congestion_tlv(state: int | None, version: int) -> list[tuple[int, bytes]]:
-    """What a response says of how busy we are; nothing to a peer that would not understand it."""
-    if state is None or version < VERSION_5_0:
-        return []
-    return [(int(Tag.CONGESTION_STATE), bytes((state,)))]
-
-
 def _with_tlvs(body: Body, tlvs: list[tuple[int, bytes]]) -> Body:
     changed: Any = copy(body)
     changed.tlvs = tlvs
     return cast(Body, changed)
 
 
-def response_for(body: Body, version: int, more: list[tuple[int, bytes]]) -> Body:
-    """The response as that peer may have it: with `more` TLVs, or with none."""
-    if version < VERSION_3_4:
-        return _with_tlvs(body, []) if body.tlvs else body
-    return _with_tlvs(body, [*body.tlvs, *more]) if more else body
+class Dialect:
+    """How one peer is spoken to: by the version that both ends know, and with what it may hear of us."""
 
+    def __init__(self) -> None:
+        self.version = VERSION_3_4
+        """The version both ends speak, once it is known."""
+        self._congestion: int | None = None
+        self._congestion_tlvs: list[tuple[int, bytes]] = []
+        self._plain = True
+        """Whether responses go out as they are."""
 
-def request_for(body: Body, version: int) -> Body:
-    """The request as that peer may have it.
+    def agree(self, version: int) -> None:
+        """Takes the version that was negotiated."""
+        self.version = version
+        told = self._congestion is not None and version >= VERSION_5_0
+        self._congestion_tlvs = [(int(Tag.CONGESTION_STATE), bytes((self._congestion or 0,)))] if told else []
+        self._plain = version >= VERSION_3_4 and not told
 
-    Raises EncodeError when the text itself is a TLV: leaving it out would send another message.
-    """
-    if version >= VERSION_3_4 or not body.tlvs:
-        return body
-    if tlv(body, Tag.MESSAGE_PAYLOAD) is not None:
-        raise EncodeError("message_payload to a peer of version 3.3")
-    return _with_tlvs(body, [])
+    @property
+    def congestion(self) -> int | None:
+        """What responses say of how busy we are; to a peer below 5.0 they say nothing."""
+        return self._congestion
 
+    @congestion.setter
+    def congestion(self, state: int | None) -> None:
+        if state is not None and not 0 <= state <= CONGESTION_MAX:
+            raise ValueError(f"congestion_state: 0 to {CONGESTION_MAX}")
+        self._congestion = state
+        self.agree(self.version)
 
-def frame_for(frame: bytes, command_id: int, version: int) -> bytes:
-    """As `request_for`, of an encoded submit_sm or deliver_sm. Other frames are not looked into."""
-    if version >= VERSION_3_4 or command_id not in SPLICED:
-        return frame
-    end = locate(frame).tlvs
-    if any(tag == Tag.MESSAGE_PAYLOAD for tag, _ in parse_tlvs(frame, end, len(frame), False)):
-        raise EncodeError("message_payload to a peer of version 3.3")
-    return end.to_bytes(4, "big") + frame[4:end]
+    def response(self, body: Body, sequence_number: int, status: int = 0) -> bytes:
+        """The encoded response as this peer may have it. Raises EncodeError."""
+        if not self._plain:
+            known = self.version >= VERSION_3_4
+            body = _with_tlvs(body, [*body.tlvs, *self._congestion_tlvs] if known else [])
+        return encode_body(body, sequence_number, status)
+
+    def message_response(self, command_id: int, sequence_number: int, message_id: bytes) -> bytes:
+        """As `response`, of a body that has message_id alone, with status 0."""
+        if self._plain:
+            return encode_message_resp(command_id, sequence_number, message_id)
+        body = BODY_OF[command_id]
+        assert issubclass(body, MessageResp)
+        return self.response(body(message_id), sequence_number)
+
+    def request(self, body: Body) -> Body:
+        """The request as this peer may have it.
+
+        Raises EncodeError when the text itself is a TLV: leaving it out would send another message.
+        """
+        if self.version >= VERSION_3_4 or not body.tlvs or isinstance(body, Bind):
+            return body
+        if tlv(body, Tag.MESSAGE_PAYLOAD) is not None:
+            raise EncodeError("message_payload to a peer of version 3.3")
+        return _with_tlvs(body, [])
+
+    def frame(self, frame: bytes, command_id: int) -> bytes:
+        """As `request`, of an encoded submit_sm or deliver_sm. Other frames are not looked into."""
+        if self.version >= VERSION_3_4 or command_id not in SPLICED:
+            return frame
+        end = locate(frame).tlvs
+        if any(tag == Tag.MESSAGE_PAYLOAD for tag, _ in parse_tlvs(frame, end, len(frame), False)):
+            raise EncodeError("message_payload to a peer of version 3.3")
+        return end.to_bytes(4, "big") + frame[4:end]

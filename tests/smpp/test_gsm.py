@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smpp.gsm import decode_gsm, encode_gsm, is_gsm, pack7, shift_for, unpack7
+from smpp.gsm import decode_gsm, encode_gsm, is_gsm, pack7, unpack7
 from smpp.gsm_tables import DEFAULT_ALPHABET, DEFAULT_EXTENSION, PORTUGUESE, SPANISH, TURKISH
 
 alphabet = st.sampled_from([c for c in DEFAULT_ALPHABET if c != "\x1b"] + list(DEFAULT_EXTENSION.values()))

@@ -3,7 +3,8 @@
 import pytest
 
 from smpp.config import SessionConfig
-from smpp.liveness import Due, Liveness, Stage
+from smpp.liveness import Due, Liveness, Stage, stage_of
+from smpp.states import SessionState
 
 CONFIG = SessionConfig(session_init_s=10, enquire_link_s=30, inactivity_s=100)
 
@@ -43,3 +44,11 @@ def test_nothing_is_due_while_a_session_ends() -> None:
     live = Liveness(CONFIG, now=0.0)
     assert live.next_due(Stage.ENDING) is None
     assert live.due(Stage.ENDING, 1e9) is None
+
+
+@pytest.mark.parametrize("state", SessionState)
+def test_only_a_bound_session_that_is_not_unbinding_is_kept_alive(state: SessionState) -> None:
+    bound = state in (SessionState.BOUND_TX, SessionState.BOUND_RX, SessionState.BOUND_TRX)
+    assert (stage_of(state, False) is Stage.BOUND) is bound
+    opening = state in (SessionState.OPEN, SessionState.OUTBOUND)
+    assert stage_of(state, True) is (Stage.OPENING if opening else Stage.ENDING)
