@@ -266,7 +266,10 @@ class Smsc:
     def disconnect(self, connection: FaultyConnection, how: Disconnect) -> None:
         """End it."""
         self.center.counters.disconnects += 1
-        self._on_gone(connection)
+        if how != "unbind":
+            self._on_gone(connection)
+        elif connection.is_hung:
+            self.resume(connection)
         connection.cut(how)
 
     async def outbind(self, one: Outbind) -> None:

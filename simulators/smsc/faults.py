@@ -86,12 +86,12 @@ class FaultyConnection(Connection):
         super().data_received(b"")
 
     def cut(self, how: Disconnect) -> None:
-        """End it: "reset" sends TCP RST, "close" FIN after what was answered, "unbind" an unbind."""
-        self.is_cut = True
+        """End it: "reset" sends TCP RST, "close" FIN after what was answered; "unbind" is in order: what was
+        taken is answered first."""
         if how == "unbind":
-            self.is_hung = False
             self._closing = asyncio.get_running_loop().create_task(self.close())
             return
+        self.is_cut = True
         transport = self._own_transport
         if how == "reset" and transport is not None:
             # Linger of zero: closing sends RST and drops what was not sent.

@@ -1,8 +1,8 @@
 """What an SMSC operator configures."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from foundation.config import Config, ConfigPath
 from simulators.smsc.delays import NO_DELAY, Delay
@@ -178,3 +178,12 @@ class SmscSettings(Behaviour):
 def behaviour_of(settings: SmscSettings) -> Behaviour:
     """The part that may change."""
     return Behaviour(**{name: getattr(settings, name) for name in Behaviour.model_fields})
+
+
+def overridden(settings: SmscSettings, changed: dict[str, Any]) -> SmscSettings:
+    """The settings with some keys changed. Raises ValueError, which names the first fault."""
+    try:
+        return SmscSettings.model_validate(settings.model_dump() | changed)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        raise ValueError(first["msg"].removeprefix("Value error, ")) from None

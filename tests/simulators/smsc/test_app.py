@@ -17,6 +17,7 @@ from smpp.aio.connection import Connection
 from smpp.constants import CommandStatus, MessageState, Tag
 from smpp.events import Event, RequestReceived
 from smpp.pdu import (
+    AlertNotification,
     BindTransceiver,
     CancelSm,
     DeliverSm,
@@ -29,6 +30,7 @@ from smpp.pdu import (
     SubmitSmResp,
     tlv,
 )
+from smpp.session import SessionConfig
 
 ACCESS_NUMBER = b"10690001"
 HANDSET = b"8613800000001"
@@ -52,21 +54,36 @@ def settings_in(folder: Path, **changed: Any) -> SmscSettings:
 class Peer:
     """A bound client that answers each deliver_sm with the status it is told and keeps it."""
 
-    def __init__(self, system_id: str, password: str = "secret") -> None:
+    def __init__(
+        self,
+        system_id: str,
+        password: str = "secret",
+        config: SessionConfig | None = None,
+        interface_version: int = 0x34,
+    ) -> None:
         self.status: int = CommandStatus.ESME_ROK
         self.delivered: asyncio.Queue[DeliverSm] = asyncio.Queue()
-        self.client = Client(
-            BindTransceiver(system_id=system_id.encode(), password=password.encode()), self._on_events
+        self.alerts: asyncio.Queue[AlertNotification] = asyncio.Queue()
+        bind = BindTransceiver(
+            system_id=system_id.encode(), password=password.encode(), interface_version=interface_version
         )
+        self.client = Client(bind, self._on_events, config)
 
     def _on_events(self, connection: Connection, events: list[Event]) -> None:
         for event in events:
-            if isinstance(event, RequestReceived) and isinstance(event.pdu.body, DeliverSm):
+            if not isinstance(event, RequestReceived):
+                continue
+            if isinstance(event.pdu.body, AlertNotification):
+                self.alerts.put_nowait(event.pdu.body)
+            elif isinstance(event.pdu.body, DeliverSm):
                 self.delivered.put_nowait(event.pdu.body)
                 if self.status == CommandStatus.ESME_ROK:
                     connection.respond(event.pdu.sequence_number, DeliverSmResp())
                 else:
                     connection.reject(event.pdu, self.status)
+
+    async def alert(self) -> AlertNotification:
+        return await asyncio.wait_for(self.alerts.get(), 5)
 
     async def submit(self, **fields: Any) -> Pdu:
         return await self.client.call(SubmitSm(**fields))

@@ -6,7 +6,7 @@ import pytest
 
 from simulators.smsc.dialect import PRESETS, Dialect
 from simulators.smsc.messages import Message
-from simulators.smsc.outcomes import Plan
+from simulators.smsc.outcomes import PLAIN, Plan
 from simulators.smsc.receipts import ReceiptWriter, owes_receipt
 from smpp import receipts
 from smpp.codec import decode
@@ -19,7 +19,7 @@ AT = 1_790_000_000_000
 """2026-09-21 14:13:20 UTC."""
 
 
-def message(state: MessageState = MessageState.DELIVERED, error: int = 0, plan: Plan = Plan()) -> Message:
+def message(state: MessageState = MessageState.DELIVERED, error: int = 0, plan: Plan = PLAIN) -> Message:
     body = SubmitSm(
         source_addr=ACCESS_NUMBER,
         source_addr_ton=3,
