@@ -70,6 +70,7 @@ class Gateway:
 
     def __init__(self, settings: GatewaySettings) -> None:
         self.settings = settings
+        smsc_errors = load_errors(settings.smsc_errors, [each.name for each in settings.smsc])
         self.domain, self._keys = open_domain(settings)
         self.directory = Directory()
         self._peer_keys = own_keys.PeerKeys(settings, self._keys)
@@ -90,7 +91,7 @@ class Gateway:
             settings.smsc,
             self._from_smsc,
             lambda: self.dispatcher.pump(),
-            errors=load_errors(settings.smsc_errors, [each.name for each in settings.smsc]),
+            errors=smsc_errors,
             outbind=settings.smsc_outbind,
         )
         self.deliveries = Deliveries(self.domain)
@@ -250,7 +251,8 @@ class Gateway:
 
 
 async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
-    """Run until `stop` is set; SIGHUP reloads. Raises SelfTestError, KeyStoreError, OSError when it cannot start."""
+    """Run until `stop` is set; SIGHUP reloads. Raises SelfTestError, ConfigError, KeyStoreError,
+    PkiError, OSError when it cannot start."""
     _log.info("crypto self-test passed: %s", selftest.run())
     gateway = Gateway(settings)
     try:

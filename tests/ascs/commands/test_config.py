@@ -59,3 +59,32 @@ def test_a_process_does_not_start_with_a_fault(gateway_file: Path) -> None:
     assert result.exit_code == 1
     assert f"{gateway_file}:1: " in result.output
     assert "is required" in result.output
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('default = "again"\n', ":1: default: "),
+        ('[smsc.nroth]\ndefault = "link"\n', ":1: smsc.nroth: no SMSC has this name"),
+        (None, ":1: file: No such file or directory"),
+    ],
+)
+def test_the_table_of_smsc_errors_is_checked_with_the_gateways_file(
+    gateway_file: Path, content: str | None, said: str
+) -> None:
+    table = gateway_file.with_name("smsc-errors.toml")
+    gateway_file.write_text(f'smsc_errors = "{table.name}"\n' + gateway_file.read_text())
+    if content is not None:
+        table.write_text(content)
+    for command in (("config", "check"), ("gateway", "run")):
+        result = ascs(*command, gateway_file)
+        assert result.exit_code == 1
+        assert f"{table}{said}" in result.output
+
+
+def test_the_table_of_smsc_errors_is_known_by_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "smsc-errors.toml"
+    file.write_text('default = "transient"\n')
+    done("config", "check", file)
+    file.write_text("default = 1\n")
+    assert f"{file}:1: default: " in ascs("config", "check", file).output
