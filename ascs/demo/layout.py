@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import socket
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,6 +101,21 @@ class Ports:
     media_max: int = 24_999
 
 
+def _first_here() -> bool:
+    """Whether no other demo of this user runs on this machine; then none that starts later is told so.
+
+    A look whether a port is free says nothing of a demo that starts in the same second.
+    """
+    path = Path(tempfile.gettempdir()) / f"ascs-demo-{os.getuid()}.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return False
+    return True  # The lock is let go of when this process ends.
+
+
 def _free(preferred: int, kind: socket.SocketKind, taken: set[int]) -> int:
     for port in (preferred, 0):
         with socket.socket(socket.AF_INET, kind) as probe:
@@ -114,21 +132,26 @@ def _free(preferred: int, kind: socket.SocketKind, taken: set[int]) -> int:
 
 
 def choose_ports() -> Ports:
-    """The protocols' usual ports where they are free, others where they are not."""
+    """The protocols' usual ports where they are free and no other demo runs, others where not."""
     taken: set[int] = set()
+    usual = _first_here()
+
+    def free(preferred: int, kind: socket.SocketKind) -> int:
+        return _free(preferred if usual else 0, kind, taken)
+
     tcp, udp = socket.SOCK_STREAM, socket.SOCK_DGRAM
     return Ports(
-        trust=_free(8443, tcp, taken),
-        smpp=_free(2775, tcp, taken),
-        sip_enterprise=_free(5060, udp, taken),
-        sip_core_side=_free(5070, udp, taken),
-        carrier_api=_free(8444, tcp, taken),
-        operations=_free(8080, tcp, taken),
-        smsc=_free(2776, tcp, taken),
-        core=_free(5080, udp, taken),
-        handsets_sip=_free(5090, udp, taken),
-        handsets_api=_free(8071, tcp, taken),
-        enterprise_api={each.id: _free(8081 + place, tcp, taken) for place, each in enumerate(ENTERPRISES)},
+        trust=free(8443, tcp),
+        smpp=free(2775, tcp),
+        sip_enterprise=free(5060, udp),
+        sip_core_side=free(5070, udp),
+        carrier_api=free(8444, tcp),
+        operations=free(8080, tcp),
+        smsc=free(2776, tcp),
+        core=free(5080, udp),
+        handsets_sip=free(5090, udp),
+        handsets_api=free(8071, tcp),
+        enterprise_api={each.id: free(8081 + place, tcp) for place, each in enumerate(ENTERPRISES)},
     )
 
 

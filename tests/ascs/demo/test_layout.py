@@ -1,10 +1,23 @@
 """The demo's data folder, and what of it may be cleared."""
 
+import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from ascs.demo.layout import DESCRIPTION, ENTERPRISES, DemoRefused, clear, luhn, person
+from ascs.demo.layout import (
+    DESCRIPTION,
+    ENTERPRISES,
+    DemoRefused,
+    Ports,
+    choose_ports,
+    clear,
+    luhn,
+    person,
+)
+
+USUAL = (2775, 2776, 5060, 5070, 5080, 5090, 8071, 8080, 8081, 8082, 8443, 8444)
 
 
 @pytest.mark.parametrize("exists", [True, False])
@@ -34,6 +47,21 @@ def test_another_folder_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(DemoRefused, match="not empty"):
         clear(tmp_path)
     assert (tmp_path / "carrier").exists()
+
+
+def test_only_one_demo_at_a_time_takes_the_usual_ports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    first, second = ports_of(choose_ports()), ports_of(choose_ports())
+    assert len(first) == len(second) == len(set(first)) == len(set(second)) == 12
+    assert not set(second) & set(USUAL)
+
+
+def ports_of(ports: Ports) -> list[int]:
+    """What listens; the range of the media is the relay's own to share."""
+    own = [value for name, value in asdict(ports).items() if isinstance(value, int) and "media" not in name]
+    return [*own, *ports.enterprise_api.values()]
 
 
 def test_people_are_the_same_each_time_and_no_two_share_an_identifier() -> None:
