@@ -38,6 +38,8 @@ TEXTS = 997
 """Different texts, so that no two messages in a row are alike."""
 
 _HEADER = Struct(">IIII")
+_DELIVERED = Struct(">IIIIB")
+"""deliver_sm_resp: its message_id is a lone NUL (SMPP 3.4, 4.6.2)."""
 _SEQUENCE = Struct(">I")
 _SUBMIT_SM_RESP = int(CommandId.SUBMIT_SM_RESP)
 _DELIVER_SM, _DELIVER_SM_RESP = int(CommandId.DELIVER_SM), int(CommandId.DELIVER_SM_RESP)
@@ -231,7 +233,7 @@ class Session(asyncio.Protocol):
                         load.to_receipt.append(came - began)
                         load.receipt_times.append(came)
             elif command == _DELIVER_SM:
-                out.append(_HEADER.pack(17, _DELIVER_SM_RESP, 0, sequence))
+                out.append(_DELIVERED.pack(17, _DELIVER_SM_RESP, 0, sequence, 0))
                 begin = data.index(b"id:", at + 16) + 3
                 message_id = data[begin : data.index(b" ", begin)]
                 if data.find(b"stat:DELIVRD", begin, at + length) < 0:
@@ -245,13 +247,12 @@ class Session(asyncio.Protocol):
             elif command == _BIND_RESP:
                 self.bound.set_result(status)
             elif not command & _RESPONSE:
-                out.append(_HEADER.pack(16, command | _RESPONSE, 0, sequence) + b"\0")
+                out.append(_HEADER.pack(16, command | _RESPONSE, 0, sequence))
             at += length
         self._rest = data[at:]
         if out:
             assert self._transport is not None
-            # message_id of deliver_sm_resp is a lone NUL (SMPP 3.4, 4.6.2).
-            self._transport.write(b"\0".join(out) + b"\0")
+            self._transport.write(b"".join(out))
         self.fill()
 
     def _refused(self, status: int) -> None:

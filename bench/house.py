@@ -28,6 +28,7 @@ from ascs.demo.parties import SMSC_PASSWORD, SMSC_SYSTEM_ID
 from ascs.demo.toml_text import toml_text
 from bench import seed
 from evidence import log
+from foundation import logs
 from gm.sm2 import PrivateKey
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -135,6 +136,7 @@ def kept(aids: int, say: Callable[[str], None]) -> House:
 def build(root: Path, aids: int) -> House:
     """Set every party up in the new folder `root` and give the first enterprise its AIDs."""
     root.mkdir(parents=True)
+    logs.setup("bench", root / "logs", "WARNING")
     layout = Layout(root, _free_ports())
     files = parties.set_up(layout, (), None, None)
     house = House(root, layout.ports)

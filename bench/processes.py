@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 TICKS = os.sysconf("SC_CLK_TCK")
 STOP_S = 20.0
+LINES_SHOWN = 12
 
 
 class Thread(NamedTuple):
@@ -83,12 +84,9 @@ class Running:
         """Itself and what it started."""
         return used_by_session(self.pid)
 
-    def check(self) -> None:
-        """Raises ProcessEnded with the end of what it printed."""
-        if self.process.returncode is not None:
-            tail = self.output.read_text(errors="replace").strip().splitlines()[-8:]
-            said = "\n    ".join(tail)
-            raise ProcessEnded(f"{self.name} ended with status {self.process.returncode}:\n    {said}")
+    def said(self) -> str:
+        """The end of what it printed."""
+        return "\n".join(self.output.read_text(errors="replace").strip().splitlines()[-LINES_SHOWN:])
 
 
 class Processes:
@@ -122,8 +120,13 @@ class Processes:
         return running
 
     def check(self) -> None:
+        """Raises ProcessEnded when one is gone, with what all of them said last."""
         for each in self._running:
-            each.check()
+            if each.process.returncode is not None:
+                raise ProcessEnded(
+                    f"{each.name} ended with status {each.process.returncode}\n"
+                    + "\n".join(f"--- {one.name}\n{one.said()}" for one in self._running)
+                )
 
     async def stop(self, *which: Running) -> None:
         """End these processes, or all, the last started first."""

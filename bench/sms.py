@@ -11,12 +11,14 @@ import argparse
 import asyncio
 import json
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from bench import house, machine, profiles
+from bench.processes import ProcessEnded
 from bench.sms_run import ForwarderRun, GatewayRun, Load
 
 RESULTS = Path(__file__).parent / "results"
@@ -183,4 +185,7 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ProcessEnded as ended:
+        sys.exit(str(ended))

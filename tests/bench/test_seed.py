@@ -1,0 +1,73 @@
+"""AIDs that a bench seeds are granted and resolve as those that people gave."""
+
+import asyncio
+
+import pytest
+
+from ascs.commands.common import load_settings
+from ascs.demo.layout import CARRIER, person
+from bench import house
+from bench.house import ENTERPRISE, FIRST_PERSON, House
+from foundation.store import Store
+from gateway import app as gateway_app
+from gateway.policy.decision import Subscriber, find_subscriber
+from gateway.settings import GatewaySettings
+from interparty.messages import VerifyItem, VerifyResponse
+from trust_party.clock import now_ms
+from trust_party.keys import open_store
+from trust_party.settings import TrustSettings
+from trust_party.store import MIGRATIONS
+from trust_party.verification import LiveIndex, Verification
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> House:
+    return house.build(tmp_path_factory.mktemp("bench") / "house", 3)
+
+
+async def answers(built: House, aids: list[str], at: int) -> VerifyResponse:
+    settings = load_settings(built.trust, TrustSettings)
+    store = Store.open(settings.database, MIGRATIONS)
+    try:
+        live = LiveIndex(settings.live_max)
+        await live.load(store)
+        verification = Verification(store, live, open_store(settings))
+        items = [
+            VerifyItem(
+                aid=aid, enterprise=ENTERPRISE.id, channel="sms", access_number=ENTERPRISE.access_number
+            )
+            for aid in aids
+        ]
+        return VerifyResponse.model_validate_json(await verification.verify(CARRIER, items, at))
+    finally:
+        await store.close()
+
+
+async def resolved(built: House, edi_ids: list[str], at: int) -> list[str]:
+    domain, _ = gateway_app.open_domain(load_settings(built.gateway, GatewaySettings))
+    try:
+        found = []
+        for edi_id in edi_ids:
+            subscriber = await domain.store.write(
+                lambda conn, edi_id=edi_id: find_subscriber(
+                    conn, domain.vault, bytes.fromhex(edi_id), ENTERPRISE.id, at
+                )
+            )
+            assert isinstance(subscriber, Subscriber), subscriber
+            found.append(subscriber.msisdn)
+        return found
+    finally:
+        await domain.store.close()
+
+
+def test_the_trust_party_grants_and_the_carrier_finds_the_person(built: House) -> None:
+    aids = built.aids_file.read_text().split()
+    assert len(set(aids)) == 3
+    # A deposit and a confirmation each.
+    assert built.evidence_records() == 6
+    at = now_ms()
+    response = asyncio.run(answers(built, aids, at))
+    grants = [answer.grant for answer in response.answers]
+    assert all(grant is not None for grant in grants)
+    found = asyncio.run(resolved(built, [grant.edi_id for grant in grants if grant is not None], at))
+    assert found == [person(FIRST_PERSON + number).msisdn for number in range(3)]
