@@ -14,6 +14,9 @@ from foundation.config import Config, ConfigPath
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
+PRINTABLE = r"^[ -~]*$"
+"""ASCII, of which an SMPP C-octet string takes as many characters as octets."""
+
 
 class KeyStoreSettings(Config):
     """The sealed key store, and the file that holds its passphrase (mode 0600)."""
@@ -119,8 +122,8 @@ class SmscOutbindSettings(Config):
     """An SMSC that may ask to be bound to (outbind), and by what it is known."""
 
     addresses: tuple[IPvAnyNetwork, ...] = Field(min_length=1, max_length=64)
-    system_id: str = Field(max_length=15)
-    password: str = Field(max_length=8)
+    system_id: str = Field(max_length=15, pattern=PRINTABLE)
+    password: str = Field(max_length=8, pattern=PRINTABLE)
 
 
 class SmscSettings(Config):
@@ -129,9 +132,9 @@ class SmscSettings(Config):
     name: str = Field(default="smsc", pattern=r"^[A-Za-z0-9_.-]{1,32}$")
     host: str = "127.0.0.1"
     port: Port = 2776
-    system_id: str = Field(max_length=15)
-    password: str = Field(max_length=8)
-    system_type: str = Field(default="", max_length=12)
+    system_id: str = Field(max_length=15, pattern=PRINTABLE)
+    password: str = Field(max_length=8, pattern=PRINTABLE)
+    system_type: str = Field(default="", max_length=12, pattern=PRINTABLE)
     bind: Literal["transceiver", "pair"] = Field(
         default="transceiver", description="pair: a transmitter and a receiver instead"
     )

@@ -20,6 +20,7 @@ from gateway.sms.smsc_pace import Pace
 from gateway.sms.smsc_tls import client_context
 from smpp.aio.connection import Connection, Done, FailureReason, RequestFailed
 from smpp.aio.link import Link, LinkConfig, LinkState
+from smpp.constants import CommandId
 from smpp.events import (
     ConnectionMustClose,
     Event,
@@ -252,7 +253,7 @@ class SmscLink:
                 self._tell(event.request.context, event.pdu)
             elif kind is RequestReceived:
                 assert isinstance(event, RequestReceived)
-                self._hooks.on_request(self.name, connection, event)
+                self._ask(connection, event)
             elif isinstance(event, RequestTimedOut):
                 answered = True
                 bind.silent += 1
@@ -349,6 +350,17 @@ class SmscLink:
         if bind.connection is connection:
             bind.connection = None
             self._hooks.on_change()
+
+    def _ask(self, connection: Connection, event: RequestReceived) -> None:
+        """What the SMSC asks, to whoever answers it."""
+        if event.pdu.command_id == CommandId.ALERT_NOTIFICATION:
+            return  # has no response, and none was asked for
+        try:
+            self._hooks.on_request(self.name, connection, event)
+        except Exception:
+            # It may never be answered: the SMSC should send it again, to another session.
+            _log.exception("request of %s not handled", self.name)
+            asyncio.get_running_loop().call_soon(connection.abort, "internal error")
 
     def _fail(self, context: Any, reason: FailureReason) -> None:
         self._tell(context, RequestFailed(reason))

@@ -106,6 +106,7 @@ def test_the_tables_in_comments_are_right_too(tmp_path: Path) -> None:
         (("backoff_min_s = 0.5", "backoff_min_s = 31.0"), "smsc[0]"),
         (("# cert = ", "#cert = "), "smsc[0].tls"),
         (("# cert = ", "#cert = "), "smpp.tls.cert"),
+        (('system_type = ""', 'system_type = "短信"'), "smsc[0].system_type"),
         (('bind = "transceiver"', 'bind = "receiver"'), "smsc[0].bind"),
         (('addresses = ["127.0.0.1"]', 'addresses = ["localhost"]'), "smsc[0].outbind.addresses[0]"),
         (("[sms]\n", '[[smsc]]\nname = "smsc"\nsystem_id = "g"\npassword = "g"\n[sms]\n'), "smsc"),

@@ -12,7 +12,15 @@ from gateway.sms.smsc_errors import ErrorFile, SmscErrors
 from gateway.sms.smsc_link import INBOUND_WINDOW_LEAST, SILENT_AFTER, session_config
 from smpp.aio.connection import RequestFailed
 from smpp.constants import CommandStatus
-from smpp.pdu import BindReceiver, BindTransceiver, BindTransmitter, DeliverSm, DeliverSmResp
+from smpp.pdu import (
+    AlertNotification,
+    BindReceiver,
+    BindTransceiver,
+    BindTransmitter,
+    DeliverSm,
+    DeliverSmResp,
+    Pdu,
+)
 from smpp.session import SessionConfig
 from tests.gateway.carrier import until
 from tests.gateway.sms.smscs import Carrier, Smsc, settings
@@ -246,3 +254,32 @@ async def test_an_answer_that_cannot_be_handled_costs_no_other_its_own(
         carrier.send()
         await carrier.answered(1)
         assert carrier.links.peers[0].bound == 1
+
+
+async def test_a_request_that_cannot_be_handled_ends_the_bind_and_costs_no_answer(
+    smsc: Smsc, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Carrier(settings("a", smsc.port)) as carrier:
+        await carrier.bound()
+        smsc.silent = True
+        carrier.send()
+        await until(lambda: bool(smsc.requests))
+        heard, carrier.requests = carrier.requests, None  # type: ignore[assignment]
+        # In one write, so that they are read together.
+        smsc.bound[0].request(DeliverSm())
+        smsc.answer(smsc.bound[0], smsc.requests[0])
+        await carrier.answered(1)
+        assert isinstance(carrier.answers[0][2], Pdu)
+        carrier.requests = heard
+        await until(lambda: len(smsc.bound) == 2)
+        assert "request of a not handled" in caplog.text
+
+
+async def test_an_alert_is_passed_over(smsc: Smsc) -> None:
+    """alert_notification has no response (3.4, 4.12); none was asked for."""
+    async with Carrier(settings("a", smsc.port)) as carrier:
+        await carrier.bound()
+        smsc.bound[0].request(AlertNotification())
+        smsc.bound[0].request(DeliverSm())
+        await until(lambda: bool(carrier.requests))
+        assert [type(event.pdu.body) for _, _, event in carrier.requests] == [DeliverSm]

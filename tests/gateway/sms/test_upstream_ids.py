@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.settings import SmscSettings
 from gateway.sms.upstream_ids import ID_MAX, Dialect, key, keys, pick
 
 numbers = st.integers(0, 2**64 - 1)
@@ -23,6 +26,10 @@ def hex_of(draw: st.DrawFn, number: int) -> str:
 @st.composite
 def decimal_of(draw: st.DrawFn, number: int) -> str:
     return f"{number:0{draw(padding)}d}"
+
+
+def test_the_settings_know_the_same_dialects() -> None:
+    assert get_args(SmscSettings.model_fields["receipt_ids"].annotation) == get_args(Dialect)
 
 
 @pytest.mark.parametrize(
