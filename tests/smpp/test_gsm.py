@@ -6,8 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smpp.gsm import decode_gsm, encode_gsm, is_gsm, pack7, unpack7
-from smpp.gsm_tables import DEFAULT_ALPHABET, DEFAULT_EXTENSION, PORTUGUESE, SPANISH, TURKISH
+from smpp.gsm import decode_gsm, encode_gsm, is_gsm, pack7, shift_for, unpack7
+from smpp.gsm_tables import (
+    DEFAULT_ALPHABET,
+    DEFAULT_EXTENSION,
+    HINDI,
+    LOCKING_SHIFT,
+    PORTUGUESE,
+    REPLACEMENT,
+    SINGLE_SHIFT,
+    SPANISH,
+    TURKISH,
+)
 
 alphabet = st.sampled_from([c for c in DEFAULT_ALPHABET if c != "\x1b"] + list(DEFAULT_EXTENSION.values()))
 
@@ -56,3 +66,24 @@ def test_packing_round_trips(septets: bytes, fill_bits: int) -> None:
 
 def test_fewer_septets_than_asked_for() -> None:
     assert unpack7(b"", 5) == b""
+
+
+@pytest.mark.parametrize("single", SINGLE_SHIFT)
+@pytest.mark.parametrize("locking", LOCKING_SHIFT)
+def test_every_character_of_every_pair_of_tables_round_trips(locking: int, single: int) -> None:
+    text = "".join({*LOCKING_SHIFT[locking], *SINGLE_SHIFT[single].values()} - {REPLACEMENT, "\x1b"})
+    septets = encode_gsm(text, locking=locking, single=single)
+    assert decode_gsm(septets, locking=locking, single=single) == text
+
+
+def test_a_blank_place_is_marked_and_never_written() -> None:
+    assert decode_gsm(b"\x09", locking=10) == REPLACEMENT
+    with pytest.raises(UnicodeEncodeError):
+        encode_gsm(REPLACEMENT, locking=10)
+
+
+def test_the_cheapest_shift() -> None:
+    assert shift_for("plain") == (0, 0)
+    assert shift_for("şaka") == (0, TURKISH)
+    assert shift_for("\u0928\u092e\u0938\u094d\u0924\u0947") == (HINDI, HINDI)
+    assert shift_for("退订") is None

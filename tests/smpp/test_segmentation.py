@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smpp.constants import EsmClass, Tag
 from smpp.pdu import DataSm, DeliverSm, SubmitSm
 from smpp.segmentation import (
     PartInfo,
+    Scheme,
     UdhError,
     build_udh,
     parse_udh,
@@ -106,3 +107,41 @@ def test_the_payload_is_in_one_place_or_the_other() -> None:
     assert payload_of(SubmitSm(tlvs=tlvs)) == b"long"
     assert payload_of(DataSm(tlvs=tlvs)) == b"long"
     assert payload_of(DataSm()) == b""
+
+
+@pytest.mark.parametrize(("scheme", "room"), [(Scheme.UDH_8, 153), (Scheme.UDH_16, 152), (Scheme.SAR, 160)])
+@given(text=st.text(st.sampled_from("ab€["), max_size=500), reference=st.integers(0, 70_000))
+@settings(max_examples=40, derandomize=True)
+def test_every_scheme_joins_to_the_text(scheme: Scheme, room: int, text: str, reference: int) -> None:
+    parts = split(text, reference, scheme=scheme)
+    joined = ""
+    for number, part in enumerate(parts, start=1):
+        body = SubmitSm(esm_class=part.esm_class, short_message=part.short_message, tlvs=list(part.tlvs))
+        width = 256 if scheme is Scheme.UDH_8 else 65536
+        expected = PartInfo(reference % width, len(parts), number) if len(parts) > 1 else None
+        assert part_info(body) == expected
+        header, payload = user_data(body)
+        assert len(payload) <= (room if expected else 160)
+        joined += decode_text(0, payload, header)
+    assert joined == text
+
+
+def test_a_national_shift_is_told_in_every_part() -> None:
+    text = "ışıklı " * 60
+    for locking, room in ((0, 149), (1, 146)):
+        parts = split(text, 9, locking=locking, single=1)
+        read = ""
+        for part in parts:
+            header, payload = user_data(SubmitSm(esm_class=part.esm_class, short_message=part.short_message))
+            assert dict(header)[0x24] == b"\x01"
+            assert (0x25 in dict(header)) is bool(locking)
+            assert len(payload) <= room
+            read += decode_text(part.data_coding, payload, header)
+        assert read == text
+    (short,) = split("ış", 9, single=1)
+    assert short.short_message == b"\x03\x24\x01\x01" + b"\x1b\x69\x1b\x73"
+
+
+def test_a_header_may_not_take_all_the_room() -> None:
+    with pytest.raises(UdhError):
+        split_octets(b"x" * 200, 1, 4, elements=[(0x05, b"y" * 129)])
