@@ -1,41 +1,41 @@
-"""From when and until when a message may be delivered (3.4, 7.1.1)."""
+"""schedule_delivery_time and validity_period, absolute and relative."""
 
 import pytest
 
 from simulators.smsc.lifetimes import BadTime, lifetime
 from smpp.constants import CommandStatus
 from smpp.pdu import SubmitSm
+from tests.simulators.smsc.bench import EPOCH, HOUR
 
-NOW_MS = 1_793_500_000_000
-HOUR_MS = 3_600_000
-IN_AN_HOUR = b"000000010000000R"
-IN_TWO_HOURS = b"000000020000000R"
+VALIDITY = 48 * HOUR
 
 
 @pytest.mark.parametrize(
     ("schedule", "validity", "due", "expires"),
     [
-        (b"", b"", 0, 24 * HOUR_MS),
-        (b"", IN_TWO_HOURS, 0, 2 * HOUR_MS),
-        (IN_AN_HOUR, IN_TWO_HOURS, HOUR_MS, 2 * HOUR_MS),
-        (IN_AN_HOUR, b"", HOUR_MS, 25 * HOUR_MS),  # it lives from its schedule on
+        (b"", b"", 0, VALIDITY),
+        (b"000000010000000R", b"", HOUR, HOUR + VALIDITY),
+        (b"", b"000000010000000R", 0, HOUR),
+        (b"260921151320000+", b"260921161320000+", HOUR, 2 * HOUR),
+        (b"260921151320004+", b"", 0, VALIDITY),  # an hour ahead of UTC: now
+        (b"", b"260921131320000+", 0, -HOUR),
     ],
 )
-def test_a_message_waits_for_its_schedule_and_lives_as_it_says_or_as_usual(
+def test_times_are_read_as_the_submitter_wrote_them(
     schedule: bytes, validity: bytes, due: int, expires: int
 ) -> None:
     body = SubmitSm(schedule_delivery_time=schedule, validity_period=validity)
-    assert lifetime(body, NOW_MS, 24 * HOUR_MS) == (NOW_MS + due, NOW_MS + expires)
+    assert lifetime(body, EPOCH, VALIDITY) == (EPOCH + due, EPOCH + expires)
 
 
 @pytest.mark.parametrize(
-    ("field", "status"),
+    ("fields", "status"),
     [
-        ("schedule_delivery_time", CommandStatus.ESME_RINVSCHED),
-        ("validity_period", CommandStatus.ESME_RINVEXPIRY),
+        ({"schedule_delivery_time": b"tomorrow"}, CommandStatus.ESME_RINVSCHED),
+        ({"validity_period": b"261399000000000+"}, CommandStatus.ESME_RINVEXPIRY),
     ],
 )
-def test_a_time_that_cannot_be_read_has_its_fields_own_status(field: str, status: CommandStatus) -> None:
-    with pytest.raises(BadTime) as raised:
-        lifetime(SubmitSm(**{field: b"tomorrow"}), NOW_MS, HOUR_MS)
-    assert raised.value.status == status
+def test_a_time_that_is_none_has_its_fields_own_status(fields: dict[str, bytes], status: int) -> None:
+    with pytest.raises(BadTime) as bad:
+        lifetime(SubmitSm(**fields), EPOCH, VALIDITY)
+    assert bad.value.status == status

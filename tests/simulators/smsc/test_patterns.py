@@ -1,19 +1,18 @@
-"""Regular expressions in a configuration are checked when it is read."""
+"""Regular expressions in a configuration."""
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from simulators.smsc.patterns import Pattern
 
-READ = TypeAdapter(Pattern)
+ADAPTER: TypeAdapter[str] = TypeAdapter(Pattern)
 
 
-@pytest.mark.parametrize("text", ["", "861380000000[0-9]", "TD|退订"])
-def test_an_expression_stays_as_it_was_written(text: str) -> None:
-    assert READ.validate_python(text) == text
+def test_an_expression_is_kept_as_written() -> None:
+    assert ADAPTER.validate_python("86139.*") == "86139.*"
 
 
-@pytest.mark.parametrize("text", ["(", "[0-9", "x" * 501])
-def test_what_is_none_or_too_long_is_a_fault_of_the_file(text: str) -> None:
+@pytest.mark.parametrize("wrong", ["(", "[a", "x" * 501])
+def test_what_is_no_expression_is_refused(wrong: str) -> None:
     with pytest.raises(ValidationError):
-        READ.validate_python(text)
+        ADAPTER.validate_python(wrong)
