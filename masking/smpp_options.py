@@ -37,7 +37,7 @@ OPTIONS: Final[dict[str, Option]] = {
     "flash": Option("takes the screen at once and is not kept (class 0)", data_codings=_of_class(0)),
     "class-1": Option("is kept in the telephone (class 1)", data_codings=_of_class(1)),
     "charsets": Option(
-        "a text in JIS, Cyrillic, Hebrew, ISO-2022-JP, extended Kanji or KS C 5601",
+        "is in JIS, Cyrillic, Hebrew, ISO-2022-JP, extended Kanji or KS C 5601",
         data_codings=frozenset((0x05, 0x06, 0x07, 0x0A, 0x0D, 0x0E)),
     ),
     "ports": Option(
@@ -46,14 +46,14 @@ OPTIONS: Final[dict[str, Option]] = {
         tlvs=frozenset((Tag.SOURCE_PORT, Tag.DESTINATION_PORT)),
     ),
     "wap": Option(
-        "a WAP push: ports, service type WAP, payload type",
+        "is a WAP push: ports, service type WAP, payload type",
         data_codings=frozenset((0xF5,)),
         udh_elements=frozenset((0x04, 0x05)),
         service_types=frozenset((b"WAP",)),
         tlvs=frozenset((Tag.SOURCE_PORT, Tag.DESTINATION_PORT, Tag.PAYLOAD_TYPE)),
     ),
     "formatting": Option(
-        "pictures, sounds and text formats (EMS)", udh_elements=frozenset(range(0x0A, 0x15))
+        "has pictures, sounds or text formats in it (EMS)", udh_elements=frozenset(range(0x0A, 0x15))
     ),
     "replace": Option(
         "replaces an earlier text of the same kind (types 1 to 7)", protocol_ids=frozenset(range(0x41, 0x48))
@@ -82,9 +82,7 @@ OPTIONS: Final[dict[str, Option]] = {
         udh_elements=frozenset(range(0x70, 0x80)),
         tlvs=frozenset((Tag.DEST_ADDR_SUBUNIT,)),
     ),
-    "stored-text": Option(
-        "a text that lies at the SMSC and that no policy here reads", default_messages=True
-    ),
+    "stored-text": Option("names a text at the SMSC, which no policy here reads", default_messages=True),
 }
 
 

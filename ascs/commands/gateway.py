@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, cast
 
 import click
 
-from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors, run_process
+from ascs.commands.accounts import access_number, account, account_settings, given
+from ascs.commands.common import CONFIG_FILE, load_settings, run_process
+from ascs.commands.in_domain import in_domain
 from gateway import app
 from gateway.accounts import administration, people
+from gateway.accounts.account_options import AccountOptions, make_key
 from gateway.settings import GatewaySettings
 from gateway.store.domain import Domain
-
-T = TypeVar("T")
 
 
 @click.group()
 def gateway() -> None:
     """The carrier's gateway."""
+
+
+gateway.add_command(account)
+gateway.add_command(access_number)
 
 
 @gateway.command()
@@ -32,20 +35,6 @@ def run(config: Path) -> None:
     run_process("gateway", settings.logs_folder, settings.log_level, lambda stop: app.run(settings, stop))
 
 
-def _in_domain(config: Path, work: Callable[[GatewaySettings, Domain], Coroutine[Any, Any, T]]) -> T:
-    settings = load_settings(config, GatewaySettings)
-
-    async def main() -> T:
-        domain, _ = app.open_domain(settings)
-        try:
-            return await work(settings, domain)
-        finally:
-            await domain.store.close()
-
-    with plain_errors():
-        return asyncio.run(main())
-
-
 @gateway.command()
 @CONFIG_FILE
 def init(config: Path) -> None:
@@ -54,7 +43,7 @@ def init(config: Path) -> None:
     async def work(settings: GatewaySettings, _: Domain) -> None:
         click.echo(f"keys are there; give {settings.public_folder / 'carrier.json'} to the trust party")
 
-    _in_domain(config, work)
+    in_domain(config, work)
 
 
 @gateway.group()
@@ -74,6 +63,7 @@ def enterprise() -> None:
 @click.option("--access-number", required=True, help="Default access number of calls.")
 @click.option("--sip-contact", help="sip:host:port of a trunk that does not register.")
 @click.option("--max-calls", default=50, show_default=True)
+@account_settings
 def enterprise_add(
     config: Path,
     enterprise_id: str,
@@ -86,12 +76,18 @@ def enterprise_add(
     access_number: str,
     sip_contact: str | None,
     max_calls: int,
+    **values: Any,
 ) -> None:
-    """Add an enterprise with an SMPP account and a SIP trunk."""
+    """Add an enterprise with an SMPP account and a SIP trunk.
+
+    The account key is printed once: with it both sides make the salts of content digests.
+    """
+    options = cast(AccountOptions, given(values))
     smpp_secret = smpp_password or secrets.token_urlsafe(6)[:8]
     sip_secret = sip_password or secrets.token_urlsafe(12)
 
-    async def work(settings: GatewaySettings, domain: Domain) -> None:
+    async def work(settings: GatewaySettings, domain: Domain) -> bytes:
+        key, options["key_sealed"] = make_key(domain.vault)
         await domain.store.write(
             lambda conn: administration.add_enterprise(
                 conn,
@@ -106,46 +102,18 @@ def enterprise_add(
                 default_access_number=access_number,
                 sip_contact=sip_contact,
                 max_calls=max_calls,
+                options=options,
             )
         )
+        return key
 
-    _in_domain(config, work)
+    key = in_domain(config, work)
     click.echo(f"enterprise {enterprise_id}: SMPP {system_id}, SIP {sip_user}")
     if smpp_password is None:
         click.echo(f"SMPP password: {smpp_secret}")
     if sip_password is None:
         click.echo(f"SIP password: {sip_secret}")
-
-
-@gateway.group("access-number")
-def access_number() -> None:
-    """Access numbers (接入号)."""
-
-
-@access_number.command("add")
-@CONFIG_FILE
-@click.argument("number")
-@click.argument("enterprise_id")
-@click.option("--sms-account", help="system_id that gets replies to it.")
-@click.option("--voice-trunk", help="SIP user that gets callbacks to it.")
-def access_number_add(
-    config: Path, number: str, enterprise_id: str, sms_account: str | None, voice_trunk: str | None
-) -> None:
-    """Give an access number to its one owner."""
-
-    async def work(_: GatewaySettings, domain: Domain) -> None:
-        await domain.store.write(
-            lambda conn: administration.add_access_number(
-                conn,
-                number=number,
-                enterprise_id=enterprise_id,
-                sms_account=sms_account,
-                voice_trunk=voice_trunk,
-            )
-        )
-
-    _in_domain(config, work)
-    click.echo(f"access number {number} belongs to {enterprise_id}")
+    click.echo(f"account key: {key.hex()}")
 
 
 @gateway.group()
@@ -162,7 +130,7 @@ def subscriber_import(config: Path, file: Path) -> None:
     async def work(_: GatewaySettings, domain: Domain) -> int:
         return await administration.import_subscribers(domain, file)
 
-    click.echo(f"{_in_domain(config, work)} lines are new")
+    click.echo(f"{in_domain(config, work)} lines are new")
 
 
 @gateway.command("people")
@@ -170,4 +138,4 @@ def subscriber_import(config: Path, file: Path) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def export_people(config: Path, file: Path) -> None:
     """Write who is behind which AID to FILE (msisdn,enterprise_id,aid); it must stay in the carrier domain."""
-    click.echo(f"{_in_domain(config, lambda settings, domain: people.export(settings, domain, file))} lines")
+    click.echo(f"{in_domain(config, lambda settings, domain: people.export(settings, domain, file))} lines")

@@ -31,6 +31,7 @@ from foundation.pki import make_ca, make_party
 from gateway import app as gateway_app
 from gateway.accounts import administration
 from gateway.accounts import people as people_table
+from gateway.accounts.account_options import make_key
 from gateway.settings import GatewaySettings
 from gm.keystore import KeyStore
 from trust_party import app as trust_app
@@ -128,7 +129,11 @@ async def _fill_gateway(layout: Layout, files: Files, people: Sequence[Person]) 
     domain, keys = gateway_app.open_domain(settings)
     try:
         for each in ENTERPRISES:
-            await domain.store.write(partial(_add_enterprise, each=each, settings=settings))
+            key, sealed = make_key(domain.vault)
+            await domain.store.write(
+                partial(_add_enterprise, each=each, settings=settings, key_sealed=sealed)
+            )
+            write_atomic(layout.enterprise(each.id) / "account.key", key.hex().encode())
         table = layout.carrier / "subscribers.csv"
         _write_csv(
             table,
@@ -148,7 +153,9 @@ async def _fill_gateway(layout: Layout, files: Files, people: Sequence[Person]) 
     return keys
 
 
-def _add_enterprise(conn: sqlite3.Connection, each: DemoEnterprise, settings: GatewaySettings) -> None:
+def _add_enterprise(
+    conn: sqlite3.Connection, each: DemoEnterprise, settings: GatewaySettings, key_sealed: bytes
+) -> None:
     administration.add_enterprise(
         conn,
         enterprise_id=each.id,
@@ -162,6 +169,7 @@ def _add_enterprise(conn: sqlite3.Connection, each: DemoEnterprise, settings: Ga
         default_access_number=each.access_number,
         sip_contact=None,
         max_calls=500,
+        options={"key_sealed": key_sealed},
     )
     administration.add_access_number(
         conn,

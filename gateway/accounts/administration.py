@@ -5,11 +5,18 @@ from __future__ import annotations
 import csv
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TextIO
 
-from foundation.passwords import hash_password
+from gateway.accounts.account_options import (
+    AccessNumberOptions,
+    AccountOptions,
+    check_access_number,
+    check_account,
+    password_hash,
+)
 from gateway.store import accounts
 from gateway.store.domain import Domain
 from gateway.store.subscribers import HoldingLine, import_lines
@@ -48,16 +55,13 @@ def add_enterprise(
     default_access_number: str,
     sip_contact: str | None,
     max_calls: int,
+    options: AccountOptions | None = None,
 ) -> None:
     """An enterprise with one SMPP account and one SIP trunk. Raises AccountExists, ValueError."""
-    if not 1 <= len(system_id) <= 15:
-        raise ValueError("a system_id has 1 to 15 characters (SMPP 5.0, 4.7.28)")
-    if not 1 <= len(smpp_password) <= 8:
-        raise ValueError("an SMPP password has 1 to 8 characters (SMPP 5.0, 4.7.18)")
+    account = accounts.AccountRow(system_id, enterprise_id, password_hash(smpp_password), max_binds)
+    account = check_account(replace(account, **(options or {})))
     accounts.add_enterprise(conn, enterprise_id, name)
-    accounts.add_account(
-        conn, accounts.AccountRow(system_id, enterprise_id, hash_password(smpp_password), max_binds)
-    )
+    accounts.add_account(conn, account)
     accounts.add_trunk(
         conn,
         accounts.TrunkRow(
@@ -80,13 +84,11 @@ def add_access_number(
     enterprise_id: str,
     sms_account: str | None,
     voice_trunk: str | None,
+    options: AccessNumberOptions | None = None,
 ) -> None:
     """Give an access number to its one owner. Raises AccountExists, UnknownEnterprise, ValueError."""
-    if not (number.isascii() and number.isdigit() and 3 <= len(number) <= 20):
-        raise ValueError("an access number has 3 to 20 digits")
-    accounts.add_access_number(
-        conn, accounts.AccessNumberRow(number, enterprise_id, sms_account, voice_trunk)
-    )
+    row = accounts.AccessNumberRow(number, enterprise_id, sms_account, voice_trunk)
+    accounts.add_access_number(conn, check_access_number(replace(row, **(options or {}))))
 
 
 def read_subscribers(file: TextIO) -> Iterator[HoldingLine]:

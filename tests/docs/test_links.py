@@ -10,6 +10,7 @@ import pytest
 
 from ascs.main import main
 from gateway.records import metrics
+from masking.smpp_options import OPTIONS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -52,6 +53,13 @@ def test_the_operators_page_names_every_command() -> None:
         if path:
             named.add(path)
     assert named == command_paths(main)
+
+
+def test_the_operators_page_names_every_content_option_with_its_effect() -> None:
+    page = (ROOT / "docs" / "operate.md").read_text()
+    _, table = page.split("| `--content` | allows a message that |\n|---|---|\n")
+    named = dict(re.findall(r"^\| `([\w-]+)` \| (.+) \|$", table.split("\n\n")[0], re.MULTILINE))
+    assert named == {name: option.effect for name, option in OPTIONS.items()}
 
 
 def test_the_operators_page_names_every_metric() -> None:

@@ -1,0 +1,136 @@
+"""What an operator sets for an SMPP account or an access number, checked before it is stored."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from dataclasses import replace
+from typing import Any, TypedDict
+
+from foundation.passwords import hash_password
+from gateway.store import accounts
+from gateway.store.accounts import SEAL_ACCOUNT_KEY, AccessNumberRow, AccountRow, Network, UnknownEnterprise
+from gateway.store.vault import Vault
+from masking.smpp_options import allow_of
+
+KEY_OCTETS = 32
+"""Of an account key."""
+PASSWORD_CHARACTERS = 8
+"""SMPP 5.0, 4.7.18: octets of a password without its NUL."""
+WINDOW_MAX = 10_000
+RATE_MAX = 100_000.0
+TIMER_MAX_S = 86_400.0
+
+
+class AccountOptions(TypedDict, total=False):
+    """Fields of AccountRow beside its names and password, as they are named there."""
+
+    max_binds: int
+    max_transmitters: int | None
+    max_receivers: int | None
+    max_transceivers: int | None
+    addresses: tuple[Network, ...]
+    tls: bool
+    certificates: tuple[str, ...]
+    rate: float | None
+    burst: int | None
+    window_pdus: int | None
+    enquire_link_s: float | None
+    inactivity_s: float | None
+    response_s: float | None
+    aggregate_receipts: bool
+    key_sealed: bytes
+
+
+class AccessNumberOptions(TypedDict, total=False):
+    """Fields of AccessNumberRow that may change, as they are named there."""
+
+    sms_account: str | None
+    voice_trunk: str | None
+    rate: float | None
+    burst: int | None
+    sms_content: tuple[str, ...]
+
+
+def make_key(vault: Vault) -> tuple[bytes, bytes]:
+    """A new account key: as the enterprise gets it, once, and as it is stored."""
+    key = secrets.token_bytes(KEY_OCTETS)
+    return key, vault.seal(SEAL_ACCOUNT_KEY, key)
+
+
+def password_hash(password: str) -> str:
+    """What is stored for an SMPP password. Raises ValueError."""
+    if not 1 <= len(password) <= PASSWORD_CHARACTERS:
+        raise ValueError(f"an SMPP password has 1 to {PASSWORD_CHARACTERS} characters (SMPP 5.0, 4.7.18)")
+    return hash_password(password)
+
+
+def check_account(row: AccountRow) -> AccountRow:
+    """The row, if everything in it can be. Raises ValueError."""
+    if not 1 <= len(row.system_id) <= 15:
+        raise ValueError("a system_id has 1 to 15 characters (SMPP 5.0, 4.7.28)")
+    if row.max_binds < 0:
+        raise ValueError("max_binds is 0 or more")
+    for name in ("max_transmitters", "max_receivers", "max_transceivers"):
+        value = getattr(row, name)
+        if value is not None and value < 0:
+            raise ValueError(f"{name} is 0 or more")
+    for name in ("enquire_link_s", "inactivity_s", "response_s"):
+        value = getattr(row, name)
+        if value is not None and not 0 <= value <= TIMER_MAX_S:
+            raise ValueError(f"{name} is 0 to {TIMER_MAX_S:.0f} seconds")
+    if row.response_s == 0:
+        raise ValueError("response_s is more than 0")
+    if row.window_pdus is not None and not 1 <= row.window_pdus <= WINDOW_MAX:
+        raise ValueError(f"a window has 1 to {WINDOW_MAX} PDUs")
+    _check_rate(row.rate, row.burst)
+    return row
+
+
+def check_access_number(row: AccessNumberRow) -> AccessNumberRow:
+    """The row, if everything in it can be. Raises ValueError."""
+    if not (row.number.isascii() and row.number.isdigit() and 3 <= len(row.number) <= 20):
+        raise ValueError("an access number has 3 to 20 digits")
+    _check_rate(row.rate, row.burst)
+    allow_of(row.sms_content)
+    return row
+
+
+def change_account(
+    conn: sqlite3.Connection, system_id: str, options: AccountOptions, password: str | None = None
+) -> AccountRow:
+    """Change what is named, leave the rest, return all of it. Raises UnknownEnterprise, ValueError."""
+    changes: dict[str, Any] = dict(options)
+    if password is not None:
+        changes["password_hash"] = password_hash(password)
+    row = check_account(replace(find_account(conn, system_id), **changes))
+    accounts.set_account(conn, row)
+    return row
+
+
+def change_access_number(
+    conn: sqlite3.Connection, number: str, options: AccessNumberOptions
+) -> AccessNumberRow:
+    """Change what is named, leave the rest, return all of it. Raises UnknownEnterprise, ValueError."""
+    rows = accounts.load(conn).access_numbers
+    found = next((row for row in rows if row.number == number), None)
+    if found is None:
+        raise UnknownEnterprise(f"no access number {number}")
+    row = check_access_number(replace(found, **options))
+    accounts.set_access_number(conn, row)
+    return row
+
+
+def find_account(conn: sqlite3.Connection, system_id: str) -> AccountRow:
+    """Raises UnknownEnterprise."""
+    for row in accounts.load(conn).accounts:
+        if row.system_id == system_id:
+            return row
+    raise UnknownEnterprise(f"no account {system_id!r}")
+
+
+def _check_rate(rate: float | None, burst: int | None) -> None:
+    if rate is not None and not 0 <= rate <= RATE_MAX:
+        raise ValueError(f"a rate is 0 (no limit) to {RATE_MAX:.0f} messages a second")
+    if burst is not None and burst < 1:
+        raise ValueError("a burst is 1 message or more")
