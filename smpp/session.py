@@ -349,9 +349,8 @@ class Session:
             self._refuse(pdu, Status.ESME_RINVCMDID, "not provided")
         else:
             # Draining, or the window is full.
-            self._out.append(
-                self._dialect.response(RESPONSE_OF[command_id](), sequence_number, TRY_LATER[self.role])
-            )
+            later = RESPONSE_OF[command_id]()
+            self._out.append(self._dialect.response(later, sequence_number, TRY_LATER[self.role]))
 
     def _receive_out_of_state(self, pdu: Pdu, command_id: int) -> None:
         """A request in a state that does not take it, or that makes a session of a connection."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 
 import pytest
 
@@ -10,8 +11,15 @@ from smpp.aio.client import Client
 from smpp.aio.connection import Connection, RequestFailed
 from smpp.codec import encode
 from smpp.constants import CommandStatus
-from smpp.events import ConnectionMustClose, Event, RequestReceived
-from smpp.pdu import CancelSm, DeliverSm, DeliverSmResp, Pdu, SubmitSm, SubmitSmResp
+from smpp.events import (
+    ConnectionMustClose,
+    Event,
+    RequestReceived,
+    RequestTimedOut,
+    ResponseMalformed,
+    ResponseReceived,
+)
+from smpp.pdu import BindTransceiver, CancelSm, DeliverSm, DeliverSmResp, Pdu, SubmitSm, SubmitSmResp
 from smpp.session import SessionConfig, WindowFull
 from tests.smpp.aio.centre import BIND, Centre, until
 
@@ -202,3 +210,96 @@ async def test_a_shorter_timer_holds_at_once() -> None:
         centre.bound[0].configure(SessionConfig(inactivity_s=0.05))
         async with asyncio.timeout(5):
             await client.connection.wait_closed()
+
+
+async def test_outcomes_without_callbacks_come_in_bulk_with_their_context() -> None:
+    async with Centre() as centre:
+        reads: list[list[Event]] = []
+        client = Client(BIND, lambda _, events: reads.append(events))
+        await client.connect("127.0.0.1", centre.port)
+        frame = encode(Pdu(MESSAGE))
+        for number in range(50):
+            client.connection.request_frame(frame, context=number)
+        await until(lambda: client.connection.window_free == 100)
+        answers = [event for read in reads for event in read if isinstance(event, ResponseReceived)]
+        assert [event.request.context for event in answers] == list(range(50))
+        assert len(reads) < 10
+        await client.close()
+
+
+async def test_failures_without_callbacks_come_with_their_context_too() -> None:
+    async with Centre() as centre:
+        centre.silent = True
+        told: list[Event] = []
+        client = Client(BIND, lambda _, events: told.extend(events), SessionConfig(response_s=0.05))
+        await client.connect("127.0.0.1", centre.port)
+        client.connection.request(MESSAGE, context="late")
+        await until(lambda: any(isinstance(event, RequestTimedOut) for event in told))
+        number = client.connection.request(MESSAGE, context="garbled")
+        await until(lambda: len(centre.requests) == 2)
+        garbled = struct.pack(">IIII", 17, 0x8000_0004, 0, number) + b"x"
+        assert (transport := centre.bound[0]._transport) is not None
+        transport.write(garbled)
+        await until(lambda: any(isinstance(event, ResponseMalformed) for event in told))
+        client.connection.request(MESSAGE, context="lost")
+        centre.bound[0].abort("cut")
+        await until(lambda: isinstance(told[-1], ConnectionMustClose))
+        failed = [
+            event.request.context for event in told if isinstance(event, RequestTimedOut | ResponseMalformed)
+        ]
+        assert failed == ["late", "garbled"]
+        assert [request.context for request in told[-1].lost] == ["lost"]  # type: ignore[attr-defined]
+
+
+async def test_answers_of_one_turn_leave_in_one_write() -> None:
+    writes: list[int] = []
+    async with Centre() as centre:
+        centre.silent = True
+        client = Client(BIND)
+        await client.connect("127.0.0.1", centre.port)
+        done: list[object] = []
+        for _ in range(20):
+            client.request(MESSAGE, done.append)
+        await until(lambda: len(centre.requests) == 20)
+        transport = centre.bound[0]._transport
+        assert transport is not None
+        send = transport.write
+        transport.write = lambda data: (writes.append(len(data)), send(data))[1]  # type: ignore[method-assign]
+        for event in centre.requests:
+            centre.bound[0].respond_message(event.pdu.sequence_number, b"id")
+        await until(lambda: len(done) == 20)
+        assert writes == [20 * len(encode(Pdu(SubmitSmResp(b"id"), 1)))]
+        assert {outcome.body.message_id for outcome in done} == {b"id"}  # type: ignore[attr-defined]
+        await client.close()
+
+
+async def test_a_held_connection_takes_nothing_more_until_it_is_let_go() -> None:
+    async with Centre() as centre:
+        client = Client(BIND)
+        await client.connect("127.0.0.1", centre.port)
+        server = centre.bound[0]
+        server.pause_reading()
+        done: list[object] = []
+        client.request(MESSAGE, done.append)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert (centre.requests, done) == ([], [])
+        server.pause_writing()  # the peer does not read either: one reason gone is not both
+        server.resume_reading()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert centre.requests == []
+        server.resume_writing()
+        await until(lambda: len(done) == 1)
+        await client.close()
+
+
+async def test_congestion_is_told_across() -> None:
+    async with Centre() as centre:
+        client = Client(BindTransceiver(b"ent-a", b"secret08", interface_version=0x50))
+        await client.connect("127.0.0.1", centre.port)
+        assert client.connection.peer_congestion is None
+        centre.bound[0].congestion_state = 85
+        await client.call(MESSAGE)
+        assert (client.connection.peer_congestion, centre.bound[0].congestion_state) == (85, 85)
+        await client.close()
