@@ -67,7 +67,6 @@ from smpp.versions import CONGESTION_MAX, Dialect
 
 log = logging.getLogger(__name__)
 
-_NACK: Final = int(Id.GENERIC_NACK)
 _NOTHING: Final[frozenset[int]] = frozenset()
 
 
@@ -376,7 +375,7 @@ class Session:
             self.unexpected_responses += 1
             return
         body = pdu.body
-        if request.command_id != body.COMMAND_ID - RESPONSE_BIT and body.COMMAND_ID != _NACK:
+        if request.command_id != body.COMMAND_ID - RESPONSE_BIT and body.COMMAND_ID != Id.GENERIC_NACK:
             self._response_malformed(request, "response to another kind of request")
             return
         if body.tlvs:

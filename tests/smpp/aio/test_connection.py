@@ -238,7 +238,8 @@ async def test_failures_without_callbacks_come_with_their_context_too() -> None:
         number = client.connection.request(MESSAGE, context="garbled")
         await until(lambda: len(centre.requests) == 2)
         garbled = struct.pack(">IIII", 17, 0x8000_0004, 0, number) + b"x"
-        assert (transport := centre.bound[0]._transport) is not None
+        transport = centre.bound[0]._transport
+        assert transport is not None
         transport.write(garbled)
         await until(lambda: any(isinstance(event, ResponseMalformed) for event in told))
         client.connection.request(MESSAGE, context="lost")
