@@ -4,13 +4,14 @@ The first lock is that such messages are built from typed models. This one searc
 itself put into them for the numbers of the transaction, in every encoding. It must be given only fields
 that the gateway introduced: a field that echoes what the enterprise sent is never searched, or a sender
 could plant guesses and learn from what happens. A hit drops that field and raises an alarm; it changes
-no status, and the search is the same work hit or not.
+no status.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from masking.encodings import Numbers, first
+from masking.screen import Screen
 
 __all__ = ["Alarm", "EgressGuard", "Secrets"]
 
@@ -40,16 +41,36 @@ class EgressGuard:
         self.alarms = 0
         self._on_alarm = on_alarm
 
+    def passes(self, data: bytes, secrets: Secrets) -> bool:
+        """Whether these octets, all that was introduced into one message, surely carry none of the numbers.
+
+        False is an order to `check` field by field: only that tells which field to drop, and alarms.
+        """
+        return not _screen_of(secrets).suspects(data)
+
     def check(self, leg: str, fields: Mapping[str, bytes | str], secrets: Secrets) -> frozenset[str]:
         """Names of the fields to drop."""
-        numbers = Numbers(filter(None, (secrets.msisdn, secrets.imsi, secrets.imei)))
+        screen = _screen_of(secrets)
+        octets = {
+            name: value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")
+            for name, value in fields.items()
+        }
+        # No encoding goes from one field into the next, and what one hides is hidden in all together.
+        if not screen.suspects(b"\n".join(octets.values())):
+            return _NONE
         hits = set()
-        for name, value in fields.items():
-            data = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
-            found = first(data, numbers)
+        for name, data in octets.items():
+            found = screen.first(data)
             if found is not None:
                 hits.add(name)
                 self.alarms += 1
                 if self._on_alarm is not None:
                     self._on_alarm(Alarm(leg, name, found.encoding))
         return frozenset(hits)
+
+
+_NONE: Final[frozenset[str]] = frozenset()
+
+
+def _screen_of(secrets: Secrets) -> Screen:
+    return Screen([number for number in (secrets.msisdn, secrets.imsi, secrets.imei) if number])

@@ -1,0 +1,241 @@
+"""Whether octets may carry one of a few numbers: a microsecond's answer to what `encodings.find` asks.
+
+A guard looks for one person's numbers in a few short fields of every message, and hardly ever finds one. So
+this asks, for all encodings together, what must be so if `find` is to find anything: the number's digits
+stand in one of a few texts into which the octets are brought whole, each by one call at C speed. Where no
+condition holds, `find` finds nothing; where one does, `find` itself decides. Each condition may be weaker
+than its reader and never stronger; tests plant every encoding, wrapped up to DEPTH_MAX, to hold it to that.
+"""
+
+import binascii
+import re
+from array import array
+from collections.abc import Iterable
+
+from masking.encodings import DEPTH_MAX, READERS, WRAPPERS, Hit, Numbers, core_of, first
+
+__all__ = ["Screen"]
+
+_EVERY = bytes(range(256))
+
+
+def _table(kept: bytes, filler: int) -> bytes:
+    return bytes(octet if octet in kept else filler for octet in range(256))
+
+
+_DIGITS = b"0123456789"
+_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_BASE64 = _DIGITS + _LETTERS + b"+/-_"
+
+# What may stand between digits, and the octets of UTF-16 and UTF-32 beside them.
+_BETWEEN_DIGITS = b" -./()_,:;+\t\0"
+_SWAPPED = bytes((octet & 0x0F) << 4 | octet >> 4 for octet in range(256))
+_WORDS = _table(_BASE64, ord(" "))
+_IN_WORD = bytes(ord("w") if octet in _BASE64 else ord(" ") for octet in range(256))
+_FILL = b"!"
+_FILLS = (b"!!!!!", b"!!!!", b"!!!", b"!!")
+# Fillers decode to octets that are no digit in any encoding: "uuuu" to BA EB AE, "ee" to EE.
+_AS_BASE64 = bytearray(_table(_BASE64, ord("u")))
+_AS_BASE64[ord("-")], _AS_BASE64[ord("_")] = b"+/"
+_AS_HEX = _table(_DIGITS + b"abcdefABCDEF", ord("e"))
+_PIECE_END = b"\xee"
+_unbase64, _unhex = binascii.a2b_base64, binascii.unhexlify
+
+_WIDE = (
+    "full width utf-8",
+    "full width utf-16-be",
+    "full width utf-16-le",
+    "full width gb18030",
+    "arabic-indic utf-8",
+    "arabic-indic utf-16-be",
+    "chinese utf-8",
+    "chinese utf-16-be",
+)
+_WIDE_OCTETS = 2
+"""The least that one digit takes in these."""
+# One octet that each such digit has: EF, FF, A3, D9, 06; E4 E5 E9; 4E 51 56 96.
+_NO_WIDE_OCTET = _EVERY.translate(None, b"\xef\xff\xa3\xd9\x06\xe4\xe5\xe9\x4e\x51\x56\x96")
+_EVENTS = ("telephone events",)
+_EVENT_OCTETS = 16
+_SIGNALS = ("info signals",)
+_SIGNAL_OCTETS = len("Signal=1")
+
+# What an escape begins with, what finds one, and the wrapper that takes it off.
+_ESCAPES = (
+    (b"%", re.compile(rb"%[0-9A-Fa-f]{2}").search, WRAPPERS["percent"]),
+    (b"=", re.compile(rb"=[0-9A-Fa-f]{2}").search, WRAPPERS["quoted-printable"]),
+    (b"\\u", re.compile(rb"\\u[0-9A-Fa-f]{4}").search, WRAPPERS["json escape"]),
+    (b"&#", re.compile(rb"&#").search, WRAPPERS["xml escape"]),
+)
+
+_SEPTETS_NOT_ASCII = 7
+"""Of seven digits packed as septets, one has its high bits, both 1, where an octet has its highest."""
+_U56_BEGINS_WITH_ZERO = 1 << 48
+"""Below, an integer of eight octets begins with two zeros, and from here on with one."""
+NO_DIGITS = 1000
+"""Longer than any number."""
+
+
+class Screen:
+    """A few numbers (E.164 digits, IMSI, IMEI) to look for in short fields. Raises ValueError for what is no
+    number."""
+
+    __slots__ = ("_bcd", "_digits", "_numbers", "_packed", "_septets", "_shortest", "_word", "_zeros")
+
+    def __init__(self, numbers: Iterable[str]) -> None:
+        self._numbers = tuple(numbers)
+        self._digits: list[bytes] = []
+        self._bcd: list[bytes] = []
+        self._packed: tuple[bytes, ...] | None = None
+        self._zeros = b"\0\0"
+        shortest = NO_DIGITS
+        for number in self._numbers:
+            core = core_of(number)
+            length = len(core)
+            shortest = min(shortest, length)
+            if int(number) >= _U56_BEGINS_WITH_ZERO:
+                self._zeros = b"\0"
+            digits = core.encode()
+            self._digits += (digits, digits[::-1])
+            # The whole octets of each nibble phase. Turned round, octets are the other way's swapped octets.
+            for octets in (
+                bytes.fromhex(core[: length & ~1]),
+                bytes.fromhex(core[1 : 1 + (length - 1 & ~1)]),
+            ):
+                around = octets[::-1]
+                self._bcd += (octets, around, octets.translate(_SWAPPED), around.translate(_SWAPPED))
+        self._shortest = shortest
+        # n digits are 4n bits, of which a character of base64 holds 6; its reader asks for 6 characters.
+        self._word = max(6, (2 * shortest + 2) // 3)
+        # So many whole septets lie in the octets that the septets' unwrapping asks to hold only digits.
+        self._septets = (8 * ((7 * shortest - 7) // 8) - 6) // 7
+
+    def first(self, data: bytes) -> Hit | None:
+        """What `encodings.first` finds."""
+        return first(data, Numbers(self._numbers)) if self.suspects(data) else None
+
+    def suspects(self, data: bytes) -> bool:
+        """False only where `encodings.find` finds nothing. True is rare without a number there."""
+        if not self._digits:
+            return False
+        levels = [data]
+        if self._unwrap(data, len(data), levels):
+            return True
+        if len(levels) > 1:
+            data = _PIECE_END.join(levels)
+        text = data.translate(None, _BETWEEN_DIGITS)
+        for digits in self._digits:
+            if digits in text:
+                return True
+        for octets in self._bcd:
+            if octets in data:
+                return True
+        return self._zeros in data and self._holds_integer(data)
+
+    def _unwrap(self, data: bytes, longest: int, levels: list[bytes]) -> bool:
+        """Put what is wrapped in the last level into levels of its own; True when one is to be suspected.
+
+        `data` is made of pieces, the longest of so many octets.
+        """
+        shortest = self._shortest
+        if (
+            longest * 8 >= 7 * shortest
+            and not (self._septets >= _SEPTETS_NOT_ASCII and data.isascii())
+            and self._holds_septets(data)
+        ):
+            return True
+        if longest >= _WIDE_OCTETS * shortest and self._holds_wide(data, longest):
+            return True
+        depth = len(levels) - 1
+        if depth == DEPTH_MAX:
+            return self._holds_pairs(data)
+        pieces: list[bytes] = []
+        longest = 0
+        if depth == 0 or b"w" * self._word in data.translate(_IN_WORD):
+            least = self._word
+            # A decimal word shorter than a number is in no base64 of one: its octets are C3 and above at every
+            # third place, which is in no digit's encoding but septets, of which it has too few.
+            words = {
+                word
+                for word in data.translate(_WORDS).split()
+                if len(word) >= least and (len(word) >= shortest or not word.isdigit())
+            }
+            if words:
+                longest = max(map(len, words))
+                text = _FILL.join(words)
+                # One octet more than whole groups of four, so that four copies in a row begin at each of the
+                # places in a group at which a word may begin, and are decoded by one call.
+                text += _FILLS[len(text) & 3]
+                # Swapped pairs of digits as text are swapped BCD in what the text is hexadecimal of.
+                pieces += (_unbase64(text.translate(_AS_BASE64) * 4), _unhex(text.translate(_AS_HEX) * 2))
+        for mark, search, unwrap in _ESCAPES:
+            if mark in data and search(data) is not None:
+                for _, content in unwrap(data, shortest):
+                    longest = max(longest, len(content))
+                    pieces.append(content)
+        if not pieces:
+            return False
+        inside = _PIECE_END.join(pieces)
+        levels.append(inside)
+        return self._unwrap(inside, longest, levels)
+
+    def _holds_wide(self, data: bytes, longest: int) -> bool:
+        """Whether digits stand there that take many octets each."""
+        shortest = self._shortest
+        if len(data.translate(None, _NO_WIDE_OCTET)) >= shortest and self._read(_WIDE, data):
+            return True
+        if (
+            longest >= _EVENT_OCTETS * shortest
+            and data.count(b"\x80") >= shortest
+            and self._read(_EVENTS, data)
+        ):
+            return True
+        return (
+            longest >= _SIGNAL_OCTETS * shortest
+            and data.count(b"=") >= shortest
+            and data.lower().count(b"signal") >= shortest
+            and self._read(_SIGNALS, data)
+        )
+
+    def _holds_integer(self, data: bytes) -> bool:
+        packed = self._packed
+        if packed is None:
+            written = {
+                form for number in self._numbers for form in (number.removeprefix("+"), core_of(number))
+            }
+            eight = [int(form).to_bytes(8) for form in written if int(form) < 1 << 56]
+            packed = self._packed = (*eight, *(octets[::-1] for octets in eight))
+        return any(octets in data for octets in packed)
+
+    def _holds_septets(self, data: bytes) -> bool:
+        """Whether enough digits in a row, packed as septets (23.038, 6.1.2), begin at any bit."""
+        bits = int.from_bytes(data, "little")
+        # A digit is 011dddd, and dddd at most 9. A bit that stays is that of the lower 1.
+        highest = bits & (bits >> 1) & ~(bits >> 2)
+        return self._in_a_row(highest) and self._in_a_row(highest & ~(bits << 1 & (bits << 2 | bits << 3)))
+
+    def _in_a_row(self, septets: int) -> bool:
+        have, wanted = 1, self._septets
+        while have < wanted and septets:
+            step = min(have, wanted - have)
+            septets &= septets >> 7 * step
+            have += step
+        return septets != 0
+
+    def _holds_pairs(self, data: bytes) -> bool:
+        """Whether the digits stand there as text with the two of each pair changed."""
+        for begin in (0, 1):
+            pairs = array("H", data[begin : begin + (len(data) - begin & ~1)])
+            pairs.byteswap()
+            text = pairs.tobytes()
+            if any(digits in text for digits in self._digits):
+                return True
+        return False
+
+    def _read(self, readers: Iterable[str], data: bytes) -> bool:
+        return any(
+            digits in run.digits
+            for name in readers
+            for run in READERS[name](data, self._shortest)
+            for digits in self._digits
+        )
