@@ -35,6 +35,7 @@ from gateway.store.vault import Vault
 from gateway.trust_watch import TrustWatch
 from gateway.voice.service import VoiceService
 from gm import selftest
+from gm.errors import GmError
 from gm.keystore import KeyStore
 from interparty.client import Peer
 from interparty.server import Running, serve
@@ -246,7 +247,7 @@ class Gateway:
                 rows = await self.domain.store.read("SELECT version FROM directory_version WHERE id = 1")
                 if rows[0][0] != self.directory.current.version:
                     await self._reload_directory()
-            except (StoreBusy, StoreUnavailable) as error:
+            except (StoreBusy, StoreUnavailable, GmError) as error:
                 _log.warning("directory not read: %s", error)
 
 
@@ -255,9 +256,11 @@ async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
     PkiError, OSError when it cannot start."""
     _log.info("crypto self-test passed: %s", selftest.run())
     gateway = Gateway(settings)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, gateway.reload)
     try:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.reload)
         await gateway.start()
         await stop.wait()
     finally:
         await gateway.stop()
+        loop.remove_signal_handler(signal.SIGHUP)

@@ -1,14 +1,19 @@
 """The gateway as a whole: it listens when everything behind the listeners is there, and stops in order."""
 
 import asyncio
+import os
+import signal
 import socket
+import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from foundation.passwords import hash_password
 from foundation.pki import client_context
 from foundation.store import Store
 from gateway import app
@@ -16,6 +21,7 @@ from gateway.accounts import administration
 from gateway.app import MIGRATIONS, Gateway, open_domain, run
 from gateway.settings import GatewaySettings, HttpSettings, SmscSettings
 from gateway.store import accounts
+from gateway.store.accounts import AccountRow
 from smpp.aio.client import BindRefusedError, open_bound
 from smpp.pdu import BindTransceiver, DataSm, DeliverSm
 from smpp.session import SessionConfig
@@ -179,6 +185,56 @@ async def test_run_ends_when_it_is_told_to(settings: GatewaySettings) -> None:
     store = Store.open(settings.database, MIGRATIONS)  # closed in order: it opens again
     assert await store.write(accounts.load) is not None
     await store.close()
+
+
+async def test_a_hangup_makes_it_look_again_and_ends_nothing(
+    settings: GatewaySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, stop = asyncio.Event(), asyncio.Event()
+    monkeypatch.setattr(Gateway, "reload", lambda _: asked.set())
+    running = asyncio.create_task(run(settings, stop))
+    await asyncio.sleep(0)  # its first step: from here on the signal is its own
+    os.kill(os.getpid(), signal.SIGHUP)
+    async with asyncio.timeout(20):
+        await asked.wait()
+        assert not running.done()
+        stop.set()
+        await running
+
+
+async def test_a_reload_brings_a_changed_account_at_once_and_unbinds_what_it_no_longer_allows(
+    settings: GatewaySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "DIRECTORY_POLL_S", 3_600.0)
+    gateway = Gateway(settings)
+    account = AccountRow("shunda", ENTERPRISE, hash_password(PASSWORD), 2)
+
+    def add(conn: sqlite3.Connection) -> None:
+        accounts.add_enterprise(conn, ENTERPRISE, "A")
+        accounts.add_account(conn, account)
+
+    await gateway.domain.store.write(add)
+    await gateway.start()
+    try:
+        bind = BindTransceiver(system_id=b"shunda", password=PASSWORD.encode())
+        first, second = [
+            (
+                await open_bound(
+                    "127.0.0.1", gateway.front.port, bind, lambda *_: None, SessionConfig(), timeout=5
+                )
+            )[0]
+            for _ in range(2)
+        ]
+        changed = replace(account, max_binds=1, window_pdus=7)
+        await gateway.domain.store.write(lambda conn: accounts.set_account(conn, changed))
+        gateway.reload()
+        async with asyncio.timeout(5):
+            await second.wait_closed()
+        assert first.is_bound
+        assert gateway.directory.account("shunda") == changed
+        await first.close(1.0)
+    finally:
+        await gateway.stop()
 
 
 async def test_a_new_folder_is_made_ready_for_its_owner_alone(tmp_path: Path, certificates: Path) -> None:
