@@ -60,6 +60,7 @@ class SmppFront:
             connections_max=settings.connections_max,
             address_connections_max=settings.address_connections_max,
         )
+        self._stopping = False
         self.tls_port = 0
         """Where TLS is listened for; 0 where it is not."""
 
@@ -77,6 +78,7 @@ class SmppFront:
 
     async def stop(self) -> None:
         """No more connections and binds; what was taken is answered, then every session is unbound."""
+        self._stopping = True
         for system_id, connections in self._binds.items():
             for connection in connections:
                 self._deliveries.unbound(system_id, connection)  # what is not sent yet waits in the store
@@ -133,7 +135,8 @@ class SmppFront:
             )
             connection.refuse_bind(_status(Case.CREDENTIALS))
             return
-        if account != self._directory.account(system_id):  # changed meanwhile: let it ask anew
+        # Changed meanwhile: let it ask anew.
+        if self._stopping or account != self._directory.account(system_id):
             connection.refuse_bind(_status(Case.NOT_AVAILABLE))
             return
         binds = self._binds.setdefault(system_id, {})
@@ -161,6 +164,8 @@ class SmppFront:
             binds = self._binds.get(account.system_id, {})
             binds.pop(connection, None)
             metrics.BINDS.labels(account.system_id).set(len(binds))
+            if not binds:
+                self._binds.pop(account.system_id, None)
             self._deliveries.unbound(account.system_id, connection)
 
     # --- a changed directory ------------------------------------------------------------------------

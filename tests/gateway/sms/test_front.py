@@ -11,7 +11,7 @@ from foundation.passwords import hash_password
 from gateway.settings import SmppSettings
 from gateway.sms.front import session_config
 from gateway.store.accounts import AccountRow
-from smpp.aio.client import BindRefusedError, Client
+from smpp.aio.client import BindRefusedError, Client, ConnectFailed
 from smpp.constants import CommandStatus, Tag
 from smpp.pdu import (
     Bind,
@@ -288,6 +288,16 @@ class TestStop:
             assert (await waiting).command_status == 0
             await stopping
             await asyncio.wait_for(client.connection.wait_closed(), 5)
+
+    async def test_who_is_just_binding_is_told_to_come_back_or_cut(self) -> None:
+        async with World() as world:
+            binding = asyncio.create_task(status_of_bind(world))
+            await until(lambda: bool(world.front._checks))
+            stopping = asyncio.create_task(world.front.stop())
+            [outcome] = await asyncio.gather(binding, return_exceptions=True)
+            assert outcome == CommandStatus.ESME_RTHROTTLED or isinstance(outcome, ConnectFailed)
+            await stopping
+            assert not world.receivers
 
     async def test_it_does_not_wait_longer_than_it_was_told(self) -> None:
         async with World(settings=smpp(drain_s=0.1), answers=False) as world:

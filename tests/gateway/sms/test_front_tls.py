@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import smpplib.client
 import smpplib.exceptions
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from foundation.pki import PkiError, make_ca, make_party
 from gateway.settings import SmppSettings, SmppTlsSettings
@@ -30,7 +34,30 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for party in parties:
             make_party(folder, folder / authority, party, ("127.0.0.1", f"{party}.example"))
     (folder / "ca.pem").write_bytes((folder / "ca" / "ca.pem").read_bytes())
+    _make_self_signed(folder, "alone")
     return folder
+
+
+def _make_self_signed(folder: Path, name: str) -> None:
+    """As `openssl req -x509` makes it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(identifier, critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(f"{name}.example")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / f"{name}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (folder / f"{name}.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
 def world(pki: Path, account: AccountRow = ACCOUNT, **tls: Any) -> World:
@@ -106,6 +133,14 @@ async def test_a_client_certificate_may_be_shown_and_one_of_another_authority_en
             await status(port, context(pki, "stranger"))
         shown = [each[0].certificate is not None for each in carrier.submitted]
         assert shown == [False, True]
+
+
+async def test_a_certificate_that_signs_itself_is_its_own_authority(pki: Path) -> None:
+    account = replace(ACCOUNT, certificates=("san:alone.example",))
+    async with world(pki, account, client_ca=pki / "alone.pem") as carrier:
+        assert await status(carrier.front.tls_port, context(pki, "alone")) == OK
+        with pytest.raises((smpplib.exceptions.ConnectionError, OSError)):
+            await status(carrier.front.tls_port, context(pki, "esme"))
 
 
 async def test_where_it_is_required_nobody_binds_without_one(pki: Path) -> None:
