@@ -1,20 +1,24 @@
 """The two SMPP legs: towards the SMSC a submit_sm is spliced, towards the enterprise a deliver_sm is built."""
 
+import struct
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from masking.resolve import SHANGHAI
 from masking.smpp_rules import DEFAULT_ALLOW, NATIONAL_SHIFT, Refusal, SubmitAllow, refusal_of
-from smpp.constants import DataCoding, EsmClass, MessageState, Tag
+from smpp.codec import EncodeError
+from smpp.constants import HEADER_OCTETS, CommandId, DataCoding, EsmClass, MessageState, Tag
 from smpp.pdu import DeliverSm, SubmitSm
-from smpp.receipts import Receipt, receipt_tlvs
-from smpp.receipts import build as build_receipt_text
+from smpp.receipts import STAT_OF
 from smpp.receipts import is_receipt as is_receipt_class
 from smpp.segmentation import IEI_CONCAT_16, UdhError, build_udh, part_info, payload_of, user_data
 from smpp.splice import splice_submit
 
 __all__ = [
     "DEFAULT_ALLOW",
+    "EncodedReceipt",
     "NumberForm",
     "ReceiptModel",
     "Refusal",
@@ -24,6 +28,7 @@ __all__ = [
     "build_receipt",
     "build_reply",
     "check_submit",
+    "encode_receipt",
     "guarded_fields",
     "is_receipt",
     "refusal_of",
@@ -33,6 +38,11 @@ __all__ = [
 
 SHORT_MESSAGE_OCTETS = 254
 """3.4, 4.6.1: sm_length; what is longer goes as message_payload."""
+MINUTE_MS = 60_000
+MINUTES_KEPT = 4096
+"""Dates of receipts as text: of nearly three days."""
+ERROR_MAX = 999
+"""Appendix B: three digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,24 +114,89 @@ class ReceiptModel:
     submitted_at: int = 0
     """ms since the epoch; shown in Asia/Shanghai to the minute."""
     done_at: int = 0
+    intermediate: bool = False
+    """A notification of what is not the end (esm_class 20), by the same rules."""
+
+
+class EncodedReceipt(NamedTuple):
+    """A receipt as it goes out, and what the egress guard is to search of it."""
+
+    frame: bytes
+    """The deliver_sm with sequence number 0."""
+    guarded: bytes
+    """The values of `guarded_fields`, joined by line feeds."""
 
 
 def build_receipt(model: ReceiptModel) -> DeliverSm:
     """A delivery receipt under the AID. `text:` is empty: it would repeat what an SMSC added."""
-    receipt = Receipt(
-        message_id=model.message_id.encode("ascii"),
-        state=model.state,
-        error=f"{min(max(model.error, 0), 999):03}",
-        submit_date=_local(model.submitted_at),
-        done_date=_local(model.done_at),
-        delivered=int(model.state is MessageState.DELIVERED),
-    )
+    message_id = model.message_id.encode("ascii")
     return DeliverSm(
         source_addr=model.aid.encode("ascii"),
         destination_addr=model.access_number.encode("ascii"),
-        esm_class=EsmClass.DELIVERY_RECEIPT,
-        short_message=build_receipt_text(receipt),
-        tlvs=receipt_tlvs(receipt),
+        esm_class=_NOTIFICATION if model.intermediate else _RECEIPT,
+        short_message=_receipt_text(model, message_id),
+        tlvs=[
+            (_RECEIPTED_MESSAGE_ID, message_id + b"\0"),
+            (_MESSAGE_STATE, bytes((model.state,))),
+        ],
+    )
+
+
+def encode_receipt(model: ReceiptModel) -> EncodedReceipt:
+    """`build_receipt`, `encode` and `guarded_fields` in one, in half their time.
+
+    Raises EncodeError when a field does not fit.
+    """
+    aid, access_number = model.aid.encode("ascii"), model.access_number.encode("ascii")
+    message_id = model.message_id.encode("ascii")
+    text = _receipt_text(model, message_id)
+    if len(aid) > _ADDRESS_MAX or len(access_number) > _ADDRESS_MAX or len(text) > _SM_LENGTH_MAX:
+        raise EncodeError("a field of the receipt does not fit")
+    if b"\0" in aid or b"\0" in access_number:
+        raise EncodeError("an address of the receipt does not fit")
+    body = _RECEIPT_BODY % (
+        aid,
+        access_number,
+        _NOTIFICATION if model.intermediate else _RECEIPT,
+        len(text),
+        text,
+        len(message_id) + 1,
+        message_id,
+        model.state,
+    )
+    return EncodedReceipt(
+        _HEADER.pack(HEADER_OCTETS + len(body), CommandId.DELIVER_SM, 0, 0) + body,
+        b"\n%b\n%b\n%b\0\n%c\n%b" % (aid, access_number, message_id, model.state, text),
+    )
+
+
+_ADDRESS_MAX: Final = 20
+_SM_LENGTH_MAX: Final = 255
+_RECEIPT, _NOTIFICATION = int(EsmClass.DELIVERY_RECEIPT), int(EsmClass.INTERMEDIATE_NOTIFICATION)
+_RECEIPTED_MESSAGE_ID, _MESSAGE_STATE = int(Tag.RECEIPTED_MESSAGE_ID), int(Tag.MESSAGE_STATE)
+_HEADER = struct.Struct(">IIII")
+# 3.4, 4.6.1: service_type, both addresses with their TON and NPI, esm_class; ten octets that are 0, from
+# protocol_id to sm_default_msg_id, without the one of sm_length; text; the two TLVs. A text of at most 255 octets
+# keeps the message_id's length in one octet.
+_RECEIPT_BODY: Final = (
+    b"\0" + b"\0\0%b\0" + b"\0\0%b\0" + b"%c" + b"\0" * 8 + b"%c%b"
+    + Tag.RECEIPTED_MESSAGE_ID.to_bytes(2) + b"\0%c%b\0"
+    + Tag.MESSAGE_STATE.to_bytes(2) + b"\0\1%c"
+)  # fmt: skip
+_RECEIPT_TEXT: Final = {
+    state: b"id:%%b sub:001 dlvrd:%03d submit date:%%b done date:%%b stat:%b err:%%03d text:"
+    % (state is MessageState.DELIVERED, stat.encode())
+    for state, stat in STAT_OF.items()
+}
+
+
+def _receipt_text(model: ReceiptModel, message_id: bytes) -> bytes:
+    """Appendix B."""
+    return _RECEIPT_TEXT[model.state] % (
+        message_id,
+        _minute(model.submitted_at // MINUTE_MS),
+        _minute(model.done_at // MINUTE_MS),
+        min(max(model.error, 0), ERROR_MAX),
     )
 
 
@@ -201,5 +276,7 @@ def guarded_fields(pdu: DeliverSm) -> dict[str, bytes]:
     return fields
 
 
-def _local(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, SHANGHAI).replace(tzinfo=None)
+@lru_cache(maxsize=MINUTES_KEPT)
+def _minute(minute: int) -> bytes:
+    """YYMMDDhhmm in Asia/Shanghai of so many minutes since the epoch."""
+    return f"{datetime.fromtimestamp(minute * 60, SHANGHAI):%y%m%d%H%M}".encode()

@@ -1,5 +1,13 @@
 """The two SMPP legs: spliced towards the SMSC, built towards the enterprise."""
 
+from datetime import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from masking.egress_guard import EgressGuard, Secrets
+from masking.resolve import SHANGHAI
 from masking.smpp_leg import (
     NumberForm,
     ReceiptModel,
@@ -7,15 +15,17 @@ from masking.smpp_leg import (
     build_receipt,
     build_reply,
     check_submit,
+    encode_receipt,
     guarded_fields,
     is_receipt,
     reply_of,
     towards_smsc,
 )
-from smpp.codec import decode, encode
-from smpp.constants import CommandStatus, MessageState, Tag
+from smpp.codec import EncodeError, decode, encode
+from smpp.constants import CommandStatus, EsmClass, MessageState, Tag
 from smpp.pdu import DeliverSm, Pdu, SubmitSm
-from smpp.receipts import parse
+from smpp.receipts import Receipt, parse, receipt_tlvs
+from smpp.receipts import build as build_text
 from smpp.segmentation import build_udh, part_info, user_data
 
 AID = "888112345678901234"
@@ -82,6 +92,58 @@ def test_a_receipt_of_failure_delivered_nothing() -> None:
     body = build_receipt(ReceiptModel(AID, "1", "9", MessageState.UNDELIVERABLE, error=5000))
     assert b"dlvrd:000" in body.short_message
     assert b"stat:UNDELIV err:999" in body.short_message
+
+
+digits = st.text("0123456789", max_size=22)
+models = st.builds(
+    ReceiptModel,
+    aid=digits,
+    access_number=digits,
+    message_id=st.text(st.characters(max_codepoint=0x7F), max_size=200),
+    state=st.sampled_from(MessageState),
+    error=st.integers(-5, 2000),
+    submitted_at=st.integers(-(10**9), 1 << 42),
+    done_at=st.integers(0, 1 << 42),
+    intermediate=st.booleans(),
+)
+
+
+@given(models)
+def test_a_receipt_is_encoded_at_once_as_it_is_built(model: ReceiptModel) -> None:
+    body = build_receipt(model)
+    try:
+        frame = encode(Pdu(body, 0))
+    except EncodeError:
+        with pytest.raises(EncodeError):
+            encode_receipt(model)
+        return
+    assert encode_receipt(model) == (frame, b"\n".join(guarded_fields(body).values()))
+
+
+@given(models)
+def test_a_receipts_text_is_that_of_the_appendix(model: ReceiptModel) -> None:
+    dates = [datetime.fromtimestamp(at / 1000, SHANGHAI) for at in (model.submitted_at, model.done_at)]
+    expected = Receipt(
+        message_id=model.message_id.encode(),
+        state=model.state,
+        error=f"{min(max(model.error, 0), 999):03}",
+        submit_date=dates[0],
+        done_date=dates[1],
+        delivered=int(model.state is MessageState.DELIVERED),
+    )
+    body = build_receipt(model)
+    assert body.short_message == build_text(expected)
+    assert body.tlvs == receipt_tlvs(expected)
+
+
+def test_a_notification_of_what_is_not_the_end_is_guarded_as_a_receipt_is() -> None:
+    model = ReceiptModel(AID, "10690001", "1234", MessageState.ENROUTE, intermediate=True)
+    body = build_receipt(model)
+    assert body.esm_class == EsmClass.INTERMEDIATE_NOTIFICATION
+    assert is_receipt(body)
+    assert guarded_fields(body)["short_message"] == body.short_message
+    body.short_message += MSISDN.encode()
+    assert EgressGuard().check("smpp", guarded_fields(body), Secrets(MSISDN)) == {"short_message"}
 
 
 def test_a_reply_keeps_the_users_text_and_nothing_else() -> None:
