@@ -159,7 +159,7 @@ class SmscSettings(Config):
     msisdn_npi: int = Field(default=1, ge=0, le=255)
     source_ton: int = Field(default=0, ge=0, le=255)
     source_npi: int = Field(default=1, ge=0, le=255)
-    receipt_ids: Literal["same", "hex-to-decimal", "decimal-to-hex", "any"] = Field(
+    receipt_ids: Literal["same", "padded", "hex-to-decimal", "decimal-to-hex", "any"] = Field(
         default="any", description="how a receipt writes the id that the response gave"
     )
     tls: SmscTlsSettings | None = None

@@ -66,8 +66,7 @@ class Carrier:
             lambda name, connection, event: self.requests.append((name, connection, event)),
             self._has_room,
             on_answer=lambda name, context, answer: self.answers.append((name, context, answer)),
-            clock=lambda: self.now,
-            **options,
+            **({"clock": lambda: self.now} | options),
         )
 
     def _has_room(self) -> None:

@@ -14,7 +14,7 @@ from gateway.sms.upstream_ids import ID_MAX, Dialect, key, keys, pick
 numbers = st.integers(0, 2**64 - 1)
 padding = st.sampled_from((0, 8, 10, 16, 20))
 ids = st.text(st.characters(min_codepoint=33, max_codepoint=255), min_size=1, max_size=ID_MAX + 6)
-DIALECTS: tuple[Dialect, ...] = ("same", "hex-to-decimal", "decimal-to-hex", "any")
+DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 
 
 @st.composite
@@ -40,6 +40,8 @@ def test_the_settings_know_the_same_dialects() -> None:
         ("hex-to-decimal", "33E95179", "0870928761"),
         ("hex-to-decimal", "33E95179", "33e95179"),
         ("decimal-to-hex", "870928761", "33e95179"),
+        ("padded", "221067780", "0221067780"),
+        ("padded", "0a1b2c3d", "A1B2C3D"),
         ("any", "221067780", "0221067780"),
         ("any", "0a1b2c3d", "A1B2C3D"),
         ("any", "33E95179", "0870928761"),
@@ -64,11 +66,21 @@ def test_decimal_in_the_response_meets_hex_in_the_receipt(data: st.DataObject, n
     assert key("any", response) in keys("any", receipt)
 
 
+@given(st.data(), numbers)
+def test_case_and_padding_alone(data: st.DataObject, number: int) -> None:
+    for written in (hex_of, decimal_of):
+        response, receipt = data.draw(written(number)), data.draw(written(number))
+        assert keys("padded", receipt) == (key("padded", response),)
+        assert key("any", response) in keys("any", receipt)
+
+
 @given(st.data(), numbers, numbers)
 def test_a_known_dialect_never_takes_one_number_for_another(
     data: st.DataObject, one: int, other: int
 ) -> None:
     for dialect, given_as, named_as in (
+        ("padded", hex_of, hex_of),
+        ("padded", decimal_of, decimal_of),
         ("hex-to-decimal", hex_of, decimal_of),
         ("decimal-to-hex", decimal_of, hex_of),
     ):
@@ -117,7 +129,11 @@ class TestPick:
         assert pick("10", []) is None
 
     def test_the_id_that_reads_the_same_decides(self) -> None:
-        assert pick("10", [("a", "ten"), ("10", "sixteen")]) == "sixteen"
+        assert pick("16", [("22", "of 22"), ("16", "of 16"), ("10", "of 10")]) == "of 16"
+        assert pick("1a", [("26", "of 26"), ("1a", "of 1a")]) == "of 1a"
+
+    def test_unless_another_shows_that_ids_are_hex(self) -> None:
+        assert pick("10", [("a", "ten"), ("10", "sixteen")]) is None
 
     def test_one_message_is_the_one(self) -> None:
         assert pick("0010", [("10", "sixteen")]) == "sixteen"
