@@ -122,8 +122,11 @@ def _glyphs(digits: list[bytes], separator: bytes) -> _Reader:
     return read
 
 
-def _in_codec(codec: str, first: str) -> _Reader:
-    digits = [chr(ord(first) + value).encode(codec) for value in range(10)]
+def _digits_in(codec: str, zero: str) -> list[bytes]:
+    return [chr(ord(zero) + value).encode(codec) for value in range(10)]
+
+
+def _in_codec(codec: str, digits: list[bytes]) -> _Reader:
     width = len(" ".encode(codec))
     separators = [chr(octet).encode(codec) for octet in b" -./()_,:;+\t"]
     separator = b"(?:" + b"|".join(map(re.escape, separators)) + b")" if width > 1 else _SEPARATORS
@@ -210,22 +213,32 @@ def _info_signals(data: bytes, shortest: int) -> Iterator[_Run]:
 _FULL_WIDTH = "\uff10"
 _ARABIC_INDIC = "\u0660"
 
+_NUMERALS = "零一二三四五六七八九"
+
+WIDE_DIGITS: dict[str, list[bytes]] = {
+    "full width utf-8": _digits_in("utf-8", _FULL_WIDTH),
+    "full width utf-16-be": _digits_in("utf-16-be", _FULL_WIDTH),
+    "full width utf-16-le": _digits_in("utf-16-le", _FULL_WIDTH),
+    "full width gb18030": _digits_in("gb18030", _FULL_WIDTH),
+    "arabic-indic utf-8": _digits_in("utf-8", _ARABIC_INDIC),
+    "arabic-indic utf-16-be": _digits_in("utf-16-be", _ARABIC_INDIC),
+    "chinese utf-8": [numeral.encode() for numeral in _NUMERALS],
+    "chinese utf-16-be": [numeral.encode("utf-16-be") for numeral in _NUMERALS],
+}
+"""How the digits 0 to 9 are written where that is not in ASCII's characters."""
+
 READERS: dict[str, _Reader] = {
-    "ascii": _in_codec("ascii", "0"),
-    "utf-16-be": _in_codec("utf-16-be", "0"),
-    "utf-16-le": _in_codec("utf-16-le", "0"),
-    "utf-32-be": _in_codec("utf-32-be", "0"),
-    "utf-32-le": _in_codec("utf-32-le", "0"),
-    "full width utf-8": _in_codec("utf-8", _FULL_WIDTH),
-    "full width utf-16-be": _in_codec("utf-16-be", _FULL_WIDTH),
-    "full width utf-16-le": _in_codec("utf-16-le", _FULL_WIDTH),
-    "full width gb18030": _in_codec("gb18030", _FULL_WIDTH),
-    "arabic-indic utf-8": _in_codec("utf-8", _ARABIC_INDIC),
-    "arabic-indic utf-16-be": _in_codec("utf-16-be", _ARABIC_INDIC),
-    "chinese utf-8": _glyphs([numeral.encode() for numeral in "零一二三四五六七八九"], _SEPARATORS),
-    "chinese utf-16-be": _glyphs(
-        [numeral.encode("utf-16-be") for numeral in "零一二三四五六七八九"], rb"\x00[ \-]"
-    ),
+    codec: _in_codec(codec, _digits_in(codec, "0"))
+    for codec in ("ascii", "utf-16-be", "utf-16-le", "utf-32-be", "utf-32-le")
+}
+READERS |= {
+    name: _in_codec(name.split()[-1], digits)
+    for name, digits in WIDE_DIGITS.items()
+    if not name.startswith("chinese")
+}
+READERS |= {
+    "chinese utf-8": _glyphs(WIDE_DIGITS["chinese utf-8"], _SEPARATORS),
+    "chinese utf-16-be": _glyphs(WIDE_DIGITS["chinese utf-16-be"], rb"\x00[ \-]"),
     "swapped pairs": _swapped_pairs,
     "bcd": _bcd(swapped=False),
     "bcd swapped": _bcd(swapped=True),

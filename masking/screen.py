@@ -12,7 +12,7 @@ import re
 from array import array
 from collections.abc import Iterable
 
-from masking.encodings import DEPTH_MAX, READERS, WRAPPERS, Hit, Numbers, core_of, first
+from masking.encodings import DEPTH_MAX, READERS, WIDE_DIGITS, WRAPPERS, Hit, Numbers, core_of, first
 
 __all__ = ["Screen"]
 
@@ -41,16 +41,7 @@ _AS_HEX = _table(_DIGITS + b"abcdefABCDEF", ord("e"))
 _PIECE_END = b"\xee"
 _unbase64, _unhex = binascii.a2b_base64, binascii.unhexlify
 
-_WIDE = (
-    "full width utf-8",
-    "full width utf-16-be",
-    "full width utf-16-le",
-    "full width gb18030",
-    "arabic-indic utf-8",
-    "arabic-indic utf-16-be",
-    "chinese utf-8",
-    "chinese utf-16-be",
-)
+_ZERO = ord("0")
 _WIDE_OCTETS = 2
 """The least that one digit takes in these."""
 # One octet that each such digit has: EF, FF, A3, D9, 06; E4 E5 E9; 4E 51 56 96.
@@ -182,8 +173,16 @@ class Screen:
     def _holds_wide(self, data: bytes, longest: int) -> bool:
         """Whether digits stand there that take many octets each."""
         shortest = self._shortest
-        if len(data.translate(None, _NO_WIDE_OCTET)) >= shortest and self._read(_WIDE, data):
-            return True
+        if len(data.translate(None, _NO_WIDE_OCTET)) >= shortest:
+            cores = self._digits[::2]
+            for name, glyphs in WIDE_DIGITS.items():
+                for core in cores:
+                    for digit in core:
+                        if glyphs[digit - _ZERO] not in data:
+                            break
+                    else:
+                        if self._read((name,), data):
+                            return True
         if (
             longest >= _EVENT_OCTETS * shortest
             and data.count(b"\x80") >= shortest
