@@ -147,3 +147,28 @@ def test_a_key_of_another_certificate_is_refused(folder: Path) -> None:
     ca, cert, _ = files(folder, "ttp", "ttp")
     with pytest.raises(pki.PkiError, match="MISMATCH"):
         pki.server_context(ca, cert, folder / "CMCC" / "CMCC.key")
+
+
+@pytest.mark.parametrize(
+    ("with_ca", "required", "mode"),
+    [
+        (False, True, ssl.CERT_NONE),
+        (True, False, ssl.CERT_OPTIONAL),
+        (True, True, ssl.CERT_REQUIRED),
+    ],
+)
+def test_a_public_server_asks_for_client_certificates_as_it_is_told(
+    folder: Path, with_ca: bool, required: bool, mode: ssl.VerifyMode
+) -> None:
+    ca, cert, key = files(folder, "ttp", "ttp")
+    context = pki.public_context(cert, key, ca if with_ca else None, required=required)
+    assert context.verify_mode == mode
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+
+
+def test_a_public_servers_files_are_named_too(folder: Path, tmp_path: Path) -> None:
+    _, cert, key = files(folder, "ttp", "ttp")
+    with pytest.raises(pki.PkiError, match="TLS ca"):
+        pki.public_context(cert, key, tmp_path / "none.pem")
+    with pytest.raises(pki.PkiError, match="MISMATCH"):
+        pki.public_context(cert, folder / "CMCC" / "CMCC.key")
