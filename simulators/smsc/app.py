@@ -236,7 +236,9 @@ class Smsc:
     def _trip(self, connection: FaultyConnection) -> None:
         _, what = connection.trips.pop()
         if what == "hang":
-            self.hang(connection, self.center.behaviour.faults.hang_seconds)
+            faults = self.center.behaviour.faults
+            self.hang(connection, faults.hang_seconds)
+            connection.plan_next_hang(faults.hang_share, self.center.behaviour.seed)
         elif what in ("reset", "close", "unbind"):
             self.disconnect(connection, what)  # type: ignore[arg-type]  # narrowed by the line above
 

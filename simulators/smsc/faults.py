@@ -60,6 +60,12 @@ class FaultyConnection(Connection):
         trips = [(self.requests + at, what) for at, what in ((hang, "hang"), (end, faults.disconnect))]
         self.trips = sorted((trip for trip in trips if trip[0] < NEVER), reverse=True)
 
+    def plan_next_hang(self, share: float, seed: int) -> None:
+        """Draw when it will hang again."""
+        at = _first(random.Random(f"{seed}:{self.number}:{self.requests}"), share)
+        if at < NEVER:
+            self.trips = sorted([*self.trips, (self.requests + at, "hang")], reverse=True)
+
     def hang(self, until: int | None) -> None:
         """Stop answering until `until`, milliseconds since the epoch."""
         self.is_hung = True

@@ -167,7 +167,7 @@ class Fate(NamedTuple):
 class _Choice:
     """An outcome with its delays, ready to draw from."""
 
-    __slots__ = ("delivery", "pattern", "plan", "refused", "response")
+    __slots__ = ("_always", "delivery", "pattern", "plan", "refused", "response")
 
     def __init__(self, outcome: Outcome, response: Delay, delivery: Delay) -> None:
         self.refused = outcome.status if outcome.result == "refuse" else 0
@@ -175,8 +175,13 @@ class _Choice:
         self.response = outcome.response_delay or response
         self.delivery = outcome.delivery_delay or delivery
         self.pattern = re.compile(outcome.number) if outcome.number else None
+        self._always: Fate | None = None
+        if self.is_constant:
+            self._always = self.fate(0.0, 0.0)
 
     def fate(self, response_u: float, delivery_u: float) -> Fate:
+        if self._always is not None:
+            return self._always
         return Fate(
             self.refused, self.plan, self.response.sample(response_u), self.delivery.sample(delivery_u)
         )
@@ -222,7 +227,10 @@ class OutcomeDraw:
         ]
         self._plain = _Weighted([choice for _, choice in plain], [each.weight for each, _ in plain])
         self._by_number = [(each.weight, choice) for each, choice in every if choice.pattern is not None]
-        self._key = blake2b(str(seed).encode(), digest_size=16).digest()
+        key = blake2b(str(seed).encode(), digest_size=16).digest()
+        # Copied for each draw: the key is hashed in once.
+        self._by_serial = blake2b(digest_size=24, key=key)
+        self._by_destination = blake2b(digest_size=8, key=key)
         self._by = by
         only = plain[0][1]
         self._always = (
@@ -233,11 +241,13 @@ class OutcomeDraw:
         """The fate of message `serial` to `number`."""
         if self._always is not None:
             return self._always
-        chance, response_u, delivery_u = _THREE.unpack(
-            blake2b(serial.to_bytes(8, "big"), digest_size=24, key=self._key).digest()
-        )
+        drawn = self._by_serial.copy()
+        drawn.update(serial.to_bytes(8, "big"))
+        chance, response_u, delivery_u = _THREE.unpack(drawn.digest())
         if self._by == "number":
-            chance = int.from_bytes(blake2b(number, digest_size=8, key=self._key).digest(), "big")
+            drawn = self._by_destination.copy()
+            drawn.update(number)
+            chance = int.from_bytes(drawn.digest(), "big")
         group = self._matching(number) if self._by_number else self._plain
         return group.at(chance * _SCALE).fate(response_u * _SCALE, delivery_u * _SCALE)
 

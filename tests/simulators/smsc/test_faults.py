@@ -88,6 +88,14 @@ async def test_answers_that_fall_due_during_a_hang_come_after_it(fields: list[Fi
     assert await waiting == b"1"
 
 
+async def test_by_chance_a_connection_hangs_again_and_again(fields: list[Field]) -> None:
+    field = await start(fields, faults=Faults(hang_share=0.5, hang_seconds=0.001))
+    esme = await bound(field)
+    for serial in range(1, 21):
+        assert await send(esme) == b"%d" % serial
+    assert field.smsc.center.counters.hangs > 3
+
+
 @pytest.mark.parametrize("how", ["reset", "close"])
 async def test_after_so_many_requests_the_connection_ends(fields: list[Field], how: Any) -> None:
     field = await start(fields, faults=Faults(disconnect_after=2, disconnect=how))
