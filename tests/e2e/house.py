@@ -128,6 +128,10 @@ class House:
         os.kill(int((self._pids / "carrier").read_text()), signal.SIGKILL)
         await self._processes.stop("gateway")
 
+    def hang_up_gateway(self) -> None:
+        """SIGHUP: it looks for changed accounts at once."""
+        os.kill(int((self._pids / "carrier").read_text()), signal.SIGHUP)
+
     async def _gateway_ready(self) -> bool:
         self._processes.check()
         try:
