@@ -8,7 +8,6 @@ than its reader and never stronger; tests plant every encoding, wrapped up to DE
 """
 
 import binascii
-import re
 from array import array
 from collections.abc import Iterable
 
@@ -51,18 +50,17 @@ _EVENT_OCTETS = 16
 _SIGNALS = ("info signals",)
 _SIGNAL_OCTETS = len("Signal=1")
 
-# What an escape begins with, what finds one, and the wrapper that takes it off.
-_ESCAPES = (
-    (b"%", re.compile(rb"%[0-9A-Fa-f]{2}").search, WRAPPERS["percent"]),
-    (b"=", re.compile(rb"=[0-9A-Fa-f]{2}").search, WRAPPERS["quoted-printable"]),
-    (b"\\u", re.compile(rb"\\u[0-9A-Fa-f]{4}").search, WRAPPERS["json escape"]),
-    (b"&#", re.compile(rb"&#").search, WRAPPERS["xml escape"]),
+# %41 and =41 as "ehh", and what undoes these and the longer escapes.
+_ESCAPED = bytes(
+    ord("h") if octet in b"0123456789ABCDEFabcdef" else ord("e") if octet in b"%=" else ord(" ")
+    for octet in range(256)
 )
+_ESCAPES = tuple(WRAPPERS[name] for name in ("percent", "quoted-printable", "json escape", "xml escape"))
 
 _SEPTETS_NOT_ASCII = 7
 """Of seven digits packed as septets, one has its high bits, both 1, where an octet has its highest."""
-_U56_BEGINS_WITH_ZERO = 1 << 48
-"""Below, an integer of eight octets begins with two zeros, and from here on with one."""
+_DIGITS_BEYOND_48_BITS = 15
+"""Fewer digits, as an integer of eight octets, begin with two zeros."""
 NO_DIGITS = 1000
 """Longer than any number."""
 
@@ -84,7 +82,7 @@ class Screen:
             core = core_of(number)
             length = len(core)
             shortest = min(shortest, length)
-            if int(number) >= _U56_BEGINS_WITH_ZERO:
+            if len(number) >= _DIGITS_BEYOND_48_BITS:
                 self._zeros = b"\0"
             digits = core.encode()
             self._digits += (digits, digits[::-1])
@@ -159,8 +157,8 @@ class Screen:
                 text += _FILLS[len(text) & 3]
                 # Swapped pairs of digits as text are swapped BCD in what the text is hexadecimal of.
                 pieces += (_unbase64(text.translate(_AS_BASE64) * 4), _unhex(text.translate(_AS_HEX) * 2))
-        for mark, search, unwrap in _ESCAPES:
-            if mark in data and search(data) is not None:
+        if b"ehh" in data.translate(_ESCAPED) or b"\\u" in data or b"&#" in data:
+            for unwrap in _ESCAPES:
                 for _, content in unwrap(data, shortest):
                     longest = max(longest, len(content))
                     pieces.append(content)
