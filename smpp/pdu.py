@@ -402,12 +402,12 @@ class AlertNotification(Body):
     tlvs: Tlvs = field(default_factory=list)
 
 
-# ---- cell broadcast, 5.0 4.4.2, 4.6.1 and 4.6.3
+# ---- cell broadcast, 5.0 4.4.1, 4.6.1 and 4.6.2
 
 
 @dataclass(slots=True)
 class BroadcastSm(Body):
-    """5.0 4.4.2.1."""
+    """5.0 4.4.1.1."""
 
     COMMAND_ID = Id.BROADCAST_SM
     service_type: ServiceType = b""
@@ -425,7 +425,7 @@ class BroadcastSm(Body):
 
 
 class BroadcastSmResp(MessageResp):
-    """5.0 4.4.2.2."""
+    """5.0 4.4.1.2."""
 
     __slots__ = ()
     COMMAND_ID = Id.BROADCAST_SM_RESP

@@ -1,4 +1,4 @@
-"""What a peer's interface version lets it be sent (3.4, 3.4; 5.0, 2.9 and 4.8.4.18).
+"""What a peer's interface version lets it be sent (3.4, 3.4; 5.0, 4.8.4.18).
 
 A peer of version 3.3 or older knows no TLVs; congestion_state came with 5.0.
 """
