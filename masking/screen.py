@@ -127,13 +127,14 @@ class Screen:
         `data` is made of pieces, the longest of so many octets.
         """
         shortest = self._shortest
+        ascii = data.isascii()
         if (
             longest * 8 >= 7 * shortest
-            and not (self._septets >= _SEPTETS_NOT_ASCII and data.isascii())
+            and not (ascii and self._septets >= _SEPTETS_NOT_ASCII)
             and self._holds_septets(data)
         ):
             return True
-        if longest >= _WIDE_OCTETS * shortest and self._holds_wide(data, longest):
+        if longest >= _WIDE_OCTETS * shortest and self._holds_wide(data, longest, ascii):
             return True
         depth = len(levels) - 1
         if depth == DEPTH_MAX:
@@ -157,7 +158,11 @@ class Screen:
                 text += _FILLS[len(text) & 3]
                 # Swapped pairs of digits as text are swapped BCD in what the text is hexadecimal of.
                 pieces += (_unbase64(text.translate(_AS_BASE64) * 4), _unhex(text.translate(_AS_HEX) * 2))
-        if b"ehh" in data.translate(_ESCAPED) or b"\\u" in data or b"&#" in data:
+        if (
+            ((b"%" in data or b"=" in data) and b"ehh" in data.translate(_ESCAPED))
+            or b"\\u" in data
+            or b"&#" in data
+        ):
             for unwrap in _ESCAPES:
                 for _, content in unwrap(data, shortest):
                     longest = max(longest, len(content))
@@ -168,7 +173,7 @@ class Screen:
         levels.append(inside)
         return self._unwrap(inside, longest, levels)
 
-    def _holds_wide(self, data: bytes, longest: int) -> bool:
+    def _holds_wide(self, data: bytes, longest: int, ascii: bool) -> bool:
         """Whether digits stand there that take many octets each."""
         shortest = self._shortest
         if len(data.translate(None, _NO_WIDE_OCTET)) >= shortest:
@@ -182,7 +187,8 @@ class Screen:
                         if self._read((name,), data):
                             return True
         if (
-            longest >= _EVENT_OCTETS * shortest
+            not ascii
+            and longest >= _EVENT_OCTETS * shortest
             and data.count(b"\x80") >= shortest
             and self._read(_EVENTS, data)
         ):
