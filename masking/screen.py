@@ -127,14 +127,14 @@ class Screen:
         `data` is made of pieces, the longest of so many octets.
         """
         shortest = self._shortest
-        ascii = data.isascii()
+        is_ascii = data.isascii()
         if (
             longest * 8 >= 7 * shortest
-            and not (ascii and self._septets >= _SEPTETS_NOT_ASCII)
+            and not (is_ascii and self._septets >= _SEPTETS_NOT_ASCII)
             and self._holds_septets(data)
         ):
             return True
-        if longest >= _WIDE_OCTETS * shortest and self._holds_wide(data, longest, ascii):
+        if longest >= _WIDE_OCTETS * shortest and self._holds_wide(data, longest, is_ascii):
             return True
         depth = len(levels) - 1
         if depth == DEPTH_MAX:
@@ -173,7 +173,7 @@ class Screen:
         levels.append(inside)
         return self._unwrap(inside, longest, levels)
 
-    def _holds_wide(self, data: bytes, longest: int, ascii: bool) -> bool:
+    def _holds_wide(self, data: bytes, longest: int, is_ascii: bool) -> bool:
         """Whether digits stand there that take many octets each."""
         shortest = self._shortest
         if len(data.translate(None, _NO_WIDE_OCTET)) >= shortest:
@@ -187,7 +187,7 @@ class Screen:
                         if self._read((name,), data):
                             return True
         if (
-            not ascii
+            not is_ascii
             and longest >= _EVENT_OCTETS * shortest
             and data.count(b"\x80") >= shortest
             and self._read(_EVENTS, data)
