@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import random
+import re
 import shutil
 import socket
 import sqlite3
@@ -40,7 +42,7 @@ FIRST_PERSON = 1_000
 START_S = 60.0
 LOOK_AGAIN_S = 0.05
 PORTS = range(21_000, 28_000)
-"""Below the ports that the kernel gives to clients, so that a kept house's are still free later."""
+"""Below the ports that the kernel gives to clients, so that what was free stays free until it is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ class House:
 
 def _free_ports() -> Ports:
     held: list[socket.socket] = []
-    candidates = iter(PORTS)
+    # In any order, so that two benches that begin together hardly choose the same ones.
+    candidates = iter(random.sample(PORTS, len(PORTS)))
 
     def free(kind: socket.SocketKind) -> int:
         for port in candidates:
@@ -150,10 +153,18 @@ def build(root: Path, aids: int) -> House:
 
 
 def copy(house: House, root: Path) -> House:
-    """The same house in the folder `root`, as it was when it was made."""
+    """The same house in the folder `root`, as it was when it was made, on ports that are free now."""
     shutil.rmtree(root, ignore_errors=True)
     shutil.copytree(house.root, root)
-    return House(root, house.ports)
+    copied = House(root, _free_ports())
+    was, now = asdict(house.ports), asdict(copied.ports)
+    ports = {str(was[name]): str(now[name]) for name in was if isinstance(was[name], int)}
+    for path in (copied.trust, copied.gateway, copied.smsc):
+        # No other value of these files is a number that a port could be.
+        path.write_text(
+            re.sub(r"\b2[1-7]\d{3}\b", lambda found: ports.get(found[0], found[0]), path.read_text())
+        )
+    return copied
 
 
 def change(path: Path, key: str, value: Any) -> None:

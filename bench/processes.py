@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -14,6 +16,9 @@ from typing import NamedTuple
 TICKS = os.sysconf("SC_CLK_TCK")
 STOP_S = 20.0
 LINES_SHOWN = 12
+PR_SET_PDEATHSIG = 1
+
+_prctl = ctypes.CDLL(None).prctl
 
 
 class Thread(NamedTuple):
@@ -89,6 +94,11 @@ class Running:
         return "\n".join(self.output.read_text(errors="replace").strip().splitlines()[-LINES_SHOWN:])
 
 
+def _end_with_parent() -> None:
+    """Run in the child: it is told to end when the bench is gone, however it went; prctl(2)."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
 class Processes:
     """What a bench started; ended in reverse order."""
 
@@ -112,6 +122,7 @@ class Processes:
                 stdout=asyncio.subprocess.PIPE if talks else sink,
                 stderr=sink,
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
                 env=environment,
                 limit=1 << 24,
             )
@@ -139,4 +150,8 @@ class Processes:
             except TimeoutError:
                 each.process.kill()
                 await each.process.wait()
+            # What it started and did not end itself.
+            for left in each.used():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(left.pid, signal.SIGKILL)
             self._running.remove(each)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -185,6 +187,8 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    # As Ctrl-C, after which everything that was started is ended.
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     try:
         main()
     except ProcessEnded as ended:

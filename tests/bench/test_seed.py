@@ -2,11 +2,8 @@
 
 import asyncio
 
-import pytest
-
 from ascs.commands.common import load_settings
 from ascs.demo.layout import CARRIER, person
-from bench import house
 from bench.house import ENTERPRISE, FIRST_PERSON, House
 from foundation.store import Store
 from gateway import app as gateway_app
@@ -18,11 +15,6 @@ from trust_party.keys import open_store
 from trust_party.settings import TrustSettings
 from trust_party.store import MIGRATIONS
 from trust_party.verification import LiveIndex, Verification
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> House:
-    return house.build(tmp_path_factory.mktemp("bench") / "house", 3)
 
 
 async def answers(built: House, aids: list[str], at: int) -> VerifyResponse:
