@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from masking.resolve import SHANGHAI
-from masking.smpp_rules import DEFAULT_ALLOW, NATIONAL_SHIFT, Refusal, SubmitAllow, refusal_of
+from masking.smpp_rules import DEFAULT_ALLOW, Refusal, SubmitAllow, refusal_of
 from smpp.codec import EncodeError
 from smpp.constants import HEADER_OCTETS, CommandId, DataCoding, EsmClass, MessageState, Tag
 from smpp.pdu import DeliverSm, SubmitSm
@@ -38,6 +38,8 @@ __all__ = [
 
 SHORT_MESSAGE_OCTETS = 254
 """3.4, 4.6.1: sm_length; what is longer goes as message_payload."""
+NATIONAL_SHIFT: Final = frozenset((0x24, 0x25))
+"""23.040, 9.2.3.24.15 and 16: elements of one octet that say how to read the text."""
 MINUTE_MS = 60_000
 MINUTES_KEPT = 4096
 """Dates of receipts as text: of nearly three days."""
@@ -59,7 +61,7 @@ INTERNATIONAL = NumberForm()
 
 
 def check_submit(pdu: SubmitSm, allow: SubmitAllow = DEFAULT_ALLOW) -> int | None:
-    """The command_status to refuse a submit_sm with, or None. The table is masking.smpp_rules."""
+    """The command_status to refuse a submit_sm with, or None. The tables are in masking.smpp_tables."""
     refusal = refusal_of(pdu, allow)
     return None if refusal is None else refusal.status
 
