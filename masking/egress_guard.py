@@ -9,15 +9,14 @@ no status.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from masking.screen import Screen
 
 __all__ = ["Alarm", "EgressGuard", "Secrets"]
 
 
-@dataclass(frozen=True, slots=True)
-class Secrets:
+class Secrets(NamedTuple):
     """Numbers of one transaction that must not leave: E.164 digits, IMSI, IMEI."""
 
     msisdn: str
@@ -73,4 +72,4 @@ _NONE: Final[frozenset[str]] = frozenset()
 
 
 def _screen_of(secrets: Secrets) -> Screen:
-    return Screen([number for number in (secrets.msisdn, secrets.imsi, secrets.imei) if number])
+    return Screen([number for number in secrets if number])

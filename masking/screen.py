@@ -10,6 +10,7 @@ than its reader and never stronger; tests plant every encoding, wrapped up to DE
 import binascii
 from array import array
 from collections.abc import Iterable
+from functools import cache
 
 from masking.encodings import DEPTH_MAX, READERS, WIDE_DIGITS, WRAPPERS, Hit, Numbers, core_of, first
 
@@ -44,12 +45,9 @@ _ZERO = ord("0")
 _WIDE_OCTETS = 2
 """The least that one digit takes in these."""
 # One octet that each such digit has: EF, FF, A3, D9, 06; E4 E5 E9; 4E 51 56 96.
+_WIDE_ASCII = b"\x06\x4e\x51"
 _NO_WIDE_OCTET = _EVERY.translate(None, b"\xef\xff\xa3\xd9\x06\xe4\xe5\xe9\x4e\x51\x56\x96")
-_EVENTS = ("telephone events",)
-_EVENT_OCTETS = 16
-_SIGNALS = ("info signals",)
-_SIGNAL_OCTETS = len("Signal=1")
-
+_PERCENT, _EQUALS, _BACKSLASH, _AMPERSAND = b"%=\\&"
 # %41 and =41 as "ehh", and what undoes these and the longer escapes.
 _ESCAPED = bytes(
     ord("h") if octet in b"0123456789ABCDEFabcdef" else ord("e") if octet in b"%=" else ord(" ")
@@ -57,8 +55,9 @@ _ESCAPED = bytes(
 )
 _ESCAPES = tuple(WRAPPERS[name] for name in ("percent", "quoted-printable", "json escape", "xml escape"))
 
-_SEPTETS_NOT_ASCII = 7
-"""Of seven digits packed as septets, one has its high bits, both 1, where an octet has its highest."""
+_SEPTETS_NOT_ASCII = 10
+"""Of seven digits packed as septets, one has its high bits, both 1, where an octet has its highest; numbers of so
+many digits are looked for where seven whole septets are digits."""
 _DIGITS_BEYOND_48_BITS = 15
 """Fewer digits, as an integer of eight octets, begin with two zeros."""
 NO_DIGITS = 1000
@@ -69,7 +68,7 @@ class Screen:
     """A few numbers (E.164 digits, IMSI, IMEI) to look for in short fields. Raises ValueError for what is no
     number."""
 
-    __slots__ = ("_bcd", "_digits", "_numbers", "_packed", "_septets", "_shortest", "_word", "_zeros")
+    __slots__ = ("_bcd", "_digits", "_numbers", "_packed", "_shifts", "_shortest", "_word", "_zeros")
 
     def __init__(self, numbers: Iterable[str]) -> None:
         self._numbers = tuple(numbers)
@@ -81,23 +80,19 @@ class Screen:
         for number in self._numbers:
             core = core_of(number)
             length = len(core)
-            shortest = min(shortest, length)
+            if length < shortest:
+                shortest = length
             if len(number) >= _DIGITS_BEYOND_48_BITS:
                 self._zeros = b"\0"
             digits = core.encode()
             self._digits += (digits, digits[::-1])
             # The whole octets of each nibble phase. Turned round, octets are the other way's swapped octets.
-            for octets in (
-                bytes.fromhex(core[: length & ~1]),
-                bytes.fromhex(core[1 : 1 + (length - 1 & ~1)]),
-            ):
-                around = octets[::-1]
-                self._bcd += (octets, around, octets.translate(_SWAPPED), around.translate(_SWAPPED))
+            even, odd = bytes.fromhex(core[: length & ~1]), bytes.fromhex(core[1 : 1 + (length - 1 & ~1)])
+            self._bcd += (even, even.translate(_SWAPPED), odd, odd.translate(_SWAPPED))
         self._shortest = shortest
         # n digits are 4n bits, of which a character of base64 holds 6; its reader asks for 6 characters.
         self._word = max(6, (2 * shortest + 2) // 3)
-        # So many whole septets lie in the octets that the septets' unwrapping asks to hold only digits.
-        self._septets = (8 * ((7 * shortest - 7) // 8) - 6) // 7
+        self._shifts = _septet_shifts(shortest)
 
     def first(self, data: bytes) -> Hit | None:
         """What `encodings.first` finds."""
@@ -117,8 +112,12 @@ class Screen:
             if digits in text:
                 return True
         for octets in self._bcd:
-            if octets in data:
-                return True
+            for octet in octets:
+                if octet not in data:
+                    break
+            else:
+                if octets in data or octets[::-1] in data:
+                    return True
         return self._zeros in data and self._holds_integer(data)
 
     def _unwrap(self, data: bytes, longest: int, levels: list[bytes]) -> bool:
@@ -127,14 +126,18 @@ class Screen:
         `data` is made of pieces, the longest of so many octets.
         """
         shortest = self._shortest
-        is_ascii = data.isascii()
-        if (
-            longest * 8 >= 7 * shortest
-            and not (is_ascii and self._septets >= _SEPTETS_NOT_ASCII)
-            and self._holds_septets(data)
+        if data.isascii():
+            # Septets of so many digits are not, nor is what is wide, but two of the codecs for some numbers.
+            if (
+                (shortest < _SEPTETS_NOT_ASCII and self._holds_septets(data))
+                or (len(data) - len(data.translate(None, _WIDE_ASCII)) >= shortest and self._holds_wide(data))
+                or (_EQUALS in data and self._holds_signals(data))
+            ):
+                return True
+        elif (longest * 8 >= 7 * shortest and self._holds_septets(data)) or (
+            longest >= _WIDE_OCTETS * shortest
+            and (self._holds_wide(data) or self._holds_events(data) or self._holds_signals(data))
         ):
-            return True
-        if longest >= _WIDE_OCTETS * shortest and self._holds_wide(data, longest, is_ascii):
             return True
         depth = len(levels) - 1
         if depth == DEPTH_MAX:
@@ -158,10 +161,8 @@ class Screen:
                 text += _FILLS[len(text) & 3]
                 # Swapped pairs of digits as text are swapped BCD in what the text is hexadecimal of.
                 pieces += (_unbase64(text.translate(_AS_BASE64) * 4), _unhex(text.translate(_AS_HEX) * 2))
-        if (
-            ((b"%" in data or b"=" in data) and b"ehh" in data.translate(_ESCAPED))
-            or b"\\u" in data
-            or b"&#" in data
+        if ((_PERCENT in data or _EQUALS in data) and b"ehh" in data.translate(_ESCAPED)) or (
+            (_BACKSLASH in data and b"\\u" in data) or (_AMPERSAND in data and b"&#" in data)
         ):
             for unwrap in _ESCAPES:
                 for _, content in unwrap(data, shortest):
@@ -173,32 +174,25 @@ class Screen:
         levels.append(inside)
         return self._unwrap(inside, longest, levels)
 
-    def _holds_wide(self, data: bytes, longest: int, is_ascii: bool) -> bool:
-        """Whether digits stand there that take many octets each."""
-        shortest = self._shortest
-        if len(data.translate(None, _NO_WIDE_OCTET)) >= shortest:
-            cores = self._digits[::2]
-            for name, glyphs in WIDE_DIGITS.items():
-                for core in cores:
-                    for digit in core:
-                        if glyphs[digit - _ZERO] not in data:
-                            break
-                    else:
-                        if self._read((name,), data):
-                            return True
-        if (
-            not is_ascii
-            and longest >= _EVENT_OCTETS * shortest
-            and data.count(b"\x80") >= shortest
-            and self._read(_EVENTS, data)
-        ):
-            return True
-        return (
-            longest >= _SIGNAL_OCTETS * shortest
-            and data.count(b"=") >= shortest
-            and data.lower().count(b"signal") >= shortest
-            and self._read(_SIGNALS, data)
-        )
+    def _holds_wide(self, data: bytes) -> bool:
+        """Whether digits of other scripts stand there."""
+        if len(data.translate(None, _NO_WIDE_OCTET)) < self._shortest:
+            return False
+        for name, glyphs in WIDE_DIGITS.items():
+            for core in self._digits[::2]:
+                for digit in core:
+                    if glyphs[digit - _ZERO] not in data:
+                        break
+                else:
+                    if self._read(name, data):
+                        return True
+        return False
+
+    def _holds_events(self, data: bytes) -> bool:
+        return data.count(b"\x80") >= self._shortest and self._read("telephone events", data)
+
+    def _holds_signals(self, data: bytes) -> bool:
+        return data.lower().count(b"signal") >= self._shortest and self._read("info signals", data)
 
     def _holds_integer(self, data: bytes) -> bool:
         packed = self._packed
@@ -214,16 +208,15 @@ class Screen:
         """Whether enough digits in a row, packed as septets (23.038, 6.1.2), begin at any bit."""
         bits = int.from_bytes(data, "little")
         # A digit is 011dddd, and dddd at most 9. A bit that stays is that of the lower 1.
-        highest = bits & (bits >> 1) & ~(bits >> 2)
-        return self._in_a_row(highest) and self._in_a_row(highest & ~(bits << 1 & (bits << 2 | bits << 3)))
-
-    def _in_a_row(self, septets: int) -> bool:
-        have, wanted = 1, self._septets
-        while have < wanted and septets:
-            step = min(have, wanted - have)
-            septets &= septets >> 7 * step
-            have += step
-        return septets != 0
+        run = ones = bits & (bits >> 1)
+        for shift in self._shifts:
+            run &= run >> shift
+        if not run:
+            return False
+        run = ones & ~(bits >> 2) & ~(bits << 1 & (bits << 2 | bits << 3))
+        for shift in self._shifts:
+            run &= run >> shift
+        return run != 0
 
     def _holds_pairs(self, data: bytes) -> bool:
         """Whether the digits stand there as text with the two of each pair changed."""
@@ -235,10 +228,21 @@ class Screen:
                 return True
         return False
 
-    def _read(self, readers: Iterable[str], data: bytes) -> bool:
+    def _read(self, reader: str, data: bytes) -> bool:
         return any(
-            digits in run.digits
-            for name in readers
-            for run in READERS[name](data, self._shortest)
-            for digits in self._digits
+            digits in run.digits for run in READERS[reader](data, self._shortest) for digits in self._digits
         )
+
+
+@cache
+def _septet_shifts(shortest: int) -> tuple[int, ...]:
+    """Shifts that leave a bit where enough bits stand, seven apart.
+
+    Enough are the whole septets in the octets that the septets' unwrapping asks to be of digits alone.
+    """
+    have, wanted = 1, (8 * ((7 * shortest - 7) // 8) - 6) // 7
+    shifts = []
+    while have < wanted:
+        shifts.append(7 * min(have, wanted - have))
+        have += shifts[-1] // 7
+    return tuple(shifts)
