@@ -156,19 +156,26 @@ def encode_receipt(model: ReceiptModel) -> EncodedReceipt:
         raise EncodeError("a field of the receipt does not fit")
     if b"\0" in aid or b"\0" in access_number:
         raise EncodeError("an address of the receipt does not fit")
-    body = _RECEIPT_BODY % (
-        aid,
-        access_number,
-        _NOTIFICATION if model.intermediate else _RECEIPT,
-        len(text),
-        text,
-        len(message_id) + 1,
-        message_id,
-        model.state,
+    state = _OCTET[model.state]
+    body = b"".join(
+        (
+            b"\0\0\0",  # service_type, source_addr_ton, source_addr_npi
+            aid,
+            b"\0\0\0",  # dest_addr_ton, dest_addr_npi
+            access_number,
+            _AFTER_ADDRESSES[model.intermediate],
+            _OCTET[len(text)],
+            text,
+            _RECEIPTED_MESSAGE_ID_TLV,
+            _OCTET[len(message_id) + 1],
+            message_id,
+            _MESSAGE_STATE_TLV,
+            state,
+        )
     )
     return EncodedReceipt(
         _HEADER.pack(HEADER_OCTETS + len(body), CommandId.DELIVER_SM, 0, 0) + body,
-        b"\n%b\n%b\n%b\0\n%c\n%b" % (aid, access_number, message_id, model.state, text),
+        b"".join((b"\n", aid, b"\n", access_number, b"\n", message_id, b"\0\n", state, b"\n", text)),
     )
 
 
@@ -177,28 +184,36 @@ _SM_LENGTH_MAX: Final = 255
 _RECEIPT, _NOTIFICATION = int(EsmClass.DELIVERY_RECEIPT), int(EsmClass.INTERMEDIATE_NOTIFICATION)
 _RECEIPTED_MESSAGE_ID, _MESSAGE_STATE = int(Tag.RECEIPTED_MESSAGE_ID), int(Tag.MESSAGE_STATE)
 _HEADER = struct.Struct(">IIII")
-# 3.4, 4.6.1: service_type, both addresses with their TON and NPI, esm_class; ten octets that are 0, from
-# protocol_id to sm_default_msg_id, without the one of sm_length; text; the two TLVs. A text of at most 255 octets
-# keeps the message_id's length in one octet.
-_RECEIPT_BODY: Final = (
-    b"\0" + b"\0\0%b\0" + b"\0\0%b\0" + b"%c" + b"\0" * 8 + b"%c%b"
-    + Tag.RECEIPTED_MESSAGE_ID.to_bytes(2) + b"\0%c%b\0"
-    + Tag.MESSAGE_STATE.to_bytes(2) + b"\0\1%c"
-)  # fmt: skip
-_RECEIPT_TEXT: Final = {
-    state: b"id:%%b sub:001 dlvrd:%03d submit date:%%b done date:%%b stat:%b err:%%03d text:"
-    % (state is MessageState.DELIVERED, stat.encode())
-    for state, stat in STAT_OF.items()
+_OCTET: Final = tuple(bytes((value,)) for value in range(256))
+# 3.4, 4.6.1: the address's end, esm_class, and protocol_id to sm_default_msg_id: eight octets that are 0.
+_AFTER_ADDRESSES: Final = tuple(
+    b"\0" + _OCTET[esm_class] + b"\0" * 8 for esm_class in (_RECEIPT, _NOTIFICATION)
+)
+# A text of at most 255 octets, which holds the message_id, leaves its length one octet.
+_RECEIPTED_MESSAGE_ID_TLV: Final = _RECEIPTED_MESSAGE_ID.to_bytes(2) + b"\0"
+_MESSAGE_STATE_TLV: Final = b"\0" + _MESSAGE_STATE.to_bytes(2) + b"\0\1"
+_ERRORS: Final = tuple(b"%03d" % error for error in range(ERROR_MAX + 1))
+_AFTER_ID: Final = {
+    state: b" sub:001 dlvrd:%03d submit date:" % (state is MessageState.DELIVERED) for state in STAT_OF
 }
+_AFTER_DATES: Final = {state: b" stat:%b err:" % stat.encode() for state, stat in STAT_OF.items()}
 
 
 def _receipt_text(model: ReceiptModel, message_id: bytes) -> bytes:
     """Appendix B."""
-    return _RECEIPT_TEXT[model.state] % (
-        message_id,
-        _minute(model.submitted_at // MINUTE_MS),
-        _minute(model.done_at // MINUTE_MS),
-        min(max(model.error, 0), ERROR_MAX),
+    state = model.state
+    return b"".join(
+        (
+            b"id:",
+            message_id,
+            _AFTER_ID[state],
+            _minute(model.submitted_at // MINUTE_MS),
+            b" done date:",
+            _minute(model.done_at // MINUTE_MS),
+            _AFTER_DATES[state],
+            _ERRORS[min(max(model.error, 0), ERROR_MAX)],
+            b" text:",
+        )
     )
 
 
