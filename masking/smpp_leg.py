@@ -282,13 +282,14 @@ def guarded_fields(pdu: DeliverSm) -> dict[str, bytes]:
 
     A reply's text is the user's, who may write any number, and passes.
     """
+    built = is_receipt(pdu)
     fields = {
         "service_type": pdu.service_type,
         "source_addr": pdu.source_addr,
         "destination_addr": pdu.destination_addr,
-        "tlvs": b"\n".join(value for tag, value in pdu.tlvs if tag != Tag.MESSAGE_PAYLOAD),
+        "tlvs": b"\n".join([value for tag, value in pdu.tlvs if built or tag != Tag.MESSAGE_PAYLOAD]),
     }
-    if is_receipt(pdu):
+    if built:
         fields["short_message"] = pdu.short_message
     return fields
 

@@ -33,3 +33,32 @@ def test_every_encoding_of_every_secret_is_caught(number: str) -> None:
 
 def test_another_persons_number_is_not_this_transactions_secret() -> None:
     assert EgressGuard().check("sip", {"To": "<sip:+8613900000000@gw>"}, Secrets("8613812345678")) == set()
+
+
+@pytest.mark.parametrize("number", [SECRETS.msisdn, SECRETS.imsi, SECRETS.imei])
+def test_a_message_passes_whole_only_without_a_secret(number: str) -> None:
+    guard = EgressGuard()
+    assert guard.passes(b"888112345678901234\n10690001\nstat:DELIVRD", SECRETS)
+    for needle in needles(number):
+        assert not guard.passes(b"10690001\n" + needle.data + b"\nstat:DELIVRD", SECRETS), needle.encoding
+    assert guard.alarms == 0
+
+
+def test_only_the_fields_with_a_hit_are_named_among_many() -> None:
+    fields = {
+        "a": b"888112345678901234",
+        "b": b"8613812345678",
+        "c": b"stat:DELIVRD",
+        "d": "\uff11" * 3,
+        "e": b"",
+    }
+    assert EgressGuard().check("smpp", fields, SECRETS) == {"b"}
+
+
+def test_a_number_cut_in_two_by_fields_is_in_none() -> None:
+    assert EgressGuard().check("smpp", {"a": b"8613812", "b": b"345678"}, SECRETS) == set()
+
+
+def test_without_numbers_nothing_is_a_hit() -> None:
+    assert EgressGuard().check("smpp", {"a": b"8613812345678"}, Secrets("")) == set()
+    assert EgressGuard().passes(b"8613812345678", Secrets(""))

@@ -1,5 +1,6 @@
 """The two SMPP legs: spliced towards the SMSC, built towards the enterprise."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -142,6 +143,12 @@ def test_a_notification_of_what_is_not_the_end_is_guarded_as_a_receipt_is() -> N
     assert body.esm_class == EsmClass.INTERMEDIATE_NOTIFICATION
     assert is_receipt(body)
     assert guarded_fields(body)["short_message"] == body.short_message
+    assert (
+        guarded_fields(body).keys()
+        == guarded_fields(build_receipt(replace(model, intermediate=False))).keys()
+    )
+    long = replace(body, tlvs=[(Tag.MESSAGE_PAYLOAD, MSISDN.encode())])
+    assert EgressGuard().check("smpp", guarded_fields(long), Secrets(MSISDN)) == {"tlvs"}
     body.short_message += MSISDN.encode()
     assert EgressGuard().check("smpp", guarded_fields(body), Secrets(MSISDN)) == {"short_message"}
 
