@@ -89,6 +89,11 @@ def test_where_the_whole_search_finds_nothing_the_screen_finds_nothing(data: byt
     assert (Screen(NUMBERS).first(data) is None) == (find(data, Numbers(NUMBERS)) == [])
 
 
+@pytest.mark.parametrize("field", [RECEIPT, INVITE, SDP])
+def test_what_a_message_is_made_of_is_clean_at_once(field: bytes) -> None:
+    assert not Screen(NUMBERS).suspects(field)
+
+
 def test_receipts_are_clean_at_once() -> None:
     """None of a thousand needs the whole search: it would cost a hundred times as much."""
     chance = random.Random(5)

@@ -54,8 +54,6 @@ def written(draw: st.DrawFn, number: str) -> bytes:
             between = ""
         gaps = draw(st.lists(st.integers(0, 2 if between else 0), min_size=len(number), max_size=len(number)))
         text = "".join(glyphs[int(digit)] + between * gap for digit, gap in zip(number, gaps, strict=True))
-        if codec == "utf-8" or codec == "gb18030":
-            return text.encode(codec)
         return text.encode(codec)
     if way == "swapped pairs":
         return draw(st.sampled_from([b"", b"4"])) + _pairs(number)
