@@ -5,6 +5,7 @@ them: a body may hold identifiers.
 """
 
 import json
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final, TypeVar
 
@@ -21,12 +22,18 @@ FAULTS_MAX: Final = 3
 """Faulty fields that a problem names."""
 
 M = TypeVar("M", bound=Message)
+T = TypeVar("T")
 
 
 async def read(request: Request, model: type[M]) -> M:
     """The request's body as a message. Raises HTTPException 400, which names the faulty fields."""
+    return await read_by(request, model.model_validate_json)
+
+
+async def read_by(request: Request, reader: Callable[[bytes], T]) -> T:
+    """What `reader`, which raises ValidationError, makes of the request's body. Raises as `read`."""
     try:
-        return model.model_validate_json(await request.body())
+        return reader(await request.body())
     except ValidationError as error:
         raise HTTPException(HTTPStatus.BAD_REQUEST, describe(error)) from None
 

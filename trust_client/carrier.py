@@ -9,11 +9,15 @@ which gathers many into one request.
 import asyncio
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Final
+
+from pydantic import ValidationError
 
 from gm.sm2 import PrivateKey
 from interparty import edi, statements
 from interparty.client import Peer, PeerProblem, PeerUnavailable
 from interparty.edi import EdiError
+from interparty.hot_messages import reports_body
 from interparty.messages import (
     ITEMS_MAX,
     Accepted,
@@ -29,7 +33,6 @@ from interparty.messages import (
     ConversionResponse,
     InclusionBody,
     Report,
-    ReportRequest,
     RestoreAnswer,
     RestoreItem,
     RestoreRequest,
@@ -41,6 +44,9 @@ from interparty.messages import (
 )
 from trust_client.batches import matched, pieces
 from trust_client.enterprise import sign_cancellations
+
+VERIFICATIONS: Final = "/v1/verifications"
+REPORTS: Final = "/v1/reports"
 
 
 class CarrierClient:
@@ -54,10 +60,14 @@ class CarrierClient:
     async def verify(self, items: list[VerifyItem], *, timeout: float | None = None) -> VerifyResponse:
         """Verify at most 500 items in one request; answers in order, with the signed head of the batch."""
         response = await self._peer.request(
-            "POST", "/v1/verifications", VerifyRequest(items=items), VerifyResponse, timeout=timeout
+            "POST", VERIFICATIONS, VerifyRequest(items=items), VerifyResponse, timeout=timeout
         )
         matched(items, response.answers)
         return response
+
+    async def verifications(self, body: bytes, *, timeout: float | None = None) -> bytes:
+        """The JSON of a VerifyResponse to that of a VerifyRequest, which is not looked at."""
+        return await self._peer.request_bytes("POST", VERIFICATIONS, body, timeout=timeout)
 
     async def ping(self) -> None:
         """Returns when the trust party answers this carrier: it is there, and knows certificate and key."""
@@ -108,10 +118,17 @@ class CarrierClient:
 
     async def report(self, reports: Sequence[Report]) -> int:
         """Report communications; how many the trust party holds now. Repeating a report changes nothing."""
+        return await self.report_texts([report.model_dump_json(exclude_none=True) for report in reports])
+
+    async def report_texts(self, texts: Sequence[str]) -> int:
+        """As `report`, of the JSON of each: from interparty.hot_messages.report_text."""
         accepted = 0
-        for piece in pieces(reports, ITEMS_MAX):
-            response = await self._peer.request("POST", "/v1/reports", ReportRequest(reports=piece), Accepted)
-            accepted += response.accepted
+        for piece in pieces(texts, ITEMS_MAX):
+            body = await self._peer.request_bytes("POST", REPORTS, reports_body(piece))
+            try:
+                accepted += Accepted.model_validate_json(body).accepted
+            except ValidationError:
+                raise PeerUnavailable("answer is not the message of this route") from None
         return accepted
 
     def _signing_key(self) -> PrivateKey:

@@ -11,12 +11,15 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from interparty import edi
 from interparty.client import PeerProblem, PeerUnavailable
-from interparty.messages import ITEMS_MAX, GrantBody, VerifyAnswer, VerifyItem
+from interparty.hot_messages import Question, QuestionLike, question_text, questions_body
+from interparty.messages import ITEMS_MAX
+from trust_client.answers import AnswerReader, Grant, Refused
 from trust_client.carrier import CarrierClient
+
+__all__ = ["Done", "Grant", "Outcome", "Question", "Refused", "Stream", "Unavailable", "Verifier"]
 
 BATCH_MAX: Final = ITEMS_MAX
 """Questions in one request."""
@@ -34,36 +37,6 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
-    """This contact is authorized now, under the consent's terms."""
-
-    edi_text: str
-    """The EDI as it came over the wire."""
-    edi_id: bytes
-    """16 bytes under which the carrier keeps the subscriber."""
-    hours: str
-    """Hours of contact in Asia/Shanghai, "08:00-21:00"."""
-    frequency: str
-    """At most so many contacts, "20/day"."""
-    access_numbers: tuple[str, ...]
-    """The numbers from which the consent allows contact."""
-    not_after_ms: int
-    """End of the term, milliseconds since the epoch, not included in it."""
-
-    @property
-    def edi(self) -> bytes:
-        """The 209 bytes of the EDI. Raises interparty.edi.EdiError if the text is not canonical."""
-        return edi.from_text(self.edi_text)
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The trust party refused; `reason` is precise and stays inside the carrier."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Unavailable:
     """No answer: nothing is known of this AID, and nothing may be sent."""
 
@@ -72,6 +45,23 @@ class Unavailable:
 
 Outcome = Grant | Refused | Unavailable
 Done = Callable[[Outcome], None]
+_Batch = list[tuple[str, Done, float]]
+"""Question, who asked, deadline; the oldest first."""
+
+
+class Stream(Protocol):
+    """Another way to ask, used while it is open: trust_client.verify_stream."""
+
+    def start(self) -> None:
+        """Begin to keep it open."""
+
+    def ask(self, texts: list[str], seconds: float, answered: Callable[[bytes | None], None]) -> bool:
+        """Ask questions from question_text; False if it is not open. Else `answered` is called once, later, with
+        the body of a VerifyResponse, or None when none came within `seconds`."""
+
+    async def close(self) -> None:
+        """End it; what was asked is answered with None."""
+
 
 _QUEUE_FULL: Final = Unavailable("too many verifications wait")
 _TOO_LATE: Final = Unavailable("no answer in time")
@@ -79,46 +69,55 @@ _STOPPED: Final = Unavailable("verification stopped")
 
 
 class Verifier:
-    """Verifies through one CarrierClient. Belongs to one event loop; `close` it at the end."""
+    """Verifies through one CarrierClient, and through a stream while that is open. Belongs to one event loop;
+    `close` it at the end, which closes the stream too."""
 
-    def __init__(self, client: CarrierClient, *, deadline: float = DEADLINE_SECONDS) -> None:
+    def __init__(
+        self, client: CarrierClient, *, deadline: float = DEADLINE_SECONDS, stream: Stream | None = None
+    ) -> None:
         self._client = client
+        self._stream = stream
         self._deadline = deadline
+        self._reader = AnswerReader()
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[tuple[VerifyItem, Done, float]] = deque()
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._queue: deque[tuple[str, Done, float]] = deque()
+        self._requests: set[asyncio.Task[None]] = set()
+        self._streamed = 0
         self._pump_due = False
         self._gather: asyncio.TimerHandle | None = None
         self._closed = False
         self.batches = 0
-        """Requests sent so far."""
+        """Batches sent so far, on the stream or in a request."""
         self.verified = 0
         """Questions answered so far, with a grant or a refusal."""
+        if stream is not None:
+            stream.start()
 
     @property
     def waiting(self) -> int:
         """Questions not yet sent."""
         return len(self._queue)
 
-    def submit(self, item: VerifyItem, done: Done) -> None:
+    def submit(self, question: QuestionLike, done: Done) -> None:
         """Ask, and have `done` called once with the outcome, within the deadline, on the loop; at once when
-        the queue is full. `done` must neither block nor raise."""
+        the queue is full. `done` must neither block nor raise. Raises ValueError for a malformed question."""
+        text = question_text(question)
         if self._closed:
             done(_STOPPED)
             return
         if len(self._queue) >= QUEUE_MAX:
             done(_QUEUE_FULL)
             return
-        self._queue.append((item, done, self._loop.time() + self._deadline))
+        self._queue.append((text, done, self._loop.time() + self._deadline))
         if not self._pump_due:
             # Once an iteration of the loop: what one read of a socket brought goes in one request.
             self._pump_due = True
             self._loop.call_soon(self._pump)
 
-    async def verify(self, item: VerifyItem) -> Outcome:
+    async def verify(self, question: QuestionLike) -> Outcome:
         """Ask one question and wait for its outcome."""
         outcome: asyncio.Future[Outcome] = self._loop.create_future()
-        self.submit(item, lambda result: None if outcome.done() else outcome.set_result(result))
+        self.submit(question, lambda result: None if outcome.done() else outcome.set_result(result))
         return await outcome
 
     async def close(self) -> None:
@@ -127,25 +126,31 @@ class Verifier:
         self._drop_gather()
         while self._queue:
             _call(self._queue.popleft()[1], _STOPPED)
-        for task in list(self._in_flight):
+        if self._stream is not None:
+            await self._stream.close()
+        for task in list(self._requests):
             task.cancel()
-        await asyncio.gather(*self._in_flight, return_exceptions=True)
+        await asyncio.gather(*self._requests, return_exceptions=True)
+
+    @property
+    def _in_flight(self) -> int:
+        return len(self._requests) + self._streamed
 
     def _pump(self) -> None:
         """Send what may be sent: everything if nothing is under way, else only full batches."""
         self._pump_due = False
         self._expire()
-        while self._queue and len(self._in_flight) < IN_FLIGHT_MAX:
+        while self._queue and self._in_flight < IN_FLIGHT_MAX:
             if self._in_flight and len(self._queue) < BATCH_MAX:
                 break
             self._send()
-        if self._queue and self._gather is None and len(self._in_flight) < IN_FLIGHT_MAX:
+        if self._queue and self._gather is None and self._in_flight < IN_FLIGHT_MAX:
             self._gather = self._loop.call_later(GATHER_SECONDS, self._gathered)
 
     def _gathered(self) -> None:
         self._gather = None
         self._expire()
-        if self._queue and len(self._in_flight) < IN_FLIGHT_MAX:
+        if self._queue and self._in_flight < IN_FLIGHT_MAX:
             self._send()
         self._pump()
 
@@ -155,20 +160,44 @@ class Verifier:
             _call(self._queue.popleft()[1], _TOO_LATE)
 
     def _send(self) -> None:
-        batch = [self._queue.popleft() for _ in range(min(BATCH_MAX, len(self._queue)))]
+        take = self._queue.popleft
+        batch = [take() for _ in range(min(BATCH_MAX, len(self._queue)))]
         self.batches += 1
+        if self._stream is not None:
+            # Half of the time, so that enough is left for a request if the stream does not answer.
+            seconds = (batch[0][2] - self._loop.time()) / 2
+            texts = [text for text, _, _ in batch]
+            if self._stream.ask(texts, seconds, functools.partial(self._on_stream, batch)):
+                self._streamed += 1
+                return
+        self._request(batch)
+
+    def _on_stream(self, batch: _Batch, body: bytes | None) -> None:
+        self._streamed -= 1
+        if body is not None:
+            self._answer(batch, body)
+        elif not self._closed:
+            self._request(batch)
+            return
+        else:
+            _answer_all(batch, _STOPPED)
+        self._go_on()
+
+    def _request(self, batch: _Batch) -> None:
         task = self._loop.create_task(self._ask(batch))
-        self._in_flight.add(task)
+        self._requests.add(task)
         task.add_done_callback(functools.partial(self._finished, batch))
 
-    def _finished(self, batch: list[tuple[VerifyItem, Done, float]], task: asyncio.Task[None]) -> None:
-        self._in_flight.discard(task)
+    def _finished(self, batch: _Batch, task: asyncio.Task[None]) -> None:
+        self._requests.discard(task)
         # Stopped, or a defect, before any question was answered: each gets its answer all the same.
         if task.cancelled() or task.exception() is not None:
             if not task.cancelled():
                 _log.error("verification failed", exc_info=task.exception())
-            for _, done, _ in batch:
-                _call(done, _STOPPED)
+            _answer_all(batch, _STOPPED)
+        self._go_on()
+
+    def _go_on(self) -> None:
         self._drop_gather()
         if not self._closed:
             self._pump()
@@ -178,40 +207,36 @@ class Verifier:
             self._gather.cancel()
             self._gather = None
 
-    async def _ask(self, batch: list[tuple[VerifyItem, Done, float]]) -> None:
+    async def _ask(self, batch: _Batch) -> None:
         # The oldest is first, so its deadline holds for all.
         timeout = batch[0][2] - self._loop.time()
         try:
-            response = await self._client.verify([item for item, _, _ in batch], timeout=timeout)
+            body = await self._client.verifications(
+                questions_body([text for text, _, _ in batch]), timeout=timeout
+            )
         except (PeerUnavailable, PeerProblem) as error:
-            _log.warning("verification failed: %s, count=%d", error, len(batch))
-            failed = Unavailable(str(error))
-            for _, done, _ in batch:
-                _call(done, failed)
+            self._failed(batch, error)
+        else:
+            self._answer(batch, body)
+
+    def _answer(self, batch: _Batch, body: bytes) -> None:
+        try:
+            outcomes = self._reader.read(body, len(batch))
+        except PeerUnavailable as error:
+            self._failed(batch, error)
             return
         self.verified += len(batch)
-        for (_, done, _), answer in zip(batch, response.answers, strict=True):
-            _call(done, _outcome(answer))
+        for (_, done, _), outcome in zip(batch, outcomes, strict=True):
+            _call(done, outcome)
+
+    def _failed(self, batch: _Batch, error: PeerUnavailable | PeerProblem) -> None:
+        _log.warning("verification failed: %s, count=%d", error, len(batch))
+        _answer_all(batch, Unavailable(str(error)))
 
 
-def _outcome(answer: VerifyAnswer) -> Grant | Refused:
-    if answer.grant is not None:
-        return _grant(answer.grant)
-    if answer.refusal is not None:
-        return Refused(answer.refusal.reason)
-    raise AssertionError("an answer holds a grant or a refusal")
-
-
-def _grant(body: GrantBody) -> Grant:
-    terms = body.consent
-    return Grant(
-        body.edi,
-        bytes.fromhex(body.edi_id),
-        terms.hours,
-        terms.frequency,
-        tuple(terms.access_numbers),
-        terms.not_after,
-    )
+def _answer_all(batch: _Batch, outcome: Outcome) -> None:
+    for _, done, _ in batch:
+        _call(done, outcome)
 
 
 def _call(done: Done, outcome: Outcome) -> None:

@@ -31,7 +31,11 @@ class Evidence:
             json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
             for record in records
         ]
-        return [int(one) for one in self._log.append_many(conn, entries, sealer=self._sealer, now_ms=now_ms)]
+        return self.append_bytes(conn, entries, now_ms)
+
+    def append_bytes(self, conn: sqlite3.Connection, records: Sequence[bytes], now_ms: int) -> list[int]:
+        """As `append`, of records in the form that it writes."""
+        return [int(one) for one in self._log.append_many(conn, records, sealer=self._sealer, now_ms=now_ms)]
 
     def checkpoint(self, conn: sqlite3.Connection, now_ms: int) -> CheckpointBody:
         """Sign the log as it is now, unless its newest checkpoint is that already."""

@@ -6,13 +6,19 @@ sending it again changes nothing. Standard: T/ISC 0049-2024, 6.2.3.2.
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from foundation.logs import get_logger
+from foundation.rows import execute_rows
 from foundation.store import Store
-from interparty.messages import Report
+from interparty.hot_messages import SentReport
 from trust_party.evidence_log import Evidence
 from trust_party.store.rows import padded
+
+_INSERT: Final = (
+    "INSERT INTO communications (carrier, report_id, aid, edi_id, channel, direction, access_number,"
+    " result, started_at, ended_at, content_digest, evidence_id) VALUES @rows"
+)
 
 _log = get_logger(__name__)
 
@@ -24,7 +30,7 @@ class Reports:
         self._store = store
         self._evidence = evidence
 
-    async def report(self, carrier: str, reports: Sequence[Report], now_ms: int) -> int:
+    async def report(self, carrier: str, reports: Sequence[SentReport], now_ms: int) -> int:
         """How many of the reports are on record now, from this call or an earlier one.
 
         The others name an EDI that is not the carrier's, or another enterprise than its consent does:
@@ -35,35 +41,32 @@ class Reports:
             _log.warning("reports refused", carrier=carrier, refused=len(reports) - accepted)
         return accepted
 
-    def _keep(self, conn: sqlite3.Connection, carrier: str, reports: Sequence[Report], now_ms: int) -> int:
+    def _keep(
+        self, conn: sqlite3.Connection, carrier: str, reports: Sequence[SentReport], now_ms: int
+    ) -> int:
         aids = _aids(conn, carrier, reports)
         known = _known(conn, carrier, reports)
-        first_id = self._evidence.next_id(conn)
+        evidence_id = self._evidence.next_id(conn)
         accepted = 0
         rows: list[tuple[Any, ...]] = []
-        records: list[dict[str, Any]] = []
+        records: list[bytes] = []
         for report in reports:
-            aid = aids.get((report.edi_id, report.enterprise))
             if report.report_id in known:
                 accepted += 1
-            elif aid is not None:
+                continue
+            aid = aids.get((report.edi_id, report.enterprise))
+            if aid is not None:
                 accepted += 1
                 known.add(report.report_id)
-                rows.append(_row(carrier, aid, report, first_id + len(records)))
-                records.append(
-                    {"kind": "COMMUNICATION", "aid": str(aid), "carrier": carrier, **report.fields()}
-                )
-        self._evidence.append(conn, records, now_ms)
-        conn.executemany(
-            "INSERT INTO communications (carrier, report_id, aid, edi_id, channel, direction, access_number,"
-            " result, started_at, ended_at, content_digest, evidence_id)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            rows,
-        )
+                rows.append(_row(carrier, aid, report, evidence_id + len(records)))
+                records.append(_record(carrier, aid, report))
+        if records:
+            self._evidence.append_bytes(conn, records, now_ms)
+            execute_rows(conn, _INSERT, rows)
         return accepted
 
 
-def _row(carrier: str, aid: int, report: Report, evidence_id: int) -> tuple[Any, ...]:
+def _row(carrier: str, aid: int, report: SentReport, evidence_id: int) -> tuple[Any, ...]:
     digest = report.content_digest
     return (
         carrier,
@@ -74,29 +77,44 @@ def _row(carrier: str, aid: int, report: Report, evidence_id: int) -> tuple[Any,
         report.direction,
         report.access_number,
         report.result,
-        report.started_at,
-        report.ended_at,
-        None if digest is None else bytes.fromhex(digest),
+        int(report.started_at),
+        int(report.ended_at),
+        bytes.fromhex(digest) if digest else None,
         evidence_id,
     )
 
 
-def _aids(conn: sqlite3.Connection, carrier: str, reports: Sequence[Report]) -> dict[tuple[str, str], int]:
+def _record(carrier: str, aid: int, report: SentReport) -> bytes:
+    """The record of a communication, as Evidence.append writes objects: names in order, no white space. No value
+    can hold anything that JSON would have to escape (interparty.hot_messages)."""
+    digest = f'"content_digest":"{report.content_digest}",' if report.content_digest else ""
+    return (
+        f'{{"access_number":"{report.access_number}","aid":"{aid}","carrier":"{carrier}",'
+        f'"channel":"{report.channel}",{digest}"direction":"{report.direction}","edi_id":"{report.edi_id}",'
+        f'"ended_at":{report.ended_at},"enterprise":"{report.enterprise}","kind":"COMMUNICATION",'
+        f'"report_id":"{report.report_id}","result":"{report.result}","started_at":{report.started_at}}}'
+    ).encode()
+
+
+def _aids(
+    conn: sqlite3.Connection, carrier: str, reports: Sequence[SentReport]
+) -> dict[tuple[str, str], int]:
     """AIDs by edi_id and enterprise, of EDIs that are this carrier's."""
-    marks, params = padded([bytes.fromhex(report.edi_id) for report in reports])
+    # Many reports of one subscriber are one key.
+    marks, params = padded([bytes.fromhex(edi_id) for edi_id in {report.edi_id for report in reports}])
     rows = conn.execute(
         "SELECT e.edi_id, a.enterprise, a.aid FROM edis e JOIN authorizations a ON a.aid = e.aid"  # noqa: S608
         f" WHERE e.carrier = ? AND e.edi_id IN ({marks})",
         [carrier, *params],
-    )
+    ).fetchall()
     return {(row[0].hex(), row[1]): row[2] for row in rows}
 
 
-def _known(conn: sqlite3.Connection, carrier: str, reports: Sequence[Report]) -> set[str]:
+def _known(conn: sqlite3.Connection, carrier: str, reports: Sequence[SentReport]) -> set[str]:
     """Report ids that are on record already."""
     marks, params = padded([report.report_id for report in reports])
     rows = conn.execute(
         f"SELECT report_id FROM communications WHERE carrier = ? AND report_id IN ({marks})",  # noqa: S608
         [carrier, *params],
-    )
+    ).fetchall()
     return {row[0] for row in rows}

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from foundation.store import Store, StoreBusy, StoreUnavailable
 from interparty import bodies, messages
 from interparty.aid import is_aid
+from interparty.hot_messages import read_questions, read_reports
 from trust_party.admission import Carrier, Directory, Enterprise
 from trust_party.cancellations import Cancellations
 from trust_party.clock import now_ms
@@ -115,8 +116,8 @@ class Routes:
 
     async def _verify(self, request: Request) -> Response:
         caller = self._carrier(request)
-        message = await bodies.read(request, messages.VerifyRequest)
-        answer = await self.verification.verify(caller.id, message.items, now_ms())
+        asked = await bodies.read_by(request, read_questions)
+        answer = await self.verification.verify(caller.id, asked, now_ms())
         return Response(answer, media_type=bodies.JSON)
 
     async def _convert(self, request: Request) -> Response:
@@ -141,8 +142,8 @@ class Routes:
 
     async def _report(self, request: Request) -> Response:
         caller = self._carrier(request)
-        message = await bodies.read(request, messages.ReportRequest)
-        accepted = await self.reports.report(caller.id, message.reports, now_ms())
+        reports = await bodies.read_by(request, read_reports)
+        accepted = await self.reports.report(caller.id, reports, now_ms())
         return bodies.answer(messages.Accepted(accepted=accepted))
 
     async def _checkpoint(self, request: Request) -> Response:

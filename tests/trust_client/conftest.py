@@ -1,11 +1,12 @@
 """A trust party in memory: a Peer whose answers the test decides."""
 
 import asyncio
+import json
 
 import pytest
 
 from interparty.client import PeerUnavailable
-from interparty.messages import VerifyItem, VerifyRequest, VerifyResponse
+from interparty.messages import ReportRequest, VerifyItem, VerifyRequest, VerifyResponse
 
 AID = "888132341582397708"
 EDI_ID = "00112233445566778899aabbccddeeff"
@@ -35,6 +36,10 @@ def grant() -> dict:
     }
 
 
+MESSAGES = {"/v1/verifications": VerifyRequest, "/v1/reports": ReportRequest}
+"""Of the routes that are asked in bytes."""
+
+
 class FakePeer:
     """Answers each route's request with what the test registered; remembers the requests."""
 
@@ -45,6 +50,13 @@ class FakePeer:
         """While a Future is here, requests wait for it."""
 
     async def request(self, method, path, message, answer, *, query="", timeout=None):
+        return answer.model_validate(await self._answer(method, path, message, timeout))
+
+    async def request_bytes(self, method, path, body, *, query="", timeout=None):
+        message = MESSAGES[path].model_validate_json(body)
+        return json.dumps(await self._answer(method, path, message, timeout)).encode()
+
+    async def _answer(self, method, path, message, timeout):
         self.requests.append((method, path, message))
         if self.gate is not None:
             try:
@@ -56,7 +68,7 @@ class FakePeer:
             given = given(message)
         if isinstance(given, Exception):
             raise given
-        return answer.model_validate(given)
+        return given
 
     @property
     def sizes(self) -> list[int]:

@@ -7,6 +7,7 @@ import pytest
 from gm.sm2 import PrivateKey
 from interparty import statements
 from interparty.client import PeerProblem, PeerUnavailable
+from interparty.hot_messages import report_text
 from interparty.messages import Cancellation, Confirmation, Consent, Report, RestoreItem
 from trust_client.carrier import CarrierClient
 
@@ -123,3 +124,23 @@ async def test_reports_of_any_number_are_counted(peer, carrier):
 async def test_nothing_asked_asks_nobody(peer, carrier):
     assert await carrier.restore([]) == []
     assert peer.requests == []
+
+
+async def test_reports_are_sent_as_text_too(peer, carrier):
+    peer.answers["/v1/reports"] = lambda message: {"accepted": len(message.reports)}
+    text = report_text(
+        report_id="r-1",
+        edi_id=EDI_ID,
+        enterprise="ent-a",
+        channel="sms",
+        access_number="10690001",
+        direction="mt",
+        result="DELIVRD",
+        started_at=1,
+        ended_at=2,
+    )
+    assert await carrier.report_texts([text] * 501) == 501
+    assert peer.requests[1][2].reports[0].result == "DELIVRD"
+    peer.answers["/v1/reports"] = {"taken": 1}
+    with pytest.raises(PeerUnavailable):
+        await carrier.report_texts([text])

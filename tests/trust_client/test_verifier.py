@@ -7,7 +7,7 @@ import pytest
 from interparty.client import PeerProblem, PeerUnavailable
 from trust_client import verifier as module
 from trust_client.carrier import CarrierClient
-from trust_client.verifier import Grant, Refused, Unavailable, Verifier
+from trust_client.verifier import Grant, Question, Refused, Unavailable, Verifier
 
 from .conftest import EDI_ID, EDI_TEXT, grant, item
 
@@ -180,3 +180,18 @@ async def test_a_caller_that_gave_up_disturbs_nobody(peer, verifier):
     peer.gate.set_result(None)
     await turns()
     assert verifier.verified == 1
+
+
+async def test_a_question_may_be_anything_with_its_fields(peer, verifier):
+    asked = item(3)
+    question = Question(asked.aid, asked.enterprise, asked.channel, asked.access_number)
+    assert await verifier.verify(question) == await verifier.verify(asked) == Refused("N10693")
+    assert peer.requests[0][2] == peer.requests[1][2]
+
+
+async def test_a_malformed_question_is_never_sent(peer, verifier):
+    asked = item()
+    with pytest.raises(ValueError, match="aid"):
+        verifier.submit(Question("88813234158239770", "ent-a", "sms", asked.access_number), lambda _: None)
+    await turns()
+    assert peer.requests == []

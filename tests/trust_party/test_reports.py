@@ -1,12 +1,15 @@
 import json
 
+import pytest
+
 from evidence.log import EvidenceLog
+from interparty.hot_messages import SentReport, sent_report
 from interparty.messages import Report
 from tests.trust_party.world import ACCESS_NUMBER, CARRIER, NOW, OTHER_CARRIER, Party
 from trust_party.keys import LOG
 
 
-def report(edi_id: str, report_id: str = "r-1", **changed: object) -> Report:
+def report(edi_id: str, report_id: str = "r-1", **changed: object) -> SentReport:
     fields: dict[str, object] = {
         "report_id": report_id,
         "edi_id": edi_id,
@@ -19,7 +22,7 @@ def report(edi_id: str, report_id: str = "r-1", **changed: object) -> Report:
         "ended_at": NOW + 5,
         "content_digest": "ef" * 32,
     }
-    return Report.model_validate(fields | changed)
+    return sent_report(Report.model_validate(fields | changed))
 
 
 async def test_a_report_is_joined_to_the_aid_and_becomes_evidence(party: Party) -> None:
@@ -52,3 +55,15 @@ async def test_reports_about_what_is_not_the_carriers_are_not_taken(party: Party
     assert await party.reports.report(OTHER_CARRIER, [report(edi_id)], NOW) == 0
     assert await party.reports.report(CARRIER, [report(edi_id, enterprise="ent-b")], NOW) == 0
     assert await party.reports.report(CARRIER, [report("00" * 16), report(edi_id)], NOW) == 1
+
+
+@pytest.mark.parametrize("digest", ["ef" * 32, None])
+async def test_the_record_is_in_the_form_of_all_records(party: Party, digest: str | None) -> None:
+    aid, consent = await party.active()
+    sent = report(consent.edi_ids[0], content_digest=digest)
+    await party.reports.report(CARRIER, [sent], NOW)
+    index = (await party.store.read("SELECT evidence_id FROM communications"))[0][0]
+    log = EvidenceLog(party.keys.current(LOG).sm2)
+    opened = await party.store.write(lambda conn: log.open(conn, index, sealer=party.sealer))
+    fields = {"kind": "COMMUNICATION", "aid": aid, "carrier": CARRIER, **json.loads(sent.text)}
+    assert opened.record.decode() == json.dumps(fields, sort_keys=True, separators=(",", ":"))

@@ -9,6 +9,7 @@ from foundation.store import Store, StoreUnavailable
 from gm.sm2 import PublicKey
 from interparty import edi as edis
 from interparty import statements
+from interparty.hot_messages import asked_question
 from interparty.messages import ConversionRequest
 from tests.trust_party.world import (
     ACCESS_NUMBER,
@@ -19,6 +20,7 @@ from tests.trust_party.world import (
     deposit_of,
     item,
 )
+from trust_party import verification
 from trust_party.clock import DAY_MS, HOUR_MS
 from trust_party.verification import LiveIndex, Verification
 
@@ -145,7 +147,9 @@ async def test_past_its_cap_the_index_leaves_the_answer_to_the_store(party: Part
     await small.load(party.store)
     assert len(small) == 1
     for index in (LiveIndex(0), small):
-        answer = await Verification(party.store, index, party.keys).verify(CARRIER, [item(aid)], NOW)
+        answer = await Verification(party.store, index, party.keys).verify(
+            CARRIER, [asked_question(item(aid))], NOW
+        )
         assert b'"grant"' in answer
 
 
@@ -159,6 +163,29 @@ async def test_a_cancellation_reaches_memory_even_when_its_caller_went_away(part
     await party.store.write(lambda conn: None)
     assert await party.reason(aid) == "REVOKED"
     assert len(party.live) == 0
+
+
+async def test_a_question_that_was_granted_is_decided_anew_when_anything_changed(party: Party) -> None:
+    aid, consent = await party.active(term_from=NOW + HOUR_MS)
+    later = NOW + HOUR_MS
+    for _ in range(2):
+        assert await party.reason(aid, now=later) == ""
+    assert await party.reason(aid, now=NOW) == "NOT_YET"
+    assert await party.reason(aid, now=consent.term_to) == "EXPIRED"
+    assert await party.reason(aid, now=later, carrier=OTHER_CARRIER) == "OTHER_CARRIER"
+    assert await party.reason(aid, now=later, channel="voice") == ""
+    assert await party.reason(aid, now=later, access_number="106900002") == "ACCESS_NUMBER"
+    key = party.people.enterprises["ent-a"]
+    await party.cancel("ent-a", party.people.cancellation(key, aid=aid))
+    assert await party.reason(aid, now=later) == "REVOKED"
+
+
+async def test_questions_kept_are_bounded(party: Party, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verification, "KNOWN_MAX", 2)
+    aid, _ = await party.active()
+    for number in range(6):
+        assert await party.reason(aid, content_digest=f"{number:064x}") == ""
+        assert len(party.verification._known) <= 2
 
 
 async def test_nothing_is_granted_once_the_store_has_failed(

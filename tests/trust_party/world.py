@@ -13,6 +13,7 @@ from gm.sm2 import PrivateKey
 from interparty import edi as edis
 from interparty import statements
 from interparty.edi import IdType
+from interparty.hot_messages import asked_question
 from interparty.messages import (
     Cancellation,
     CancellationResult,
@@ -216,7 +217,7 @@ class Party:
         return await self.cancellations.cancel(party, signed, now)
 
     async def verify(self, *items: VerifyItem, carrier: str = CARRIER, now: int = NOW) -> VerifyResponse:
-        body = await self.verification.verify(carrier, items, now)
+        body = await self.verification.verify(carrier, [asked_question(one) for one in items], now)
         return VerifyResponse.model_validate_json(body)
 
     async def reason(self, aid: str, *, carrier: str = CARRIER, now: int = NOW, **changed: object) -> str:

@@ -1,0 +1,283 @@
+"""Questions, answers and reports: the messages that come by the ten thousand, without an object for each field.
+
+Both sides write them in one form: no white space, fields in the order of interparty.messages, absent ones left out.
+A body in this form is recognised by pattern, element by element; one in any other form is given to the model, so that
+what is accepted and what is refused is what the models say. What is written is checked before, so that nothing in it
+needs escaping.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Protocol
+
+from interparty.messages import ITEMS_MAX, Report, ReportRequest, VerifyItem, VerifyRequest, VerifyResponse
+
+TAILS_MAX: Final = 10_000
+"""Combinations of enterprise, channel and access number kept as text."""
+
+_AID = "[0-9]{18}"
+_PARTY = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+_REF = "[A-Za-z0-9._:-]{1,64}"
+_REASON = "[A-Z0-9_]{1,64}"
+_NUMBER = "[0-9]{3,20}"
+_SM3 = "[0-9a-f]{64}"
+_EDI_ID = "[0-9a-f]{32}"
+# Below 9 * 10^15; from there to 2^53 - 1 they are left to the model.
+_COUNT = "0|[1-9][0-9]{0,14}|[1-8][0-9]{15}"
+
+_QUESTION: Final = re.compile(
+    rf'(\{{"aid":"({_AID})","enterprise":"({_PARTY})","channel":"(sms|voice)","access_number":"({_NUMBER})"'
+    rf'(?:,"content_digest":"({_SM3})")?\}})[,\]]'
+)
+_REPORT: Final = re.compile(
+    rf'(\{{"report_id":"({_REF})","edi_id":"({_EDI_ID})","enterprise":"({_PARTY})","channel":"(sms|voice)",'
+    rf'"access_number":"({_NUMBER})","direction":"(mt|mo|call|callback)","result":"({_REASON})",'
+    rf'"started_at":({_COUNT}),"ended_at":({_COUNT})(?:,"content_digest":"({_SM3})")?\}})[,\]]'
+)
+_TAIL: Final = re.compile(rf'","enterprise":"{_PARTY}","channel":"(?:sms|voice)","access_number":"{_NUMBER}"')
+_BATCH: Final = re.compile(
+    rf'\],"batch":\{{"root":"{_SM3}","count":(?:{_COUNT}),"at":(?:{_COUNT}),'
+    r'"signature":"[A-Za-z0-9_-]{86}"\}\}'
+)
+_DIGEST: Final = re.compile(_SM3)
+
+GRANT: Final = re.compile(
+    rf'grant":\{{"edi":"([A-Za-z0-9_-]{{279}})","edi_id":"({_EDI_ID})","consent":\{{'
+    rf'("access_numbers":\[(?:"{_NUMBER}"(?:,"{_NUMBER}"){{0,19}})?\],'
+    r'"frequency":"[1-9][0-9]{0,4}/(?:hour|day|week|month)",'
+    r'"hours":"(?:[01][0-9]|2[0-3]):[0-5][0-9]-(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)")'
+    rf',"not_after":({_COUNT})\}}\}}'
+)
+"""A piece of answer_pieces that is a grant: EDI, edi_id, the consent's terms, end of the term."""
+REFUSAL: Final = re.compile(rf'refusal":\{{"reason":"({_REASON})"\}}')
+"""A piece that is a refusal: its reason."""
+
+_ITEMS: Final = '{"items":['
+_REPORTS: Final = '{"reports":['
+_ANSWERS: Final = '{"answers":[{"'
+_NEXT_ANSWER: Final = '},{"'
+
+
+class QuestionLike(Protocol):
+    """What a question is asked from: a Question, a VerifyItem, anything with these attributes."""
+
+    @property
+    def aid(self) -> str: ...
+    @property
+    def enterprise(self) -> str: ...
+    @property
+    def channel(self) -> str: ...
+    @property
+    def access_number(self) -> str: ...
+    @property
+    def content_digest(self) -> str | None: ...
+
+
+class Question(NamedTuple):
+    """A VerifyItem that costs nothing to make and is checked when it is asked."""
+
+    aid: str
+    enterprise: str
+    channel: str
+    access_number: str
+    content_digest: str | None = None
+
+
+class AskedQuestion(NamedTuple):
+    """A question as it was received. Fields are those of VerifyItem, the digest empty if there is none."""
+
+    text: str
+    """Its JSON, by which it can be told from others."""
+    aid: str
+    enterprise: str
+    channel: str
+    access_number: str
+    content_digest: str
+
+
+class SentReport(NamedTuple):
+    """A Report as it was received; digest empty if there is none."""
+
+    text: str
+    """Its JSON."""
+    report_id: str
+    edi_id: str
+    enterprise: str
+    channel: str
+    access_number: str
+    direction: str
+    result: str
+    started_at: str
+    """Decimal."""
+    ended_at: str
+    content_digest: str
+
+
+_tails: dict[tuple[str, str, str], str] = {}
+
+
+def question_text(question: QuestionLike) -> str:
+    """The JSON of a question. Raises ValueError for what a VerifyItem may not hold."""
+    aid, digest = question.aid, question.content_digest
+    key = (question.enterprise, question.channel, question.access_number)
+    tail = _tails.get(key)
+    if tail is None:
+        # The same few for thousands of questions.
+        tail = f'","enterprise":"{key[0]}","channel":"{key[1]}","access_number":"{key[2]}"'
+        if _TAIL.fullmatch(tail) is not None:
+            if len(_tails) >= TAILS_MAX:
+                _tails.clear()
+            _tails[key] = tail
+    if len(aid) == 18 and aid.isascii() and aid.isdigit() and key in _tails:
+        if digest is None:
+            return f'{{"aid":"{aid}{tail}}}'
+        if _DIGEST.fullmatch(digest) is not None:
+            return f'{{"aid":"{aid}{tail},"content_digest":"{digest}"}}'
+    enterprise, channel, access_number = key
+    item = VerifyItem.model_validate(
+        {"aid": aid, "enterprise": enterprise, "channel": channel, "access_number": access_number}
+        | ({} if digest is None else {"content_digest": digest})
+    )
+    return item.model_dump_json(exclude_none=True)
+
+
+def report_text(
+    *,
+    report_id: str,
+    edi_id: str,
+    enterprise: str,
+    channel: str,
+    access_number: str,
+    direction: str,
+    result: str,
+    started_at: int,
+    ended_at: int,
+    content_digest: str | None = None,
+) -> str:
+    """The JSON of a Report with these fields. Raises ValueError for what a Report may not hold."""
+    digest = "" if content_digest is None else f',"content_digest":"{content_digest}"'
+    text = (
+        f'{{"report_id":"{report_id}","edi_id":"{edi_id}","enterprise":"{enterprise}","channel":"{channel}",'
+        f'"access_number":"{access_number}","direction":"{direction}","result":"{result}",'
+        f'"started_at":{started_at:d},"ended_at":{ended_at:d}{digest}}}'
+    )
+    # No field can pass itself off as several: the pattern has each name once, and no value holds a quote.
+    if _REPORT.fullmatch(text + ",") is not None:
+        return text
+    report = Report.model_validate(
+        {
+            "report_id": report_id,
+            "edi_id": edi_id,
+            "enterprise": enterprise,
+            "channel": channel,
+            "access_number": access_number,
+            "direction": direction,
+            "result": result,
+            "started_at": started_at,
+            "ended_at": ended_at,
+        }
+        | ({} if content_digest is None else {"content_digest": content_digest})
+    )
+    return report.model_dump_json(exclude_none=True)
+
+
+def questions_body(texts: Sequence[str]) -> bytes:
+    """The JSON of a VerifyRequest of questions from `question_text`."""
+    return f"{_ITEMS}{','.join(texts)}]}}".encode()
+
+
+def reports_body(texts: Sequence[str]) -> bytes:
+    """The JSON of a ReportRequest of reports from `report_text`."""
+    return f"{_REPORTS}{','.join(texts)}]}}".encode()
+
+
+def read_questions(body: bytes) -> list[AskedQuestion]:
+    """The questions of a VerifyRequest. Raises pydantic.ValidationError."""
+    found = _elements(_QUESTION, body, _ITEMS)
+    if found is None:
+        found = [
+            (question_text(item), item.aid, item.enterprise, item.channel, item.access_number,
+             item.content_digest or "")
+            for item in VerifyRequest.model_validate_json(body).items
+        ]  # fmt: skip
+    return list(map(AskedQuestion._make, found))
+
+
+def read_reports(body: bytes) -> list[SentReport]:
+    """The reports of a ReportRequest. Raises pydantic.ValidationError."""
+    found = _elements(_REPORT, body, _REPORTS)
+    if found is None:
+        return [sent_report(report) for report in ReportRequest.model_validate_json(body).reports]
+    return list(map(SentReport._make, found))
+
+
+def sent_report(report: Report) -> SentReport:
+    """A Report in the form in which it is received."""
+    return SentReport(
+        report.model_dump_json(exclude_none=True),
+        report.report_id,
+        report.edi_id,
+        report.enterprise,
+        report.channel,
+        report.access_number,
+        report.direction,
+        report.result,
+        str(report.started_at),
+        str(report.ended_at),
+        report.content_digest or "",
+    )
+
+
+def asked_question(item: VerifyItem) -> AskedQuestion:
+    """A VerifyItem in the form in which it is received."""
+    return AskedQuestion(
+        question_text(item),
+        item.aid,
+        item.enterprise,
+        item.channel,
+        item.access_number,
+        item.content_digest or "",
+    )
+
+
+def _elements(pattern: re.Pattern[str], body: bytes, begin: str) -> list[tuple[str, ...]] | None:
+    """What `pattern` finds in a body that is `begin`, 1 to ITEMS_MAX elements and "]}"; None for any other."""
+    try:
+        text = body.decode("ascii")
+    except UnicodeDecodeError:
+        return None
+    if not (text.startswith(begin) and text.endswith("]}")) or text.count("]") != 1:
+        return None
+    found: list[tuple[str, ...]] = pattern.findall(text, len(begin))
+    # Each match is an element and the one character behind it. If they are as long as what there is, nothing lies
+    # between them; and since "]" comes once, at the end, commas part them.
+    if sum(len(one[0]) for one in found) + len(found) != len(text) - len(begin) - 1:
+        return None
+    return found if len(found) <= ITEMS_MAX else None
+
+
+def answer_pieces(body: bytes) -> list[str] | None:
+    """The answers of a VerifyResponse, each without its first two and its last character, for GRANT and REFUSAL.
+
+    None if the body is not in the usual form. A piece that neither pattern matches means the same: only the model
+    can then say what the body is.
+    """
+    try:
+        text = body.decode("ascii")
+    except UnicodeDecodeError:
+        return None
+    end = text.rfind('],"batch":')
+    if (
+        end < 0
+        or not text.startswith(_ANSWERS)
+        or _BATCH.fullmatch(text, end) is None
+        or text[end - 1] != "}"
+    ):
+        return None
+    pieces = text[len(_ANSWERS) : end - 1].split(_NEXT_ANSWER)
+    return pieces if len(pieces) <= ITEMS_MAX else None
+
+
+def read_answers(body: bytes) -> VerifyResponse:
+    """A VerifyResponse in any form. Raises pydantic.ValidationError."""
+    return VerifyResponse.model_validate_json(body)
