@@ -22,6 +22,8 @@ from foundation.pki import PkiError, party_of_certificate
 from interparty.bodies import JSON, describe, problem_title
 from interparty.messages import Message
 from interparty.signed_http import KeyLookup, SignatureError, Signer, sign_request, verify_response
+from interparty.stream import Channel
+from interparty.stream_client import StreamRefused, open_channel
 
 CONNECTIONS_MAX: Final = 8
 """Connections to one peer, kept alive and shared by all requests to it."""
@@ -147,6 +149,28 @@ class Peer:
         except ValidationError as error:
             _log.warning("answer not understood: %s %s: %s", method, path, describe(error))
             raise PeerUnavailable("answer is not the message of this route") from None
+
+    async def open_stream(self, path: str) -> tuple[Channel, bytes]:
+        """A stream at `path`, see stream_client.open_channel. Raises PeerUnavailable."""
+        host, port = self._url.host, self._url.port
+        assert host is not None
+        assert port is not None  # https has a default one
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                return await open_channel(
+                    host,
+                    port,
+                    path,
+                    self._ssl,
+                    self._signer,
+                    self._keys,
+                    party=self._party,
+                    capture=self._capture,
+                )
+        except TimeoutError:
+            raise PeerUnavailable("no stream in time") from None
+        except StreamRefused as error:
+            raise PeerUnavailable(f"no stream: {error}") from None
 
     async def request_bytes(
         self, method: str, path: str, body: bytes, *, query: str = "", timeout: float | None = None

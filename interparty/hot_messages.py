@@ -10,7 +10,15 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
-from interparty.messages import ITEMS_MAX, Report, ReportRequest, VerifyItem, VerifyRequest, VerifyResponse
+from interparty.messages import (
+    ITEMS_MAX,
+    Report,
+    ReportRequest,
+    StreamAsk,
+    VerifyItem,
+    VerifyRequest,
+    VerifyResponse,
+)
 
 TAILS_MAX: Final = 10_000
 """Combinations of enterprise, channel and access number kept as text."""
@@ -52,6 +60,8 @@ GRANT: Final = re.compile(
 REFUSAL: Final = re.compile(rf'refusal":\{{"reason":"({_REASON})"\}}')
 """A piece that is a refusal: its reason."""
 
+_ASK: Final = re.compile(rf'\{{"ask":({_COUNT}),')
+_ANSWERED: Final = re.compile(rf'\{{"answer":({_COUNT}),"answers":\[\{{"')
 _ITEMS: Final = '{"items":['
 _REPORTS: Final = '{"reports":['
 _ANSWERS: Final = '{"answers":[{"'
@@ -281,3 +291,36 @@ def answer_pieces(body: bytes) -> list[str] | None:
 def read_answers(body: bytes) -> VerifyResponse:
     """A VerifyResponse in any form. Raises pydantic.ValidationError."""
     return VerifyResponse.model_validate_json(body)
+
+
+# --- on the stream -----------------------------------------------------------------------------------
+
+
+def ask_message(ask: int, texts: Sequence[str]) -> bytes:
+    """The JSON of a StreamAsk of questions from `question_text`."""
+    return f'{{"ask":{ask},"items":[{",".join(texts)}]}}'.encode()
+
+
+def read_ask(payload: bytes) -> tuple[int, list[AskedQuestion]]:
+    """Number and questions of a StreamAsk. Raises pydantic.ValidationError."""
+    # Only what stands in front of the questions is looked at here.
+    match = _ASK.match(payload[:32].decode("latin-1"))
+    if match is not None:
+        found = _elements(_QUESTION, b"{" + payload[match.end() :], _ITEMS)
+        if found is not None:
+            return int(match[1]), list(map(AskedQuestion._make, found))
+    ask = StreamAsk.model_validate_json(payload)
+    return ask.ask, [asked_question(item) for item in ask.items]
+
+
+def stream_pieces(payload: bytes) -> tuple[int, list[str]] | None:
+    """Number and answers of a StreamAnswer, cut as by `answer_pieces`; None if it is not in the usual form."""
+    try:
+        text = payload.decode("ascii")
+    except UnicodeDecodeError:
+        return None
+    match = _ANSWERED.match(text)
+    if match is None or not text.endswith("}]}"):
+        return None
+    pieces = text[match.end() : -3].split(_NEXT_ANSWER)
+    return (int(match[1]), pieces) if len(pieces) <= ITEMS_MAX else None

@@ -297,6 +297,36 @@ class VerifyResponse(Message):
     batch: BatchHead
 
 
+# --- the stream of verifications: GET /v1/verifications/stream ----------------------------------------
+
+
+class StreamAsk(Message):
+    """From the carrier: questions, under a number that is new on this stream."""
+
+    ask: Count
+    items: Annotated[list[VerifyItem], Field(min_length=1, max_length=ITEMS_MAX)]
+
+
+class StreamAnswer(Message):
+    """From the trust party: the answers to one StreamAsk, in order."""
+
+    answer: Count
+    answers: Annotated[list[VerifyAnswer], Field(max_length=ITEMS_MAX)]
+
+
+class StreamFailure(Message):
+    """From the trust party: this StreamAsk gets no answer; nobody may be contacted."""
+
+    failed: Count
+    status: Literal[503]
+
+
+class StreamBatch(Message):
+    """From the trust party: ASCS-BATCH1 over the answers sent since the last one, in the order sent."""
+
+    batch: BatchHead
+
+
 # --- POST /v1/conversions, /v1/restorations, /v1/reports --------------------------------------------
 
 

@@ -13,24 +13,30 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Final
 
+import httptools
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from foundation.pki import PkiError, party_of_certificate
+from interparty import websocket
 from interparty.bodies import PROBLEM_JSON, problem_body
 from interparty.signed_http import (
     KeyLookup,
     NonceCache,
     SignatureError,
     Signer,
+    VerifiedRequest,
     sign_response,
     verify_request,
 )
+from interparty.stream import SUBPROTOCOL, Channel, Receiver, stream_key
+from interparty.websocket import accept_of, is_key
 
 BODY_MAX: Final = 8 * 1024 * 1024
 """Bytes of the largest request body."""
@@ -52,15 +58,27 @@ PEER: Final = "ascs.peer"
 HEALTH: Final = "/health"
 """GET of this path needs the certificate but no signature."""
 
+StreamOpener = Callable[[Channel, VerifiedRequest], Receiver]
+"""Takes a new stream of an authentic peer, and gives its owner. Raises SignatureError to refuse it."""
+
 _log = logging.getLogger(__name__)
 
 
 class _PeerProtocol(HttpToolsProtocol):
     """HTTP/1.1 of one connection, bounded in header size and time, that knows who the peer is."""
 
-    def __init__(self, *args: Any, capture: Callable[[bytes], None] | None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        capture: Callable[[bytes], None] | None,
+        signed: "SignedApp",
+        streams: Mapping[str, StreamOpener],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._capture = capture
+        self._signed = signed
+        self._streams = streams
         self._party = ""
         self._header_bytes = 0
         self._in_headers = True
@@ -108,6 +126,76 @@ class _PeerProtocol(HttpToolsProtocol):
         self._header_bytes = 0
         self._drop_deadline()
         super().on_message_complete()
+
+    def _should_upgrade(self) -> bool:
+        return bool(self._streams) and self._get_upgrade() == b"websocket"
+
+    def handle_websocket_upgrade(self) -> None:
+        """Turn the connection into a stream, or refuse and close it."""
+        self._drop_deadline()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.transport.abort()  # it may not come before the answer to another request
+            return
+        try:
+            channel, receiver = self._open_stream()
+        except SignatureError as error:
+            _log.warning("stream refused: %s, party=%s", error.reason, self._party)
+            self.transport.write(_plain_problem(error.status, error.reason))
+            self.transport.close()
+            return
+        self.connections.discard(self)
+        self.connections.add(channel)  # type: ignore[arg-type]  # has what the server asks: shutdown()
+        self.transport.set_protocol(channel)
+        channel.begin(receiver)
+
+    def _open_stream(self) -> tuple[Channel, Receiver]:
+        """Check the opening handshake, the client's side (RFC 6455, 4.2.1), and answer it. Raises SignatureError."""
+        try:
+            url = httptools.parse_url(self.url)
+        except httptools.HttpParserInvalidURLError:
+            raise SignatureError("not a request target", HTTPStatus.BAD_REQUEST) from None
+        path = (url.path or b"").decode("latin-1")
+        header = _single(self.headers).get
+        key = header("sec-websocket-key")
+        if self.scope["method"] != "GET" or self.scope["http_version"] != "1.1" or not key or not is_key(key):
+            raise SignatureError("not the opening handshake of a WebSocket", HTTPStatus.BAD_REQUEST)
+        if header("content-length") is not None or header("transfer-encoding") is not None:
+            raise SignatureError("an opening handshake has no body", HTTPStatus.BAD_REQUEST)
+        if header("sec-websocket-version") != websocket.VERSION:
+            raise SignatureError("this WebSocket version is not spoken", HTTPStatus.UPGRADE_REQUIRED)
+        offered = [each.strip() for each in (header("sec-websocket-protocol") or "").split(",")]
+        if SUBPROTOCOL not in offered:
+            raise SignatureError("this subprotocol is not spoken", HTTPStatus.BAD_REQUEST)
+        query = (url.query or b"").decode("latin-1")
+        request = self._signed.verify(self._party, header, "GET", path, query, b"")
+        opener = self._streams.get(path)
+        if opener is None:
+            raise SignatureError("no such stream", HTTPStatus.NOT_FOUND)
+        if not isinstance(request.key, bytes):
+            raise SignatureError("a stream is opened under an HMAC key", HTTPStatus.FORBIDDEN)
+        channel = Channel(
+            self.transport,
+            stream_key(request.key, request.signature),
+            opener=False,
+            capture=self._capture,
+            forget=self.connections.discard,
+        )
+        receiver = opener(channel, request)
+        signed = sign_response(
+            Signer(request.keyid, request.key),
+            status=HTTPStatus.SWITCHING_PROTOCOLS,
+            body=b"",
+            request_signature=request.signature,
+            created=int(time.time()),
+        )
+        head = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
+        self.transport.write(
+            (
+                "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
+                f"sec-websocket-accept: {accept_of(key)}\r\nsec-websocket-protocol: {SUBPROTOCOL}\r\n{head}\r\n"
+            ).encode()
+        )
+        return channel, receiver
 
     def _arm_deadline(self) -> None:
         self._drop_deadline()
@@ -183,26 +271,63 @@ class SignedApp:
                 return
 
     def _verify(self, scope: Scope, body: bytes, party: str) -> tuple[Signer, str]:
-        fields: dict[str, str | None] = {}
-        for name, value in scope["headers"]:
-            key = name.decode("latin-1")
-            fields[key] = None if key in fields else value.decode("latin-1")
-        request = verify_request(
-            fields.get,
-            method=scope["method"],
-            path=scope["raw_path"].decode("ascii"),
-            query=scope["query_string"].decode("latin-1"),
-            body=body,
-            party=party,
-            keys=self._keys,
-            nonces=self._nonces,
-            now=time.time(),
+        request = self.verify(
+            party,
+            _single(scope["headers"]).get,
+            scope["method"],
+            scope["raw_path"].decode("ascii"),
+            scope["query_string"].decode("latin-1"),
+            body,
         )
         scope["state"]["party"] = request.party
         scope["state"]["keyid"] = request.keyid
         if isinstance(request.key, bytes):
             return Signer(request.keyid, request.key), request.signature
         return self._signer, request.signature
+
+    def verify(
+        self,
+        party: str,
+        header: Callable[[str], str | None],
+        method: str,
+        path: str,
+        query: str,
+        body: bytes,
+    ) -> VerifiedRequest:
+        """Check a request of `party`, see signed_http.verify_request. Raises SignatureError."""
+        return verify_request(
+            header,
+            method=method,
+            path=path,
+            query=query,
+            body=body,
+            party=party,
+            keys=self._keys,
+            nonces=self._nonces,
+            now=time.time(),
+        )
+
+
+def _single(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str | None]:
+    """Fields by lower-case name, None where one came more than once."""
+    fields: dict[str, str | None] = {}
+    for name, value in headers:
+        key = name.decode("latin-1")
+        fields[key] = None if key in fields else value.decode("latin-1")
+    return fields
+
+
+def _plain_problem(status: int, title: str) -> bytes:
+    """A problem document as the whole answer of a connection that then closes."""
+    body = problem_body(status, title)
+    version = (
+        f"sec-websocket-version: {websocket.VERSION}\r\n" if status == HTTPStatus.UPGRADE_REQUIRED else ""
+    )
+    head = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: {PROBLEM_JSON}\r\n{version}"
+        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 class _DisconnectedError(Exception):
@@ -289,9 +414,10 @@ async def serve(
     *,
     keys: KeyLookup,
     signer: Signer,
+    streams: Mapping[str, StreamOpener] = MappingProxyType({}),
     capture: Callable[[bytes], None] | None = None,
 ) -> Running:
-    """Serve `app` to other parties; returns when it listens. Port 0 takes a free one.
+    """Serve `app` to other parties, and `streams` by path; returns when it listens. Port 0 takes a free one.
 
     `ssl_context` must require peer certificates (foundation.pki.server_context); `keys` are the other
     parties' keys; `signer` is this party's SM2 key for responses; `capture` gets every decrypted byte
@@ -302,7 +428,7 @@ async def serve(
     signed = SignedApp(app, keys=keys, signer=signer, nonces=NonceCache(time.time()))
     config = uvicorn.Config(
         signed,
-        http=functools.partial(_PeerProtocol, capture=capture),  # type: ignore[arg-type]
+        http=functools.partial(_PeerProtocol, capture=capture, signed=signed, streams=streams),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         interface="asgi3",

@@ -111,12 +111,13 @@ class AnswerReader:
 
 def _by_model(body: bytes) -> list[Grant | Refused]:
     try:
-        return [_outcome(answer) for answer in read_answers(body).answers]
+        return [outcome_of(answer) for answer in read_answers(body).answers]
     except ValidationError:
         raise PeerUnavailable("answer is not the message of this route") from None
 
 
-def _outcome(answer: VerifyAnswer) -> Grant | Refused:
+def outcome_of(answer: VerifyAnswer) -> Grant | Refused:
+    """What an answer means."""
     if answer.grant is None:
         assert answer.refusal is not None  # an answer holds one of the two
         return Refused(answer.refusal.reason)

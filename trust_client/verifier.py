@@ -55,9 +55,15 @@ class Stream(Protocol):
     def start(self) -> None:
         """Begin to keep it open."""
 
-    def ask(self, texts: list[str], seconds: float, answered: Callable[[bytes | None], None]) -> bool:
-        """Ask questions from question_text; False if it is not open. Else `answered` is called once, later, with
-        the body of a VerifyResponse, or None when none came within `seconds`."""
+    def ask(
+        self,
+        texts: list[str],
+        seconds: float,
+        answered: Callable[[list[Grant | Refused] | PeerUnavailable | None], None],
+    ) -> bool:
+        """Ask questions from question_text; False if it is not open. Else `answered` is called once, later: with an
+        outcome for each, with PeerUnavailable when there is none to be had, or with None when nothing came within
+        `seconds`."""
 
     async def close(self) -> None:
         """End it; what was asked is answered with None."""
@@ -172,15 +178,17 @@ class Verifier:
                 return
         self._request(batch)
 
-    def _on_stream(self, batch: _Batch, body: bytes | None) -> None:
+    def _on_stream(self, batch: _Batch, answer: list[Grant | Refused] | PeerUnavailable | None) -> None:
         self._streamed -= 1
-        if body is not None:
-            self._answer(batch, body)
-        elif not self._closed:
+        if isinstance(answer, list):
+            self._answer(batch, answer)
+        elif answer is not None:
+            self._failed(batch, answer)
+        elif self._closed:
+            _answer_all(batch, _STOPPED)
+        else:
             self._request(batch)
             return
-        else:
-            _answer_all(batch, _STOPPED)
         self._go_on()
 
     def _request(self, batch: _Batch) -> None:
@@ -214,17 +222,13 @@ class Verifier:
             body = await self._client.verifications(
                 questions_body([text for text, _, _ in batch]), timeout=timeout
             )
+            outcomes = self._reader.read(body, len(batch))
         except (PeerUnavailable, PeerProblem) as error:
             self._failed(batch, error)
         else:
-            self._answer(batch, body)
+            self._answer(batch, outcomes)
 
-    def _answer(self, batch: _Batch, body: bytes) -> None:
-        try:
-            outcomes = self._reader.read(body, len(batch))
-        except PeerUnavailable as error:
-            self._failed(batch, error)
-            return
+    def _answer(self, batch: _Batch, outcomes: list[Grant | Refused]) -> None:
         self.verified += len(batch)
         for (_, done, _), outcome in zip(batch, outcomes, strict=True):
             _call(done, outcome)

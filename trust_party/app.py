@@ -15,6 +15,7 @@ from gm import selftest
 from gm.keystore import KeyStore
 from interparty.client import Peer
 from interparty.server import Running, serve
+from trust_party import verify_stream
 from trust_party.admission import Carrier, Directory
 from trust_party.cancellations import Cancellations
 from trust_party.clock import now_ms
@@ -30,6 +31,7 @@ from trust_party.settings import TrustSettings
 from trust_party.store import MIGRATIONS
 from trust_party.sweeper import Sweeper
 from trust_party.verification import LiveIndex, Verification
+from trust_party.verify_stream import VerifyStreams
 
 CAPTURE_CHANNEL = "http"
 """Under which what was received is recorded for leak searches."""
@@ -100,12 +102,13 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
         stack.push_async_callback(forwarder.stop)
         sweeper = Sweeper(store, evidence, live)
         await sweeper.sweep(now_ms())
+        verification = Verification(store, live, keys)
         routes = Routes(
             store=store,
             directory=directory,
             evidence=evidence,
             deposits=Deposits(settings, store, keys, sealer, evidence, forwarder.deposited),
-            verification=Verification(store, live, keys),
+            verification=verification,
             restoration=Restoration(store, live),
             confirmations=Confirmations(store, evidence, live),
             cancellations=Cancellations(store, evidence, live),
@@ -118,6 +121,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             pki.server_context(settings.tls.ca, settings.tls.cert, settings.tls.key),
             keys=directory,
             signer=signer(settings, keys),
+            streams={verify_stream.PATH: VerifyStreams(directory, verification, now_ms).accept},
             capture=_recorder(capture),
         )
         stack.push_async_callback(server.stop)
