@@ -47,6 +47,7 @@ from smpp.events import Event, RequestReceived
 from smpp.pdu import DataSm, DeliverSm
 from trust_client.carrier import CarrierClient
 from trust_client.verifier import Verifier
+from trust_client.verify_stream import VerifyStream
 
 MIGRATIONS = Path(__file__).parent / "store" / "migrations"
 DIRECTORY_POLL_S = 1.0
@@ -85,7 +86,9 @@ class Gateway:
             timeout=settings.trust.timeout_s,
         )
         self.trust = CarrierClient(self._peer, self._keys.current(own_keys.SIGN).sm2)
-        self.verifier = Verifier(self.trust, deadline=settings.trust.timeout_s)
+        self.verifier = Verifier(
+            self.trust, deadline=settings.trust.timeout_s, stream=VerifyStream(self._peer)
+        )
         self.trust_watch = TrustWatch(self.trust.ping)
         self.trust_rows = TrustRows(self.domain.store, self.trust)
         self.links = SmscLinks(
