@@ -25,6 +25,7 @@ from typing import Final, NewType, Protocol
 from evidence import checkpoint as checkpoints
 from evidence.checkpoint import Checkpoint
 from evidence.merkle import Node, Tree, leaf_hash
+from foundation.rows import execute_rows
 from gm.sm2 import PrivateKey
 from gm.sm3 import sm3
 
@@ -157,8 +158,9 @@ class EvidenceLog:
             sealed = sealer.seal(salt + record, _associated(first + offset))
             rows.append((first + offset, commitment, now_ms, sealed))
             leaves.append(leaf_hash(ENTRY_TAG + commitment))
-        conn.executemany(
-            "INSERT INTO evidence_entries (entry_index, commitment, appended_at, sealed) VALUES (?, ?, ?, ?)",
+        execute_rows(
+            conn,
+            "INSERT INTO evidence_entries (entry_index, commitment, appended_at, sealed) VALUES @rows",
             rows,
         )
         Tree(_SqliteNodes(conn), first).append(leaves)
@@ -290,8 +292,9 @@ class _SqliteNodes:
         return value
 
     def put(self, nodes: Sequence[Node]) -> None:
-        self._conn.executemany(
-            "INSERT INTO evidence_nodes (position, hash) VALUES (?, ?)",
+        execute_rows(
+            self._conn,
+            "INSERT INTO evidence_nodes (position, hash) VALUES @rows",
             [(_position(level, index), value) for level, index, value in nodes if level],
         )
 
