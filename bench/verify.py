@@ -98,6 +98,11 @@ async def measure(
     }
 
 
+async def _for_ever(step: Callable[[int], Awaitable[None]], size: int) -> None:
+    while True:
+        await step(size)
+
+
 def row(what: str, size: int, cell: dict[str, float]) -> str:
     return (
         f"{what:10}{size:>6}{cell['gateway_us']:>13.1f}{cell['trust_us']:>13.1f}{cell['per_s']:>11.0f}"
@@ -166,6 +171,12 @@ async def bench(options: argparse.Namespace, folder: Path, built: House) -> dict
         for size in options.sizes:
             cell = results[f"report {size}"] = await measure(report, size, options.seconds, trust)
             print(row("report", size, cell), flush=True)
+        beside = Asker(ways["stream"], aids)
+        reporting = asyncio.create_task(_for_ever(report, 500))
+        cell = results["beside reports"] = await measure(beside.ask, 1, options.seconds, trust)
+        reporting.cancel()
+        await asyncio.gather(reporting, return_exceptions=True)
+        print(f"one at a time beside reports: p50 {cell['p50_ms']:.2f} ms, p99 {cell['p99_ms']:.2f} ms")
         for size in options.sizes:
             one, other = results[f"requests {size}"], results[f"stream {size}"]
             print(

@@ -63,6 +63,7 @@ class VerifyStream:
         self._number = 0
         self._unsigned = 0
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
         self.opened = 0
         """Times that it was opened so far."""
         self.signed = 0
@@ -78,6 +79,7 @@ class VerifyStream:
 
     async def close(self) -> None:
         """End it; what was asked is answered with None."""
+        self._closed = True
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -118,7 +120,8 @@ class VerifyStream:
         """Only servers are told."""
 
     def lost(self, reason: str) -> None:
-        _log.warning("verify stream lost: %s", reason)
+        if not self._closed:
+            _log.warning("verify stream lost: %s", reason)
         self._channel = None
         self._lost.set()
         asks, self._asks = self._asks, {}

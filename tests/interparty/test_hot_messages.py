@@ -13,6 +13,7 @@ from interparty.messages import (
     ITEMS_MAX,
     Report,
     ReportRequest,
+    StreamAsk,
     VerifyItem,
     VerifyRequest,
     VerifyResponse,
@@ -113,6 +114,21 @@ def test_questions_are_read_as_the_model_reads_them(body):
     assert hot.read_questions(body) == [hot.asked_question(item) for item in expected.items]
 
 
+@given(
+    bodies("items", QUESTION),
+    st.sampled_from(["1", "0", "01", "-1", "1.0", '"1"', str(2**53 - 1), str(2**53)]),
+)
+@settings(max_examples=300, deadline=None)
+def test_asks_on_the_stream_are_read_as_the_model_reads_them(body, number):
+    payload = b'{"ask":' + number.encode() + b"," + body[1:]
+    expected = by_model(StreamAsk, payload)
+    if expected is None:
+        with pytest.raises(ValidationError):
+            hot.read_ask(payload)
+        return
+    assert hot.read_ask(payload) == (expected.ask, [hot.asked_question(item) for item in expected.items])
+
+
 @given(bodies("reports", REPORT))
 @settings(max_examples=500, deadline=None)
 def test_reports_are_read_as_the_model_reads_them(body):
@@ -167,6 +183,8 @@ def test_what_is_written_is_read_again_in_the_usual_form(monkeypatch):
     asked = hot.read_questions(hot.questions_body([hot.question_text(one) for one in questions]))
     assert [tuple(one)[1:5] for one in asked] == [one[:4] for one in questions]
     assert [one.content_digest for one in asked] == ["", "ef" * 32]
+    monkeypatch.setattr(StreamAsk, "model_validate_json", None)
+    assert hot.read_ask(hot.ask_message(7, [one.text for one in asked])) == (7, asked)
     report = {
         "report_id": "mt-1", "edi_id": "00" * 16, "enterprise": "ent-a", "channel": "sms",
         "access_number": "10690001", "direction": "mt", "result": "DELIVERED", "started_at": 1, "ended_at": 2,

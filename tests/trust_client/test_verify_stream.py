@@ -4,9 +4,14 @@ import asyncio
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from interparty.client import PeerUnavailable
+from interparty.messages import StreamAnswer
 from trust_client import verify_stream as module
+from trust_client.answers import outcome_of
 from trust_client.carrier import CarrierClient
 from trust_client.verifier import Refused, Unavailable, Verifier
 from trust_client.verify_stream import VerifyStream
@@ -210,6 +215,35 @@ async def test_a_message_that_answers_nothing_ends_the_stream_and_no_question_is
     await until(lambda: outcomes)
     assert outcomes == [Refused("N10691")]
     assert peer.sizes == [1]
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+async def test_an_answer_spoiled_anywhere_is_read_as_the_model_reads_it(data):
+    body = json.dumps(
+        {"answer": 1, "answers": [refusal("REVOKED"), grant(), refusal("A")]}, separators=(",", ":")
+    ).encode()
+    at = data.draw(st.integers(0, len(body) - 1))
+    put = data.draw(
+        st.sampled_from([b"", b'"', b"}", b"{", b",", b"]", b"0", b"A", b" ", body[at : at + 20] * 2])
+    )
+    body = body[:at] + put + body[at + 1 :]
+    try:
+        expected = StreamAnswer.model_validate_json(body)
+    except ValidationError:
+        expected = None
+    stream, channel, given_back = VerifyStream(FakeStreamPeer()), FakeChannel(), []
+    stream._channel = channel
+    channel.begin(stream)
+    assert stream.ask(["{}"] * 3, 60, given_back.append)
+    stream.received(body)
+    await turns(2)
+    if expected is not None and expected.answer == 1 and len(expected.answers) == 3:
+        assert given_back == [[outcome_of(each) for each in expected.answers]]
+        channel.close()
+    else:
+        assert given_back == [None]
+        assert channel.over
 
 
 async def test_batch_heads_sign_what_was_answered(verifier, stream, channel, monkeypatch):
