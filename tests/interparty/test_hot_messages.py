@@ -104,7 +104,7 @@ def by_model(model, body):
 
 
 @given(bodies("items", QUESTION))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_questions_are_read_as_the_model_reads_them(body):
     expected = by_model(VerifyRequest, body)
     if expected is None:
@@ -118,7 +118,7 @@ def test_questions_are_read_as_the_model_reads_them(body):
     bodies("items", QUESTION),
     st.sampled_from(["1", "0", "01", "-1", "1.0", '"1"', str(2**53 - 1), str(2**53)]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_asks_on_the_stream_are_read_as_the_model_reads_them(body, number):
     payload = b'{"ask":' + number.encode() + b"," + body[1:]
     expected = by_model(StreamAsk, payload)
@@ -130,7 +130,7 @@ def test_asks_on_the_stream_are_read_as_the_model_reads_them(body, number):
 
 
 @given(bodies("reports", REPORT))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_reports_are_read_as_the_model_reads_them(body):
     expected = by_model(ReportRequest, body)
     if expected is None:
@@ -141,7 +141,7 @@ def test_reports_are_read_as_the_model_reads_them(body):
 
 
 @given(objects(QUESTION))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_question_is_written_as_its_model_or_not_at_all(fields):
     if not all(isinstance(fields.get(name, ""), str) for name in QUESTION) or "unknown" in fields:
         return  # no type checker lets that through
@@ -157,7 +157,7 @@ def test_a_question_is_written_as_its_model_or_not_at_all(fields):
 
 
 @given(objects(REPORT))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_report_is_written_as_its_model_or_not_at_all(fields):
     kinds = {name: int if name.endswith("_at") else str for name in REPORT}
     if not all(name in kinds and type(value) is kinds[name] for name, value in fields.items()):
