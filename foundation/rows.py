@@ -1,8 +1,8 @@
 """Many rows in one statement.
 
-A statement of one row costs the writer far more than the row: every step lets go of the interpreter and
-waits to get it back. Rows go in groups of a few fixed sizes, so that the prepared statements are few and
-stay in the connection's cache. The SQL is what SQLite and PostgreSQL share.
+Most of what a statement of one row costs is the way to SQLite and back, and not the row. Rows go in groups
+of a few fixed sizes, so that the prepared statements are few and stay in the connection's cache. The SQL is
+what SQLite and PostgreSQL share.
 """
 
 import sqlite3

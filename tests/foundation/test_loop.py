@@ -1,12 +1,33 @@
 """A process runs on uvloop where it installs, and a signal asks it to stop."""
 
 import asyncio
+import gc
 import os
 import signal
+import sys
+from collections.abc import Iterator
 
 import pytest
 
 from foundation import loop
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """A process has one main; the tests have many."""
+    thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
+    yield
+    gc.set_threshold(*thresholds)
+    sys.setswitchinterval(interval)
+
+
+def test_a_process_is_set_for_a_busy_loop_beside_a_thread_that_waits_for_the_disk() -> None:
+    async def main(_stop: asyncio.Event) -> tuple[tuple[int, int, int], float]:
+        return gc.get_threshold(), sys.getswitchinterval()
+
+    thresholds, interval = loop.run(main)
+    assert thresholds == loop.GC_THRESHOLDS
+    assert interval == pytest.approx(loop.SWITCH_SECONDS)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -3,21 +3,15 @@
 import asyncio
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
+from foundation import store as engine
 from foundation.migrate import MigrationError, upgrade
 from foundation.store import Store, StoreBusy, StoreUnavailable
+from tests.foundation.disks import FailingWriter, SlowDisk, StuckWriter, disk_error, insert, texts, until
 
-FIRST = """
-from alembic import op
-revision = "0001"
-down_revision = None
-def upgrade():
-    op.execute("CREATE TABLE message (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE)")
-"""
 SECOND = """
 from alembic import op
 revision = "0002"
@@ -26,32 +20,6 @@ def upgrade():
     op.execute("ALTER TABLE message ADD COLUMN state TEXT")
     {more}
 """
-
-
-@pytest.fixture
-def revisions(tmp_path: Path) -> Path:
-    folder = tmp_path / "revisions"
-    folder.mkdir()
-    (folder / "r0001_first.py").write_text(FIRST)
-    return folder
-
-
-@pytest.fixture
-async def store(tmp_path: Path, revisions: Path) -> AsyncIterator[Store]:
-    store = Store.open(tmp_path / "data" / "a.db", revisions)
-    yield store
-    await store.close()
-
-
-def insert(text: str) -> Callable[[sqlite3.Connection], int]:
-    def op(connection: sqlite3.Connection) -> int:
-        return connection.execute("INSERT INTO message (text) VALUES (?)", (text,)).lastrowid or 0
-
-    return op
-
-
-async def texts(store: Store) -> list[str]:
-    return [row["text"] for row in await store.read("SELECT text FROM message ORDER BY id")]
 
 
 async def test_a_write_returns_its_operations_result_and_readers_see_it(store: Store) -> None:
@@ -126,28 +94,6 @@ async def test_close_finishes_what_was_taken_over_and_refuses_what_is_new(
         await store.read("SELECT 1")
 
 
-def disk_error(code: int) -> sqlite3.OperationalError:
-    error = sqlite3.OperationalError("disk I/O error")
-    error.sqlite_errorcode = code  # as sqlite3 sets it
-    return error
-
-
-class FailingWriter:
-    """Stands where the disk fails: the connection, with a COMMIT that raises."""
-
-    def __init__(self, connection: sqlite3.Connection, code: int) -> None:
-        self._connection = connection
-        self.code = code
-
-    def execute(self, sql: str, *params: object) -> sqlite3.Cursor:
-        if sql == "COMMIT" and self.code:
-            raise disk_error(self.code)
-        return self._connection.execute(sql, *params)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._connection, name)
-
-
 async def test_a_disk_failure_acknowledges_nothing_ever_again(store: Store) -> None:
     store._writer = FailingWriter(store._writer, sqlite3.SQLITE_IOERR_FSYNC)  # type: ignore[assignment]
     answers = await asyncio.gather(*(store.write(insert(t)) for t in "ab"), return_exceptions=True)
@@ -178,6 +124,64 @@ async def test_a_disk_failure_inside_an_operation_is_not_taken_for_its_mistake(s
     )
     assert [type(answer) for answer in answers] == [StoreUnavailable, StoreUnavailable]
     assert store.failed
+
+
+async def test_what_cannot_be_undone_is_never_committed(store: Store) -> None:
+    store._writer = StuckWriter(store._writer)  # type: ignore[assignment]
+    forgotten: list[int] = []
+    store.on_undone(lambda: forgotten.append(1))
+    async with asyncio.timeout(5):
+        answers = await asyncio.gather(
+            store.write(insert("a")), store.write(insert("a")), return_exceptions=True
+        )
+    assert [type(answer) for answer in answers] == [StoreUnavailable, StoreUnavailable]
+    assert store.failed
+    assert forgotten
+    assert store.backlog == 0
+    assert await texts(store) == []
+
+
+async def test_while_a_commit_waits_for_the_disk_the_loop_goes_on_and_changes_gather(store: Store) -> None:
+    disk = SlowDisk(store._writer)
+    store._writer = disk  # type: ignore[assignment]
+    answered: list[int | None] = []
+    store.submit(insert("a"), lambda result, _: answered.append(result))
+    await asyncio.sleep(0.01)
+    for text in "bcd":
+        store.submit(insert(text), lambda result, _: answered.append(result))
+        await asyncio.sleep(0)
+    assert answered == []
+    disk.go_on.set()
+    await until(lambda: answered == [1, 2, 3, 4])
+    assert disk.commits == 2
+
+
+async def test_another_process_that_writes_is_waited_for(store: Store, tmp_path: Path) -> None:
+    """A command beside a running platform. The loop goes on meanwhile."""
+    other = sqlite3.connect(tmp_path / "data" / "a.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    waiting = asyncio.ensure_future(store.write(insert("a")))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    other.execute("INSERT INTO message (text) VALUES ('theirs')")
+    other.execute("COMMIT")
+    other.close()
+    assert await asyncio.wait_for(waiting, 5) == 2
+    assert await texts(store) == ["theirs", "a"]
+
+
+async def test_another_process_that_never_ends_is_not_waited_for_for_ever(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "LOCK_WAIT_S", 0.02)
+    with sqlite3.connect(tmp_path / "data" / "a.db", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable):
+            await store.write(insert("a"))
+        other.execute("ROLLBACK")
+    other.close()
+    assert not store.failed
+    assert await store.write(insert("b")) == 1
 
 
 async def test_an_operation_that_ends_the_transaction_gets_no_acknowledgement(store: Store) -> None:
