@@ -17,7 +17,7 @@ from gateway.confirm.opening import Opened, open_deposit
 from gateway.records import metrics
 from gateway.settings import CarrierSettings, ConfirmSettings
 from gateway.sms.carrier_messages import put_carrier_text
-from gateway.sms.dispatch import Outgoing
+from gateway.sms.outgoing import Outgoing
 from gateway.store import confirmations, edis, outbox
 from gateway.store.confirmations import ConfirmationRow, State
 from gateway.store.courier import Courier
@@ -243,6 +243,7 @@ class Confirmations:
         now = self._domain.now_ms()
         for named in request.consent.edi_ids:
             edis.confirm(conn, bytes.fromhex(named), now)
+            self._domain.subscribers.forget(bytes.fromhex(named))
         statement = Confirmation.model_validate(
             {
                 "carrier": self._carrier.id,

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from gateway.policy.frequency import parse, within_frequency
 from gateway.policy.hours import within_hours
 from gateway.policy.refusal import Case, Cause, Refusal
 from gateway.store import edis
+from gateway.store.domain import Domain
+from gateway.store.subscriber_cache import Resolved
 from gateway.store.subscribers import holdings
-from gateway.store.vault import Vault
-from masking.resolve import Outcome, decide
+from masking.resolve import Holding, Outcome, decide
 from trust_client.verifier import Grant
+
+RESOLVED_MS = 600_000
+"""How long a resolution is remembered at most."""
 
 _CAUSE_OF = {
     Outcome.SUBSCRIBER_CHANGED: Cause.SUBSCRIBER_CHANGED,
@@ -26,71 +31,124 @@ _CAUSE_OF = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Subscriber:
-    """The one person behind an EDI, now. The MSISDN (E.164 digits) stays inside the carrier domain."""
+class Ask(NamedTuple):
+    """One contact to decide. `grant` is None when the trust party refused."""
 
-    edi_id: bytes
-    msisdn_index: bytes
-    msisdn: str
+    grant: Grant | None
+    enterprise_id: str
+    access_number: str
 
 
-def decide_contact(
-    conn: sqlite3.Connection,
-    vault: Vault,
-    grant: Grant | None,
-    enterprise_id: str,
-    access_number: str,
-    now_ms: int,
-) -> Subscriber | Refusal:
-    """Apply the consent's terms and resolve the person; a yes is counted and becomes the last contact.
+def decide_contacts(
+    conn: sqlite3.Connection, domain: Domain, asks: Sequence[Ask], now_ms: int
+) -> list[Resolved | Refusal]:
+    """Apply the consents' terms and resolve the people; a yes is counted and becomes the last contact.
 
-    `grant` is None when the trust party refused: the same look-ups are made for an id that nobody has,
-    so that who refused cannot be told from how long it took.
+    For what the trust party refused the same look-ups are made with an id that nobody has, and again for
+    what is refused here of someone remembered, so that who refused cannot be told from how long it took.
     """
-    found = find_subscriber(conn, vault, None if grant is None else grant.edi_id, enterprise_id, now_ms)
-    if isinstance(found, Refusal) or grant is None:
-        return found if isinstance(found, Refusal) else Refusal(Case.AID_REFUSED, Cause.EDI_UNKNOWN)
+    domain.subscribers.refresh(conn)
+    people: list[Resolved | Refusal] = []
+    remembered: list[bool] = []
+    for ask in asks:
+        edi_id = None if ask.grant is None else ask.grant.edi_id
+        known = _known(domain, edi_id, ask.enterprise_id, now_ms)
+        remembered.append(known is not None)
+        people.append(known or _resolve(conn, domain, edi_id, ask.enterprise_id, now_ms))
+    blocks = edis.blocked_at(
+        conn, [os.urandom(16) if isinstance(person, Refusal) else person.msisdn_index for person in people]
+    )
+    answers: list[Resolved | Refusal] = []
+    windows: dict[bytes, Resolved] = {}
+    contacts: dict[tuple[bytes, str], bytes] = {}
+    for ask, person, was_remembered in zip(asks, people, remembered, strict=True):
+        if isinstance(person, Refusal) or ask.grant is None:
+            answers.append(person if isinstance(person, Refusal) else _UNKNOWN)
+            continue
+        refusal = _opted_out(person, blocks) or _count(person, ask.grant, now_ms)
+        if refusal is not None:
+            if was_remembered:
+                _look_up_nobody(conn)
+            answers.append(refusal)
+            continue
+        answers.append(person)
+        windows[person.edi_id] = person
+        if domain.subscribers.contacted(person, ask.access_number):
+            contacts[(person.msisdn_index, ask.access_number)] = person.edi_id
+    edis.set_windows(conn, [(each.edi_id, each.window_start, each.window_count) for each in windows.values()])
+    edis.touch_contacts(
+        conn, [(index, number, edi_id, now_ms) for (index, number), edi_id in contacts.items()]
+    )
+    return answers
+
+
+def find_subscribers(
+    conn: sqlite3.Connection, domain: Domain, asks: Sequence[tuple[bytes | None, str]], now_ms: int
+) -> list[Resolved | Refusal]:
+    """The people behind EDIs, each with the enterprise that wants to reach them, or why it may not."""
+    domain.subscribers.refresh(conn)
+    people = [
+        _known(domain, edi_id, enterprise_id, now_ms) or _resolve(conn, domain, edi_id, enterprise_id, now_ms)
+        for edi_id, enterprise_id in asks
+    ]
+    blocks = edis.blocked_at(
+        conn, [os.urandom(16) if isinstance(person, Refusal) else person.msisdn_index for person in people]
+    )
+    return [
+        person if isinstance(person, Refusal) else _opted_out(person, blocks) or person for person in people
+    ]
+
+
+_UNKNOWN = Refusal(Case.AID_REFUSED, Cause.EDI_UNKNOWN)
+_OPTED_OUT = Refusal(Case.AID_REFUSED, Cause.OPTED_OUT)
+
+
+def _opted_out(person: Resolved, blocks: dict[tuple[str, bytes], int]) -> Refusal | None:
+    # Opt-out covers every consent confirmed before it; a consent given afterwards stands.
+    blocked_at = blocks.get((person.enterprise_id, person.msisdn_index))
+    return _OPTED_OUT if blocked_at is not None and person.confirmed_at <= blocked_at else None
+
+
+def _count(person: Resolved, grant: Grant, now_ms: int) -> Refusal | None:
+    """Hours and frequency; a yes counts."""
     outside = within_hours(grant.hours, now_ms)
     if outside is not None:
         return outside
-    start, count = edis.window(conn, found.edi_id)
     _, period_ms = parse(grant.frequency)
-    if now_ms - start >= period_ms:
-        start, count = now_ms, 0
+    fresh = now_ms - person.window_start >= period_ms
+    count = 0 if fresh else person.window_count
     over = within_frequency(grant.frequency, count)
     if over is not None:
         return over
-    edis.set_window(conn, found.edi_id, start, count + 1)
-    edis.touch_contact(conn, found.msisdn_index, access_number, found.edi_id, now_ms)
-    return found
+    if fresh:
+        person.window_start = now_ms
+    person.window_count = count + 1
+    return None
 
 
-def find_subscriber(
-    conn: sqlite3.Connection, vault: Vault, edi_id: bytes | None, enterprise_id: str, now_ms: int
-) -> Subscriber | Refusal:
-    """The subscriber behind an EDI that the enterprise may reach, or why not. Law 4: never guess a person."""
-    edi = edis.get(conn, edi_id or os.urandom(16))
+def _known(domain: Domain, edi_id: bytes | None, enterprise_id: str, now_ms: int) -> Resolved | None:
+    """The subscriber behind an EDI as it was resolved before."""
+    known = None if edi_id is None else domain.subscribers.get(edi_id, now_ms)
+    return known if known is not None and known.enterprise_id == enterprise_id else None
+
+
+def _resolve(
+    conn: sqlite3.Connection, domain: Domain, edi_id: bytes | None, enterprise_id: str, now_ms: int
+) -> Resolved | Refusal:
+    """The subscriber behind an EDI, opt-outs apart. Law 4: never guess a person."""
+    edi = edis.get(conn, os.urandom(16) if edi_id is None else edi_id)
     if edi is None:
         holdings(conn, 0, b"")
-        edis.blocked_at(conn, enterprise_id, b"")
-        return Refusal(Case.AID_REFUSED, Cause.EDI_UNKNOWN)
+        return _UNKNOWN
+    lines = holdings(conn, edi.id_type, edi.identifier_index)
     resolution = decide(
-        holdings(conn, edi.id_type, edi.identifier_index),
-        id_type=edi.id_type,
-        identifier=edi.identifier_index.hex(),
-        as_of=edi.as_of,
-        now=now_ms,
+        lines, id_type=edi.id_type, identifier=edi.identifier_index.hex(), as_of=edi.as_of, now=now_ms
     )
-    blocked_at = edis.blocked_at(conn, enterprise_id, edi.msisdn_index)
     cause: Cause | None = None
     if edi.enterprise_id != enterprise_id:
         cause = Cause.EDI_UNKNOWN
     elif edi.confirmed_at is None:
         cause = Cause.NOT_CONFIRMED_HERE
-    elif blocked_at is not None and edi.confirmed_at <= blocked_at:
-        # Opt-out covers every consent confirmed before it; a consent given afterwards stands.
-        cause = Cause.OPTED_OUT
     elif resolution.outcome is Outcome.AMBIGUOUS:
         # Two candidates on that day: the network's own authentication settled which one, once. The number
         # must still be held by one of them.
@@ -101,6 +159,28 @@ def find_subscriber(
         cause = _CAUSE_OF[resolution.outcome]
     elif resolution.msisdn != edi.msisdn_index.hex():
         cause = Cause.SUBSCRIBER_CHANGED
-    if cause is not None:
-        return Refusal(Case.AID_REFUSED, cause)
-    return Subscriber(edi.edi_id, edi.msisdn_index, vault.open_msisdn(edi.msisdn_sealed))
+    if cause is not None or edi.confirmed_at is None:
+        return Refusal(Case.AID_REFUSED, cause or Cause.NOT_CONFIRMED_HERE)
+    person = Resolved(
+        edi.edi_id,
+        enterprise_id,
+        edi.msisdn_index,
+        domain.vault.open_msisdn(edi.msisdn_sealed),
+        edi.confirmed_at,
+        _until(lines, now_ms),
+        edi.window_start,
+        edi.window_count,
+    )
+    domain.subscribers.put(person)
+    return person
+
+
+def _look_up_nobody(conn: sqlite3.Connection) -> None:
+    edis.get(conn, os.urandom(16))
+    holdings(conn, 0, b"")
+
+
+def _until(lines: Sequence[Holding], now_ms: int) -> int:
+    """When a line begins or ends next: until then the same lines say the same."""
+    bounds = [bound for line in lines for bound in (line.valid_from, line.valid_to) if bound is not None]
+    return min([now_ms + RESOLVED_MS, *(bound for bound in bounds if bound > now_ms)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from gateway.policy.refusal import Case, Cause, Refusal
 
 PERIOD_MS = {
@@ -12,6 +14,7 @@ PERIOD_MS = {
 }
 
 
+@lru_cache(maxsize=1024)
 def parse(frequency: str) -> tuple[int, int]:
     """("20/day") to (20, milliseconds of the period)."""
     count, _, period = frequency.partition("/")

@@ -2,44 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
+from typing import Final
 
-from gateway.store import outbox
-from gateway.store.domain import Domain
 from gateway.store.ids import text_of
+from gateway.store.records import CdrRow
+from interparty.hot_messages import report_text
+
+_CHANNEL_OF: Final = {"mt": "sms", "mo": "sms", "call": "voice", "callback": "voice"}
 
 
-def put_report(
-    conn: sqlite3.Connection,
-    domain: Domain,
-    record_id: int,
-    edi_id: bytes,
-    enterprise_id: str,
-    channel: str,
-    access_number: str,
-    direction: str,
-    result: str,
-    started_at: int,
-    ended_at: int,
-) -> None:
-    """Communication evidence for the trust party, under `edi_id` and never under a number (6.3.3.2)."""
-    outbox.put_trust(
-        conn,
-        domain.ids.next(),
-        outbox.TrustKind.REPORT,
-        ended_at,
-        json.dumps(
-            {
-                "report_id": f"{direction}-{text_of(record_id)}",
-                "edi_id": edi_id.hex(),
-                "enterprise": enterprise_id,
-                "channel": channel,
-                "access_number": access_number,
-                "direction": direction,
-                "result": result,
-                "started_at": started_at,
-                "ended_at": ended_at,
-            }
-        ),
+def report_of(cdr: CdrRow) -> str:
+    """Communication evidence of one CDR as the JSON of a Report, under `edi_id` and never under a number (6.3.3.2).
+
+    The trust party takes a report_id once, so that a report may be sent again.
+    """
+    assert cdr.edi_id is not None
+    return report_text(
+        report_id=f"{cdr.kind}-{text_of(cdr.id)}",
+        edi_id=cdr.edi_id.hex(),
+        enterprise=cdr.enterprise_id,
+        channel=_CHANNEL_OF[cdr.kind],
+        access_number=cdr.access_number,
+        direction=cdr.kind,
+        result=cdr.result,
+        started_at=cdr.started_at,
+        ended_at=cdr.ended_at,
+        content_digest=None if cdr.digest is None else cdr.digest.hex(),
     )

@@ -10,13 +10,17 @@ from typing import Any
 
 from foundation.store import Store
 from gateway.records import metrics
-from gateway.store import outbox
+from gateway.records.reports import report_of
+from gateway.store import outbox, records
 from gateway.store.courier import Courier, NotNow
 from interparty.client import PeerProblem, PeerUnavailable
-from interparty.messages import Cancellation, Confirmation, Report
+from interparty.messages import Cancellation, Confirmation
 from trust_client.carrier import CarrierClient
 
 _log = logging.getLogger(__name__)
+
+REPORT_GATHER_S = 0.2
+"""Nobody waits for a report; a batch of one costs the trust party as much as one of hundreds."""
 
 Rows = Sequence[tuple[int, str]]
 
@@ -27,25 +31,29 @@ class TrustRows:
     def __init__(self, store: Store, trust: CarrierClient) -> None:
         self._store = store
         self._trust = trust
-        self._couriers = [
+        self._reports = Courier("report", store, records.unreported, self._report, gather_s=REPORT_GATHER_S)
+        self._statements = [
             Courier(kind.name.lower(), store, _loader(kind), self._sender(send))
             for kind, send in (
                 (outbox.TrustKind.CONFIRMATION, self._confirm),
                 (outbox.TrustKind.CANCELLATION, self._cancel),
-                (outbox.TrustKind.REPORT, self._report),
             )
         ]
 
     def start(self) -> None:
-        for courier in self._couriers:
+        self._reports.start()
+        for courier in self._statements:
             courier.start()
 
     async def stop(self) -> None:
-        for courier in self._couriers:
+        await self._reports.stop()
+        for courier in self._statements:
             await courier.stop()
 
     def wake(self) -> None:
-        for courier in self._couriers:
+        """Statements or CDRs were committed."""
+        self._reports.wake()
+        for courier in self._statements:
             courier.wake()
 
     def _sender(
@@ -70,8 +78,15 @@ class TrustRows:
     async def _cancel(self, bodies: list[dict[str, Any]]) -> None:
         await self._trust.cancel([Cancellation.model_validate(body) for body in bodies])
 
-    async def _report(self, bodies: list[dict[str, Any]]) -> None:
-        await self._trust.report([Report.model_validate(body) for body in bodies])
+    async def _report(self, rows: Sequence[tuple[int, records.CdrRow]]) -> None:
+        reports = [report_of(cdr) for _, cdr in rows if cdr.edi_id is not None]
+        if reports:
+            try:
+                await self._trust.report_texts(reports)
+            except (PeerUnavailable, PeerProblem) as error:
+                raise NotNow(str(error)) from error
+        position = rows[-1][0]
+        await self._store.write(lambda conn: records.set_reported(conn, position))
 
 
 def _loader(kind: outbox.TrustKind) -> Callable[[sqlite3.Connection, int], list[tuple[int, str]]]:

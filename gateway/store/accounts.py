@@ -112,18 +112,18 @@ _ACCESS_NUMBER_COLUMNS = (
 
 
 def _select(table: str, columns: tuple[str, ...]) -> str:
-    return f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608 - names of this module
+    return f"SELECT {', '.join(columns)} FROM {table}"
 
 
 def _insert_into(table: str, columns: tuple[str, ...]) -> str:
     places = ", ".join("?" * len(columns))
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"
 
 
 def _set_all(table: str, columns: tuple[str, ...]) -> str:
     """Everything but the owner, by the key, which is the first column."""
     changes = ", ".join(f"{name} = :{name}" for name in columns[2:])
-    return f"UPDATE {table} SET {changes} WHERE {columns[0]} = :{columns[0]}"  # noqa: S608
+    return f"UPDATE {table} SET {changes} WHERE {columns[0]} = :{columns[0]}"
 
 
 def _account(row: sqlite3.Row) -> AccountRow:

@@ -43,7 +43,7 @@ _COLUMNS = (
 def insert(conn: sqlite3.Connection, row: ConfirmationRow) -> None:
     """Idempotent by deposit_id."""
     conn.execute(
-        f"INSERT INTO confirmation ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+        f"INSERT INTO confirmation ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (deposit_id) DO NOTHING",
         (
             row.id,
@@ -63,7 +63,7 @@ def insert(conn: sqlite3.Connection, row: ConfirmationRow) -> None:
 
 def new(conn: sqlite3.Connection, limit: int) -> list[ConfirmationRow]:
     rows = conn.execute(
-        f"SELECT {_COLUMNS} FROM confirmation WHERE state = ? ORDER BY id LIMIT ?",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM confirmation WHERE state = ? ORDER BY id LIMIT ?",
         (State.NEW, limit),
     )
     return [ConfirmationRow(*row) for row in rows]
@@ -72,7 +72,7 @@ def new(conn: sqlite3.Connection, limit: int) -> list[ConfirmationRow]:
 def waiting_for(conn: sqlite3.Connection, msisdn_index: bytes, now_ms: int) -> list[ConfirmationRow]:
     """What one subscriber was asked and has not answered, newest first."""
     rows = conn.execute(
-        f"SELECT {_COLUMNS} FROM confirmation WHERE msisdn_index = ? AND state = ? AND expires_at > ?"  # noqa: S608
+        f"SELECT {_COLUMNS} FROM confirmation WHERE msisdn_index = ? AND state = ? AND expires_at > ?"
         " ORDER BY id DESC LIMIT 50",
         (msisdn_index, State.WAITING, now_ms),
     )
@@ -90,7 +90,7 @@ def name_edis(conn: sqlite3.Connection, row_id: int, edi_ids: Iterable[bytes]) -
 def by_edi(conn: sqlite3.Connection, edi_id: bytes, now_ms: int) -> ConfirmationRow | None:
     """The deposit that waits and has this EDI among its own."""
     row = conn.execute(
-        f"SELECT {_COLUMNS} FROM confirmation WHERE id IN"  # noqa: S608
+        f"SELECT {_COLUMNS} FROM confirmation WHERE id IN"
         " (SELECT confirmation_id FROM confirmation_edi WHERE edi_id = ?) AND state = ? AND expires_at > ? LIMIT 1",
         (edi_id, State.WAITING, now_ms),
     ).fetchone()

@@ -38,11 +38,15 @@ class Courier(Generic[Row]):
         store: Store,
         load: Callable[[sqlite3.Connection, int], list[Row]],
         send: Callable[[Sequence[Row]], Awaitable[None]],
+        *,
+        gather_s: float = 0.0,
     ) -> None:
+        """`gather_s`: how long rows may wait for others, to be carried in few batches."""
         self._name = name
         self._store = store
         self._load = load
         self._send = send
+        self._gather_s = gather_s
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -69,6 +73,8 @@ class Courier(Generic[Row]):
                 if rows:
                     await self._send(rows)
                     backoff = BACKOFF_MIN_S
+                    if len(rows) < BATCH_MAX:
+                        await asyncio.sleep(self._gather_s)
                     continue
             except (NotNow, StoreBusy, StoreUnavailable) as error:
                 _log.warning("%s waits %.1f s: %s", self._name, backoff, error)

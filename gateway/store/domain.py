@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from foundation.store import Store
 from gateway.store.ids import IdSource
+from gateway.store.recent import RecentMessages
+from gateway.store.subscriber_cache import SubscriberCache
 from gateway.store.vault import Vault
 
 
@@ -24,3 +26,9 @@ class Domain:
     vault: Vault
     ids: IdSource = field(default_factory=IdSource)
     now_ms: Callable[[], int] = wall_ms
+    subscribers: SubscriberCache = field(default_factory=SubscriberCache)
+    recent: RecentMessages = field(default_factory=RecentMessages)
+
+    def __post_init__(self) -> None:
+        self.store.on_undone(self.subscribers.clear)
+        self.store.on_undone(self.recent.clear)

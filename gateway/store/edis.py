@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from foundation.rows import execute_rows, select_keys
 from gateway.store.subscribers import IMSI
 
 
 @dataclass(frozen=True, slots=True)
 class EdiRow:
-    """An opened EDI. `as_of` is YYYYMMDD in Asia/Shanghai, `confirmed_at` milliseconds."""
+    """An opened EDI. `as_of` is YYYYMMDD in Asia/Shanghai, `confirmed_at` and `window_start` milliseconds."""
 
     edi_id: bytes
     enterprise_id: str
@@ -21,6 +23,10 @@ class EdiRow:
     as_of: int
     consent_sm3: bytes
     confirmed_at: int | None
+    window_start: int = 0
+    """Of the running period of the consent's frequency."""
+    window_count: int = 0
+    """Contacts counted in it."""
 
 
 _COLUMNS = (
@@ -31,7 +37,7 @@ _COLUMNS = (
 
 def insert(conn: sqlite3.Connection, row: EdiRow) -> None:
     conn.execute(
-        f"INSERT INTO edi ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (edi_id) DO NOTHING",  # noqa: S608
+        f"INSERT INTO edi ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (edi_id) DO NOTHING",
         (
             row.edi_id,
             row.enterprise_id,
@@ -51,8 +57,16 @@ def confirm(conn: sqlite3.Connection, edi_id: bytes, at_ms: int) -> None:
 
 
 def get(conn: sqlite3.Connection, edi_id: bytes) -> EdiRow | None:
-    row = conn.execute(f"SELECT {_COLUMNS} FROM edi WHERE edi_id = ?", (edi_id,)).fetchone()  # noqa: S608
+    row = conn.execute(
+        f"SELECT {_COLUMNS}, window_start, window_count FROM edi WHERE edi_id = ?", (edi_id,)
+    ).fetchone()
     return None if row is None else EdiRow(*row)
+
+
+def sealed_msisdns(conn: sqlite3.Connection, edi_ids: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+    """(edi_id, sealed number) of those that are known."""
+    sql = "SELECT edi_id, msisdn_sealed FROM edi WHERE edi_id IN (@keys)"
+    return [(row[0], row[1]) for row in select_keys(conn, sql, edi_ids)]
 
 
 def current_subscriber(conn: sqlite3.Connection, msisdn_index: bytes) -> int | None:
@@ -70,13 +84,14 @@ def current_subscriber(conn: sqlite3.Connection, msisdn_index: bytes) -> int | N
     return int(rows[0][0]) if len(rows) == 1 else None
 
 
-def blocked_at(conn: sqlite3.Connection, enterprise_id: str, msisdn_index: bytes) -> int | None:
-    """When the subscriber opted out of everything of the enterprise (ms), None when never."""
-    row = conn.execute(
-        "SELECT blocked_at FROM block WHERE enterprise_id = ? AND msisdn_index = ?",
-        (enterprise_id, msisdn_index),
-    ).fetchone()
-    return None if row is None else int(row[0])
+def blocked_at(conn: sqlite3.Connection, msisdn_indexes: Sequence[bytes]) -> dict[tuple[str, bytes], int]:
+    """When subscribers opted out: (enterprise, subscriber) to milliseconds; who never did is not in it."""
+    rows = select_keys(
+        conn,
+        "SELECT enterprise_id, msisdn_index, blocked_at FROM block WHERE msisdn_index IN (@keys)",
+        msisdn_indexes,
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
 
 
 def block(conn: sqlite3.Connection, enterprise_id: str, msisdn_index: bytes, at_ms: int) -> None:
@@ -101,25 +116,25 @@ def confirmed_before(
     ]
 
 
-def window(conn: sqlite3.Connection, edi_id: bytes) -> tuple[int, int]:
-    """Start (ms) of the running period of the consent's frequency, and the contacts counted in it."""
-    row = conn.execute("SELECT window_start, window_count FROM edi WHERE edi_id = ?", (edi_id,)).fetchone()
-    return int(row[0]), int(row[1])
+def set_windows(conn: sqlite3.Connection, windows: Sequence[tuple[bytes, int, int]]) -> None:
+    """(edi_id, start of the period in ms, contacts in it)."""
+    execute_rows(
+        conn,
+        "WITH v (edi_id, window_start, window_count) AS (VALUES @rows) UPDATE edi"
+        " SET window_start = v.window_start, window_count = v.window_count FROM v"
+        " WHERE edi.edi_id = v.edi_id",
+        windows,
+    )
 
 
-def set_window(conn: sqlite3.Connection, edi_id: bytes, start: int, count: int) -> None:
-    conn.execute("UPDATE edi SET window_start = ?, window_count = ? WHERE edi_id = ?", (start, count, edi_id))
-
-
-def touch_contact(
-    conn: sqlite3.Connection, msisdn_index: bytes, access_number: str, edi_id: bytes, at_ms: int
-) -> None:
-    """(MSISDN, access number) means this `edi_id` from now on: written in the send's own commit."""
-    conn.execute(
-        "INSERT INTO contact (msisdn_index, access_number, edi_id, contacted_at) VALUES (?, ?, ?, ?)"
+def touch_contacts(conn: sqlite3.Connection, contacts: Sequence[tuple[bytes, str, bytes, int]]) -> None:
+    """(MSISDN index, access number) means this `edi_id` from now on (ms): in the send's own commit."""
+    execute_rows(
+        conn,
+        "INSERT INTO contact (msisdn_index, access_number, edi_id, contacted_at) VALUES @rows"
         " ON CONFLICT (msisdn_index, access_number)"
         " DO UPDATE SET edi_id = excluded.edi_id, contacted_at = excluded.contacted_at",
-        (msisdn_index, access_number, edi_id, at_ms),
+        contacts,
     )
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import string
 import time
+from typing import Final
 
-_SEQUENCE_BITS = 20
+_SEQUENCE_BITS: Final = 20
+_TIME_BITS: Final = 42
+"""Milliseconds since the epoch, until the year 2109."""
+_ID_END: Final = 1 << _TIME_BITS + _SEQUENCE_BITS
+_DIGITS: Final = frozenset(string.hexdigits)
 
 
 class IdSource:
@@ -21,6 +27,12 @@ class IdSource:
         self._last = max(self._last + 1, time.time_ns() // 1_000_000 << _SEQUENCE_BITS)
         return self._last
 
+    def block(self, count: int) -> int:
+        """The first of `count` ids that follow each other without a gap."""
+        first = self.next()
+        self._last = first + count - 1
+        return first
+
 
 def text_of(row_id: int) -> str:
     """A row id as the enterprise sees it: 16 hexadecimal digits (SMPP message_id holds 64)."""
@@ -28,10 +40,9 @@ def text_of(row_id: int) -> str:
 
 
 def id_of(text: str) -> int | None:
-    """The row id of such a text, None when it is none of ours."""
-    if len(text) != 16:
+    """The row id of such a text, None when it is none of ours: then no store needs to be asked."""
+    # int() takes signs, prefixes and underscores as well; the store takes no integer beyond 63 bits.
+    if len(text) != 16 or not _DIGITS.issuperset(text):
         return None
-    try:
-        return int(text, 16)
-    except ValueError:
-        return None
+    row_id = int(text, 16)
+    return row_id if row_id < _ID_END else None

@@ -38,7 +38,7 @@ _COLUMNS = (
 
 def insert(conn: sqlite3.Connection, row: InboundRow) -> None:
     conn.execute(
-        f"INSERT INTO inbound ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        f"INSERT INTO inbound ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             row.id,
             row.received_at,
@@ -57,7 +57,7 @@ def insert(conn: sqlite3.Connection, row: InboundRow) -> None:
 def waiting(conn: sqlite3.Connection, limit: int) -> list[InboundRow]:
     """What waits for `restore`, oldest first."""
     rows = conn.execute(
-        f"SELECT {_COLUMNS} FROM inbound WHERE state = ? ORDER BY id LIMIT ?",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM inbound WHERE state = ? ORDER BY id LIMIT ?",
         (State.WAITING, limit),
     )
     return [InboundRow(*row) for row in rows]

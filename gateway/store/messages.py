@@ -1,16 +1,22 @@
 """Messages towards the SMSC: from acceptance to their outcome.
 
-States: QUEUED (committed, the SMSC has not answered for it), ACCEPTED (the SMSC gave an id),
-FINAL. A crash leaves rows QUEUED or ACCEPTED; QUEUED ones are sent again, so a message whose
-response was lost may reach the handset twice, and none is lost.
+States: HELD (a part of a long message whose other parts are not there), QUEUED (committed, the SMSC has
+not answered for it), ACCEPTED (the SMSC gave an id), FINAL. A crash leaves rows as they were; QUEUED ones
+are sent again, so a message whose response was lost may reach the handset twice, and none is lost. A
+message that has its outcome lives on as a CDR alone; parts of a long one stay FINAL until all are.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final, NamedTuple
+
+from foundation.rows import execute_keys, execute_rows, select_keys
+
+PARKED_MAX: Final = 200_000
+"""Receipts kept whose message is not known yet; the oldest go first."""
 
 
 class Kind(IntEnum):
@@ -21,16 +27,18 @@ class Kind(IntEnum):
 
 
 class State(IntEnum):
+    HELD = 0
     QUEUED = 1
     ACCEPTED = 2
     FINAL = 3
 
 
-@dataclass(frozen=True, slots=True)
-class MessageRow:
-    """One message. Times in milliseconds; `sealed` is the sealed submit_sm frame, absent once FINAL."""
+class MessageRow(NamedTuple):
+    """One message. Times in milliseconds. The submit_sm for the SMSC is beside it, sealed."""
 
     id: int
+    public_id: int
+    """By which the enterprise knows it; several of one submit_multi share one."""
     kind: int
     account: str
     enterprise_id: str
@@ -38,159 +46,247 @@ class MessageRow:
     aid: str
     edi_id: bytes | None
     registered_delivery: int
-    state: int
+    priority: int
+    octets: int
+    """Of its text, without the user data header."""
+    digest: bytes | None
+    """Of its text; None for a part of a long message, whose whole text is digested."""
+    long_id: int | None
+    """The long message that it is a part of."""
+    part: int
+    """Which part, from 1; 0 when it is whole."""
     accepted_at: int
     not_before: int
     expires_at: int
+
+
+_FIELDS: Final = ", ".join(MessageRow._fields)
+_WIDTH: Final = len(MessageRow._fields)
+
+
+class Stored(NamedTuple):
+    """A message as it is in the store: `sealed` is the submit_sm frame, None once FINAL."""
+
+    row: MessageRow
+    state: int
+    upstream: str | None
+    upstream_id: str | None
+    outcome: int | None
+    error: int | None
+    done_at: int | None
     sealed: bytes | None
 
 
-_COLUMNS = (
-    "id, kind, account, enterprise_id, access_number, aid, edi_id, registered_delivery, state, accepted_at,"
-    " not_before, expires_at, sealed"
-)
+_STORED: Final = f"{_FIELDS}, state, upstream, upstream_id, outcome, error, done_at, sealed"
 
 
-@dataclass(frozen=True, slots=True)
-class ParkedReceipt:
+def _stored(row: Sequence[object]) -> Stored:
+    return Stored(MessageRow._make(row[:_WIDTH]), *row[_WIDTH:])  # type: ignore[arg-type]
+
+
+def insert(conn: sqlite3.Connection, rows: Sequence[tuple[MessageRow, State, bytes]]) -> None:
+    """Commit messages, each with its state and its sealed frame."""
+    execute_rows(
+        conn,
+        f"INSERT INTO message ({_FIELDS}, state, sealed) VALUES @rows",
+        [(*row, int(state), sealed) for row, state, sealed in rows],
+    )
+
+
+def get(conn: sqlite3.Connection, message_id: int) -> Stored | None:
+    row = conn.execute(f"SELECT {_STORED} FROM message WHERE id = ?", (message_id,)).fetchone()
+    return None if row is None else _stored(row)
+
+
+def of_public_id(conn: sqlite3.Connection, public_id: int, first: int, last: int) -> list[Stored]:
+    """All messages that share a public id; they have the ids from `first` to `last`."""
+    rows = conn.execute(
+        f"SELECT {_STORED} FROM message WHERE id BETWEEN ? AND ? AND public_id = ?",
+        (first, last, public_id),
+    )
+    return [_stored(row) for row in rows]
+
+
+def of_long(conn: sqlite3.Connection, long_id: int) -> list[Stored]:
+    """The parts of a long message, in their order."""
+    rows = conn.execute(
+        f"SELECT {_STORED} FROM message WHERE long_id = ? ORDER BY part",
+        (long_id,),
+    )
+    return [_stored(row) for row in rows]
+
+
+def queued_to(
+    conn: sqlite3.Connection, account: str, access_number: str, aid: str, limit: int
+) -> list[Stored]:
+    """What an account has QUEUED from one access number to one AID, oldest first."""
+    rows = conn.execute(
+        f"SELECT {_STORED} FROM message WHERE state = 1 AND account = ? AND access_number = ? AND aid = ?"
+        " ORDER BY id LIMIT ?",
+        (account, access_number, aid, limit),
+    )
+    return [_stored(row) for row in rows]
+
+
+def due(conn: sqlite3.Connection, now_ms: int, held: Sequence[int], limit: int) -> list[Stored]:
+    """QUEUED messages whose time has come, the longest waiting first, without those `held` in memory."""
+    skip = frozenset(held)
+    rows = conn.execute(
+        "SELECT id FROM message WHERE state = 1 AND not_before <= ? ORDER BY not_before, id LIMIT ?",
+        (now_ms, limit + len(skip)),
+    )
+    ids = [row[0] for row in rows if row[0] not in skip][:limit]
+    found = select_keys(conn, f"SELECT {_STORED} FROM message WHERE id IN (@keys)", ids)
+    return sorted(map(_stored, found), key=lambda stored: (stored.row.not_before, stored.row.id))
+
+
+def accept(conn: sqlite3.Connection, accepted: Sequence[tuple[int, str, str]]) -> None:
+    """The SMSC answered for messages: (id, upstream key, the id as it wrote it)."""
+    execute_rows(
+        conn,
+        "WITH v (id, upstream, upstream_id) AS (VALUES @rows) UPDATE message SET state = 2,"
+        " upstream = v.upstream, upstream_id = v.upstream_id FROM v WHERE message.id = v.id AND state = 1",
+        accepted,
+    )
+
+
+def accept_nameless(conn: sqlite3.Connection, ids: Sequence[int]) -> None:
+    """The SMSC answered for messages without giving an id: no receipt can name them."""
+    execute_keys(conn, "UPDATE message SET state = 2 WHERE id IN (@keys) AND state = 1", ids)
+
+
+class Named(NamedTuple):
+    """A pending message that the SMSC knows, with the key and the id that it gave."""
+
+    row: MessageRow
+    upstream: str
+    upstream_id: str
+
+
+def named(conn: sqlite3.Connection, keys: Sequence[str]) -> list[Named]:
+    """The ACCEPTED messages under upstream keys."""
+    rows = select_keys(
+        conn,
+        f"SELECT {_FIELDS}, upstream, upstream_id FROM message WHERE upstream IN (@keys) AND state = 2",
+        keys,
+    )
+    return [Named(MessageRow._make(row[:_WIDTH]), row[_WIDTH], row[_WIDTH + 1]) for row in rows]
+
+
+class ParkedReceipt(NamedTuple):
     """A receipt that came before the response which names its message."""
 
-    message_state: int
-    error_code: str
+    id: int
+    upstream: str
+    upstream_id: str
     received_at: int
+    message_state: int
+    error: int
 
 
-def insert(conn: sqlite3.Connection, row: MessageRow) -> None:
-    conn.execute(
-        f"INSERT INTO message ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-        (
-            row.id,
-            row.kind,
-            row.account,
-            row.enterprise_id,
-            row.access_number,
-            row.aid,
-            row.edi_id,
-            row.registered_delivery,
-            row.state,
-            row.accepted_at,
-            row.not_before,
-            row.expires_at,
-            row.sealed,
-        ),
+def park(conn: sqlite3.Connection, receipts: Sequence[ParkedReceipt]) -> None:
+    """Keep receipts whose message is not known yet."""
+    execute_rows(
+        conn, f"INSERT INTO parked_receipt ({', '.join(ParkedReceipt._fields)}) VALUES @rows", receipts
     )
 
 
-def get(conn: sqlite3.Connection, message_id: int) -> MessageRow | None:
-    row = conn.execute(f"SELECT {_COLUMNS} FROM message WHERE id = ?", (message_id,)).fetchone()  # noqa: S608
-    return None if row is None else MessageRow(*row)
-
-
-def due(conn: sqlite3.Connection, now_ms: int, held: Sequence[int], limit: int) -> list[MessageRow]:
-    """QUEUED messages whose time has come, oldest first, without those already `held` in memory."""
-    rows = conn.execute(
-        f"SELECT {_COLUMNS} FROM message WHERE state = ? AND not_before <= ? ORDER BY id LIMIT ?",  # noqa: S608
-        (State.QUEUED, now_ms, limit + len(held)),
+def unpark(conn: sqlite3.Connection, keys: Sequence[str]) -> list[ParkedReceipt]:
+    """Take out the receipts under upstream keys, oldest first."""
+    found = sorted(
+        ParkedReceipt._make(row)
+        for row in select_keys(
+            conn,
+            f"SELECT {', '.join(ParkedReceipt._fields)} FROM parked_receipt WHERE upstream IN (@keys)",
+            keys,
+        )
     )
-    skip = frozenset(held)
-    return [MessageRow(*row) for row in rows if row[0] not in skip][:limit]
+    execute_keys(conn, "DELETE FROM parked_receipt WHERE id IN (@keys)", [each.id for each in found])
+    return found
 
 
-def normal(upstream_id: str) -> str:
-    """An upstream id without what SMSCs vary from response to receipt: case and leading zeros."""
-    return upstream_id.strip().lower().lstrip("0") or "0"
-
-
-def accept(conn: sqlite3.Connection, message_id: int, link: str, upstream_id: str) -> ParkedReceipt | None:
-    """The SMSC answered with its id. Gives the receipt that beat this response, if one is parked."""
-    conn.execute(
-        "UPDATE message SET state = ?, upstream_link = ?, upstream_id = ?, upstream_normal = ?"
-        " WHERE id = ? AND state = ?",
-        (State.ACCEPTED, link, upstream_id, normal(upstream_id), message_id, State.QUEUED),
-    )
-    parked = conn.execute(
-        "SELECT id, message_state, error_code, received_at FROM parked_receipt"
-        " WHERE link = ? AND (upstream_id = ? OR upstream_normal = ?) ORDER BY upstream_id = ? DESC, id LIMIT 1",
-        (link, upstream_id, normal(upstream_id), upstream_id),
-    ).fetchone()
-    if parked is None:
-        return None
-    conn.execute("DELETE FROM parked_receipt WHERE id = ?", (parked[0],))
-    return ParkedReceipt(parked[1], parked[2], parked[3])
-
-
-def correlate(conn: sqlite3.Connection, link: str, forms: Iterable[str]) -> MessageRow | None:
-    """The message that a receipt names; `forms` are the ids it may mean, the raw one first.
-
-    The raw id decides when it is known. Otherwise a normalised form decides only when exactly one
-    message answers to it: two candidates mean that nobody knows, and the receipt is nobody's.
-    """
-    ids = list(dict.fromkeys(forms))
-    columns = ", ".join(f"m.{name.strip()}" for name in _COLUMNS.split(","))
-    rows = conn.execute(
-        f"SELECT {columns} FROM message m WHERE m.upstream_link = ? AND m.upstream_id = ?"  # noqa: S608
-        " ORDER BY m.id DESC LIMIT 1",
-        (link, ids[0]),
-    ).fetchall()
-    if not rows:
-        normals = list(dict.fromkeys(normal(form) for form in ids))
-        marks = ", ".join("?" * len(normals))
-        rows = conn.execute(
-            f"SELECT {columns} FROM message m WHERE m.upstream_link = ? AND m.upstream_normal IN ({marks})"  # noqa: S608
-            " AND m.state <> ? LIMIT 2",
-            (link, *normals, State.FINAL),
-        ).fetchall()
-    return MessageRow(*rows[0]) if len(rows) == 1 else None
-
-
-def park(
-    conn: sqlite3.Connection,
-    row_id: int,
-    link: str,
-    upstream_id: str,
-    received_at: int,
-    state: int,
-    error: str,
-) -> None:
-    """Keep a receipt whose message is not known yet."""
-    conn.execute(
-        "INSERT INTO parked_receipt (id, link, upstream_id, upstream_normal, received_at, message_state,"
-        " error_code) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (row_id, link, upstream_id, normal(upstream_id), received_at, state, error),
+def forget_parked(conn: sqlite3.Connection, upstream_id: str, keys: Sequence[str]) -> None:
+    """A receipt has its message: it is kept no longer under any of the keys that it might have meant."""
+    conn.executemany(
+        "DELETE FROM parked_receipt WHERE upstream = ? AND upstream_id = ?",
+        [(key, upstream_id) for key in keys],
     )
 
 
-def drop_parked(conn: sqlite3.Connection, before_ms: int) -> int:
-    """Forget receipts that no response claimed; returns how many."""
-    return conn.execute("DELETE FROM parked_receipt WHERE received_at < ?", (before_ms,)).rowcount
-
-
-def finish(conn: sqlite3.Connection, message_id: int, outcome: int, done_at: int) -> bool:
-    """Give the message its final state (smpp MessageState); False when it had one already."""
-    changed = conn.execute(
-        "UPDATE message SET state = ?, outcome = ?, done_at = ?, sealed = NULL WHERE id = ? AND state <> ?",
-        (State.FINAL, outcome, done_at, message_id, State.FINAL),
+def trim_parked(conn: sqlite3.Connection, before_ms: int) -> int:
+    """Forget receipts that no response claimed, and the oldest beyond PARKED_MAX; returns how many."""
+    late = conn.execute("DELETE FROM parked_receipt WHERE received_at < ?", (before_ms,)).rowcount
+    surplus = conn.execute(
+        "DELETE FROM parked_receipt WHERE id <= (SELECT id FROM parked_receipt ORDER BY id DESC LIMIT 1 OFFSET ?)",
+        (PARKED_MAX,),
     ).rowcount
-    return changed == 1
+    return late + surplus
+
+
+def remove(conn: sqlite3.Connection, ids: Sequence[int]) -> int:
+    """Messages that have their outcome go; returns how many were still there."""
+    return execute_keys(conn, "DELETE FROM message WHERE id IN (@keys)", ids)
+
+
+def close_part(conn: sqlite3.Connection, message_id: int, outcome: int, error: int, done_at: int) -> bool:
+    """Give a part of a long message its outcome; False when it had one already."""
+    return (
+        conn.execute(
+            "UPDATE message SET state = 3, outcome = ?, error = ?, done_at = ?, sealed = NULL, upstream = NULL"
+            " WHERE id = ? AND state <> 3",
+            (outcome, error, done_at, message_id),
+        ).rowcount
+        == 1
+    )
+
+
+def replace(conn: sqlite3.Connection, row: MessageRow, sealed: bytes) -> bool:
+    """Another text and other times for a message that is still QUEUED; False when it is not."""
+    return (
+        conn.execute(
+            "UPDATE message SET registered_delivery = ?, octets = ?, digest = ?, not_before = ?, expires_at = ?,"
+            " sealed = ? WHERE id = ? AND state = 1",
+            (row.registered_delivery, row.octets, row.digest, row.not_before, row.expires_at, sealed, row.id),
+        ).rowcount
+        == 1
+    )
 
 
 def postpone(conn: sqlite3.Connection, message_id: int, not_before: int) -> None:
     """Try again later: a transient error, or the trust party did not answer at dispatch."""
-    conn.execute(
-        "UPDATE message SET not_before = ? WHERE id = ? AND state = ?",
-        (not_before, message_id, State.QUEUED),
-    )
+    conn.execute("UPDATE message SET not_before = ? WHERE id = ? AND state = 1", (not_before, message_id))
 
 
-def overdue(conn: sqlite3.Connection, queued_ms: int, accepted_ms: int, limit: int) -> list[MessageRow]:
-    """Messages past their validity (QUEUED before `queued_ms`), or left without a receipt (`accepted_ms`)."""
+def overdue(conn: sqlite3.Connection, now_ms: int, receipt_wait_ms: int, limit: int) -> list[MessageRow]:
+    """Messages past their validity; ACCEPTED ones only when their receipt has been waited for as well."""
     rows = conn.execute(
-        f"SELECT {_COLUMNS} FROM message WHERE (state = ? AND expires_at < ?)"  # noqa: S608
-        " OR (state = ? AND expires_at < ?) LIMIT ?",
-        (State.QUEUED, queued_ms, State.ACCEPTED, accepted_ms, limit),
+        f"SELECT {_FIELDS} FROM message WHERE expires_at < ? AND (state < 2 OR (state = 2 AND expires_at < ?))"
+        " ORDER BY expires_at LIMIT ?",
+        (now_ms, now_ms - receipt_wait_ms, limit),
     )
-    return [MessageRow(*row) for row in rows]
+    return [MessageRow._make(row) for row in rows]
+
+
+def under_edis(
+    conn: sqlite3.Connection, edi_ids: Iterable[bytes], after: int, rows_read: int
+) -> tuple[list[Stored], int | None]:
+    """The pending messages under EDIs among the next `rows_read` rows beyond id `after`, and the id to go on
+    from; None at the end.
+
+    There is no index on edi_id: one is written with every message, and this is read once a revocation.
+    """
+    wanted = frozenset(edi_ids)
+    rows = conn.execute(
+        "SELECT id, edi_id FROM message WHERE id > ? ORDER BY id LIMIT ?", (after, rows_read)
+    ).fetchall()
+    ids = [row[0] for row in rows if row[1] in wanted]
+    found = select_keys(
+        conn,
+        f"SELECT {_STORED} FROM message WHERE id IN (@keys) AND state < 3",
+        ids,
+    )
+    return [_stored(row) for row in found], rows[-1][0] if len(rows) == rows_read else None
 
 
 def pending_count(conn: sqlite3.Connection) -> int:
-    return int(conn.execute("SELECT COUNT(*) FROM message WHERE state <> ?", (State.FINAL,)).fetchone()[0])
+    return int(conn.execute("SELECT COUNT(*) FROM message WHERE state < 3").fetchone()[0])

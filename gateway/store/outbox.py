@@ -3,48 +3,50 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import IntEnum
+from typing import NamedTuple
+
+from foundation.rows import execute_keys, execute_rows
 
 
 class TrustKind(IntEnum):
-    """What a row for the trust party is."""
+    """What a row for the trust party is. Reports are CDRs and wait there."""
 
     CONFIRMATION = 1
     CANCELLATION = 2
-    REPORT = 3
 
 
-@dataclass(frozen=True, slots=True)
-class EnterpriseRow:
-    """A receipt or reply, as the sealed deliver_sm frame. Times in milliseconds."""
+class EnterpriseRow(NamedTuple):
+    """A receipt or reply, as the deliver_sm frame. Times in milliseconds."""
 
     id: int
     account: str
     created_at: int
     expires_at: int
-    sealed: bytes
+    body: bytes
+    is_sealed: int
+    """1 for a reply, which is a person's own words. A receipt holds no number and no text."""
 
 
-def put_enterprise(conn: sqlite3.Connection, row: EnterpriseRow) -> None:
-    conn.execute(
-        "INSERT INTO enterprise_outbox (id, account, created_at, expires_at, sealed) VALUES (?, ?, ?, ?, ?)",
-        (row.id, row.account, row.created_at, row.expires_at, row.sealed),
-    )
+_FIELDS = ", ".join(EnterpriseRow._fields)
+
+
+def put_enterprise(conn: sqlite3.Connection, rows: Sequence[EnterpriseRow]) -> None:
+    execute_rows(conn, f"INSERT INTO enterprise_outbox ({_FIELDS}) VALUES @rows", rows)
 
 
 def for_account(conn: sqlite3.Connection, account: str, after: int, limit: int) -> list[EnterpriseRow]:
     """What waits for an account, oldest first, beyond row `after`."""
     rows = conn.execute(
-        "SELECT id, account, created_at, expires_at, sealed FROM enterprise_outbox"
-        " WHERE account = ? AND id > ? ORDER BY id LIMIT ?",
+        f"SELECT {_FIELDS} FROM enterprise_outbox WHERE account = ? AND id > ? ORDER BY id LIMIT ?",
         (account, after, limit),
     )
-    return [EnterpriseRow(*row) for row in rows]
+    return [EnterpriseRow._make(row) for row in rows]
 
 
-def done_enterprise(conn: sqlite3.Connection, row_id: int) -> None:
-    conn.execute("DELETE FROM enterprise_outbox WHERE id = ?", (row_id,))
+def done_enterprise(conn: sqlite3.Connection, row_ids: Sequence[int]) -> None:
+    execute_keys(conn, "DELETE FROM enterprise_outbox WHERE id IN (@keys)", row_ids)
 
 
 def expire_enterprise(conn: sqlite3.Connection, now_ms: int) -> int:

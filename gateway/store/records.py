@@ -1,67 +1,93 @@
-"""CDRs and refusals: what happened, kept inside the carrier domain."""
+"""CDRs and refusals: what happened, kept inside the carrier domain. A CDR is the report's own outbox."""
 
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from foundation.rows import execute_rows
 
 REFUSALS_KEPT = 1_000_000
 """Refusal rows kept; the oldest go first."""
 
 
-@dataclass(frozen=True, slots=True)
-class CdrRow:
-    """One logical message or call (话单). Times in milliseconds; `octets` is text or media in both directions."""
+class CdrRow(NamedTuple):
+    """One logical message or call (话单). Times in milliseconds."""
 
     id: int
-    kind: str  # mt · mo · call · callback
+    public_id: int
+    """By which the enterprise knows the message; several of one submit_multi share one."""
+    kind: str
+    """mt · mo · call · callback"""
+    account: str
+    """The SMPP account, or the trunk."""
     enterprise_id: str
     access_number: str
     aid: str
     edi_id: bytes | None
     started_at: int
     answered_at: int | None
-    ended_at: int | None
+    ended_at: int
     result: str
-    octets: int
+    error: int = 0
+    parts: int = 1
+    """Segments of a message."""
+    octets: int = 0
+    """Of text, or of media in both directions."""
+    digest: bytes | None = None
+    """Of the content; the content itself is not kept."""
 
 
-def put_cdr(conn: sqlite3.Connection, row: CdrRow) -> None:
-    conn.execute(
-        "INSERT INTO cdr (id, kind, enterprise_id, access_number, aid, edi_id, started_at, answered_at,"
-        " ended_at, result, octets) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            row.id,
-            row.kind,
-            row.enterprise_id,
-            row.access_number,
-            row.aid,
-            row.edi_id,
-            row.started_at,
-            row.answered_at,
-            row.ended_at,
-            row.result,
-            row.octets,
-        ),
+_FIELDS = ", ".join(CdrRow._fields)
+
+
+def put_cdrs(conn: sqlite3.Connection, rows: Sequence[CdrRow]) -> None:
+    execute_rows(conn, f"INSERT INTO cdr ({_FIELDS}) VALUES @rows", rows)
+
+
+def cdrs(conn: sqlite3.Connection, first: int, last: int) -> list[CdrRow]:
+    """Those with ids from `first` to `last`."""
+    rows = conn.execute(f"SELECT {_FIELDS} FROM cdr WHERE id BETWEEN ? AND ? ORDER BY id", (first, last))
+    return [CdrRow._make(row) for row in rows]
+
+
+def unreported(conn: sqlite3.Connection, limit: int) -> list[tuple[int, CdrRow]]:
+    """(position, CDR) that the trust party has not been told of, in the order in which they came."""
+    rows = conn.execute(
+        f"SELECT seq, {_FIELDS} FROM cdr WHERE seq > (SELECT seq FROM report_position WHERE id = 1)"
+        " ORDER BY seq LIMIT ?",
+        (limit,),
     )
+    return [(row[0], CdrRow._make(row[1:])) for row in rows]
 
 
-def put_refusal(
-    conn: sqlite3.Connection,
-    row_id: int,
-    at: int,
-    enterprise_id: str,
-    channel: str,
-    access_number: str,
-    aid: str,
-    cause: str,
-) -> None:
-    """The precise cause stays here; the enterprise sees the uniform refusal."""
-    conn.execute(
-        "INSERT INTO refusal (id, at, enterprise_id, channel, access_number, aid, cause)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (row_id, at, enterprise_id, channel, access_number, aid, cause),
-    )
+def set_reported(conn: sqlite3.Connection, position: int) -> None:
+    """The trust party has everything up to `position`."""
+    conn.execute("UPDATE report_position SET seq = ? WHERE id = 1 AND seq < ?", (position, position))
+
+
+def unreported_count(conn: sqlite3.Connection) -> int:
+    row = conn.execute(
+        "SELECT COALESCE(MAX(seq), 0) - (SELECT seq FROM report_position WHERE id = 1) FROM cdr"
+    ).fetchone()
+    return max(int(row[0]), 0)
+
+
+class RefusalRow(NamedTuple):
+    """A contact that was refused. The precise cause stays here; the enterprise sees the uniform refusal."""
+
+    id: int
+    at: int
+    enterprise_id: str
+    channel: str
+    access_number: str
+    aid: str
+    cause: str
+
+
+def put_refusals(conn: sqlite3.Connection, rows: Sequence[RefusalRow]) -> None:
+    execute_rows(conn, f"INSERT INTO refusal ({', '.join(RefusalRow._fields)}) VALUES @rows", rows)
 
 
 def trim_refusals(conn: sqlite3.Connection) -> int:

@@ -70,6 +70,8 @@ def import_lines(conn: sqlite3.Connection, vault: Vault, lines: Iterable[Holding
             ),
         )
         changed += 1
+    if changed:
+        conn.execute("UPDATE holding_version SET version = version + 1 WHERE id = 1")
     return changed
 
 

@@ -11,7 +11,6 @@ from enum import StrEnum
 
 from foundation.store import StoreBusy, StoreUnavailable
 from gateway.records import metrics
-from gateway.records.reports import put_report
 from gateway.store import records
 from gateway.store.domain import Domain
 
@@ -97,24 +96,26 @@ def _close(conn: sqlite3.Connection, domain: Domain, end: _End) -> bool:
     record = end.record
     if conn.execute("DELETE FROM call WHERE id = ?", (record.id,)).rowcount != 1:
         return False
-    records.put_cdr(
+    records.put_cdrs(
         conn,
-        records.CdrRow(
-            id=record.id,
-            kind=record.direction,
-            enterprise_id=record.enterprise_id,
-            access_number=record.access_number,
-            aid=record.aid,
-            edi_id=record.edi_id,
-            started_at=record.started_at,
-            answered_at=record.answered_at,
-            ended_at=end.ended_at,
-            result=end.result,
-            octets=end.octets,
-        ),
+        [
+            records.CdrRow(
+                id=record.id,
+                public_id=record.id,
+                kind=record.direction,
+                account="",
+                enterprise_id=record.enterprise_id,
+                access_number=record.access_number,
+                aid=record.aid,
+                edi_id=record.edi_id,
+                started_at=record.started_at,
+                answered_at=record.answered_at,
+                ended_at=end.ended_at,
+                result=end.result,
+                octets=end.octets,
+            )
+        ],
     )
-    put_report(conn, domain, record.id, record.edi_id, record.enterprise_id, "voice", record.access_number,
-               record.direction, end.result, record.started_at, end.ended_at)  # fmt: skip
     return True
 
 

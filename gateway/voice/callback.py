@@ -27,12 +27,13 @@ from enum import StrEnum
 
 from foundation.store import StoreBusy, StoreUnavailable
 from gateway.accounts.directory import Directory
-from gateway.policy.decision import Subscriber, find_subscriber
+from gateway.policy.decision import find_subscribers
 from gateway.policy.refusal import Case, Cause, Refusal
 from gateway.records import metrics
 from gateway.store import edis, records
 from gateway.store.accounts import AccessNumberRow, TrunkRow
 from gateway.store.domain import Domain
+from gateway.store.subscriber_cache import Resolved
 from gateway.voice import call_record
 from gateway.voice.admission import Rejection, number_of, rejection
 from gateway.voice.bridge import Bridge, Bridges, Invitation
@@ -181,24 +182,24 @@ class Callbacks:
             return
         bridge.connect(record, msisdn, self._invitation(callback, record))
 
-    def _find(self, conn: sqlite3.Connection, owner: AccessNumberRow, msisdn: str) -> Subscriber | Refusal:
+    def _find(self, conn: sqlite3.Connection, owner: AccessNumberRow, msisdn: str) -> Resolved | Refusal:
         """Whom (MSISDN, access number) means; a refusal is recorded in the same commit. Never guess a person."""
         domain = self._domain
         index = domain.vault.msisdn_index(msisdn)
         contact = edis.contact(conn, index, owner.number)
-        found: Subscriber | Refusal
+        found: Resolved | Refusal
         if contact is None or contact[1] != owner.enterprise_id:
             found = Refusal(Case.AID_REFUSED, Cause.NO_CONTACT)
         else:
             now = domain.now_ms()
-            found = find_subscriber(conn, domain.vault, contact[0], owner.enterprise_id, now)
-            if isinstance(found, Subscriber) and found.msisdn_index != index:
+            found = find_subscribers(conn, domain, [(contact[0], owner.enterprise_id)], now)[0]
+            if isinstance(found, Resolved) and found.msisdn_index != index:
                 found = Refusal(Case.AID_REFUSED, Cause.SUBSCRIBER_CHANGED)
         if isinstance(found, Refusal):
             self._put_refusal(conn, found.cause, owner.enterprise_id, owner.number)
         return found
 
-    async def _restore(self, found: Subscriber, owner: AccessNumberRow) -> tuple[str | None, str | None]:
+    async def _restore(self, found: Resolved, owner: AccessNumberRow) -> tuple[str | None, str | None]:
         """(AID, None), (None, why not), or (None, None) when the trust party does not answer."""
         item = RestoreItem(
             edi_id=found.edi_id.hex(), enterprise=owner.enterprise_id, access_number=owner.number
@@ -250,9 +251,10 @@ class Callbacks:
         self, conn: sqlite3.Connection, cause: str, enterprise_id: str, access_number: str
     ) -> None:
         domain = self._domain
-        records.put_refusal(
-            conn, domain.ids.next(), domain.now_ms(), enterprise_id, "voice", access_number, "", cause
+        refusal = records.RefusalRow(
+            domain.ids.next(), domain.now_ms(), enterprise_id, "voice", access_number, "", cause
         )
+        records.put_refusals(conn, [refusal])
 
     def _reject(
         self,
@@ -265,7 +267,7 @@ class Callbacks:
         answer: Rejection | None = None,
     ) -> None:
         """A refusal that needed no look-up; it is recorded when the store can."""
-        metrics.REFUSALS.labels("voice").inc()
+        metrics.REFUSALS.add("voice")
         event.call.reject(status, now, headers=[] if answer is None else answer.headers)
         try:
             self._domain.store.submit(
@@ -285,7 +287,7 @@ def _recorded(_: None, error: BaseException | None) -> None:
 
 
 def _refuse(bridge: Bridge, answer: Rejection) -> None:
-    metrics.REFUSALS.labels("voice").inc()
+    metrics.REFUSALS.add("voice")
     bridge.refuse(answer.status, answer.headers)
 
 

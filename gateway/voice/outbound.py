@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from foundation.store import StoreBusy, StoreUnavailable
-from gateway.policy.decision import decide_contact
+from gateway.policy.decision import Ask, decide_contacts
 from gateway.policy.refusal import Case, Refusal
 from gateway.records import metrics
 from gateway.store import records
@@ -17,13 +17,12 @@ from gateway.voice.admission import Admission, Admitted, Rejection, rejection
 from gateway.voice.bridge import Bridge, Bridges, Invitation
 from gateway.voice.call_record import CallRecord, Direction
 from gateway.voice.egress import CORE_SIDE, ENTERPRISE_SIDE, Headers, crossing_headers
-from interparty.messages import VerifyItem
 from sip.events import IncomingCall
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.message import Request
 from sip.uri import SipUri, host_reference
-from trust_client.verifier import Grant, Refused, Unavailable, Verifier
+from trust_client.verifier import Grant, Question, Refused, Unavailable, Verifier
 
 _log = logging.getLogger(__name__)
 
@@ -53,18 +52,13 @@ class Outbound:
             admitted = rejection(Case.CALLS)
         if isinstance(admitted, Rejection):
             if admitted.status != 401:
-                metrics.REFUSALS.labels("voice").inc()
+                metrics.REFUSALS.add("voice")
             event.call.reject(admitted.status, now, headers=admitted.headers)
             return
         call = admitted
         bridge = self._bridges.open(Direction.CALL, ENTERPRISE_SIDE, event.call, call.trunk)
         self._verifier.submit(
-            VerifyItem(
-                aid=call.aid,
-                enterprise=call.trunk.enterprise_id,
-                channel="voice",
-                access_number=call.access_number,
-            ),
+            Question(call.aid, call.trunk.enterprise_id, "voice", call.access_number),
             lambda answer: self._verified(bridge, call, answer),
         )
 
@@ -100,12 +94,14 @@ class Outbound:
         self, conn: sqlite3.Connection, call: Admitted, grant: Grant | None, reason: str | None
     ) -> _Authorized | Refusal:
         domain, enterprise_id, now = self._domain, call.trunk.enterprise_id, self._domain.now_ms()
-        found = decide_contact(conn, domain.vault, grant, enterprise_id, call.access_number, now)
+        ask = Ask(grant, enterprise_id, call.access_number)
+        found = decide_contacts(conn, domain, [ask], now)[0]
         if isinstance(found, Refusal):
-            records.put_refusal(
-                conn, domain.ids.next(), now, enterprise_id, "voice", call.access_number, call.aid,
+            refusal = records.RefusalRow(
+                domain.ids.next(), now, enterprise_id, "voice", call.access_number, call.aid,
                 reason or found.cause,
             )  # fmt: skip
+            records.put_refusals(conn, [refusal])
             return found
         record = CallRecord(
             id=domain.ids.next(),
@@ -138,6 +134,6 @@ class Outbound:
 
 
 def _refuse(bridge: Bridge, case: Case) -> None:
-    metrics.REFUSALS.labels("voice").inc()
+    metrics.REFUSALS.add("voice")
     answer = rejection(case)
     bridge.refuse(answer.status, answer.headers)

@@ -6,15 +6,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.accounts.directory import Directory, Snapshot
+from gateway.sms.outgoing import SEAL_MESSAGE
+from gateway.sms.smsc_link import OnAnswer
 from gateway.store import edis, messages
 from gateway.store.accounts import AccessNumberRow, AccountRow
 from gateway.store.domain import Domain
+from gateway.store.messages import MessageRow
 from gateway.store.subscribers import HoldingLine, import_lines
 from gateway.store.vault import Vault
 from interparty.messages import VerifyItem
-from smpp.aio.connection import RequestFailed
+from smpp.aio.connection import FailureReason, RequestFailed
 from smpp.codec import decode, encode
-from smpp.pdu import Body, Pdu, SubmitSm, SubmitSmResp
+from smpp.constants import RESPONSE_BIT, CommandId
+from smpp.pdu import RESPONSE_OF, Body, MessageResp, Pdu, SubmitSm, SubmitSmResp
 from trust_client.verifier import Grant, Refused, Unavailable
 
 MSISDN = "8613800000001"
@@ -35,8 +39,10 @@ ENTERPRISE = "ent-a"
 NOW_MS = 1_793_500_000_000  # 2026-11-01 10:26 in Asia/Shanghai
 AS_OF = 20261101
 LONG_AGO = NOW_MS - 10**10
+DIGEST = bytes(range(32))
 PATIENCE_S = 5.0
 
+ACCOUNT_KEY = bytes(range(32, 64))
 ACCOUNT = AccountRow("sms-a", ENTERPRISE, "", 2)
 
 
@@ -83,10 +89,26 @@ class FakeConnection:
     def respond(self, sequence_number: int, body: Body, status: int = 0) -> None:
         self.answers.append((sequence_number, status, body))
 
+    def respond_message(
+        self, sequence_number: int, message_id: bytes = b"", command_id: int | None = None
+    ) -> None:
+        """As a message centre's connection: with a submit_sm_resp unless another response is named."""
+        request = CommandId.SUBMIT_SM if command_id is None else command_id & ~RESPONSE_BIT
+        response = RESPONSE_OF[request]
+        assert issubclass(response, MessageResp)
+        self.answers.append((sequence_number, 0, response(message_id)))
+
     def reject(self, request: Pdu, status: int) -> None:
         self.answers.append((request.sequence_number, int(status), None))
 
-    def request_frame(self, frame: bytes, done: Callable[[Pdu | RequestFailed], None]) -> int:
+    def request_frame(
+        self,
+        frame: bytes,
+        done: Callable[[Pdu | RequestFailed], None] | None = None,
+        *,
+        context: Any = None,
+    ) -> int:
+        assert done is not None
         self.requests.append((frame, done))
         return len(self.requests)
 
@@ -100,30 +122,36 @@ class FakeConnection:
 
 
 class FakeSender:
-    """The SMSC's links: keeps frames; the test answers."""
+    """The SMSC's links: keeps frames; the test answers, once it has said who is `told`."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: OnAnswer | None = None) -> None:
         self.room = True
         self.sent: list[bytes] = []
-        self.waiting: list[Callable[[str, Pdu | RequestFailed], None]] = []
+        self.waiting: list[Any] = []
+        self.told = told
+        """Dispatcher.answered, which is made after its sender."""
 
     def has_room(self) -> bool:
         return self.room
 
-    def send(self, frame: bytes, done: Callable[[str, Pdu | RequestFailed], None]) -> bool:
+    def send(self, frame: bytes, context: Any) -> bool:
         self.sent.append(frame)
-        self.waiting.append(done)
+        self.waiting.append(context)
         return True
 
     def bodies(self) -> list[SubmitSm]:
-        return [decode(frame).body for frame in self.sent]
+        return [body for body in (decode(frame).body for frame in self.sent) if isinstance(body, SubmitSm)]
 
     def answer(self, upstream_id: bytes = b"1", status: int = 0, link: str = "smsc") -> None:
         """The oldest request's response."""
-        self.waiting.pop(0)(link, Pdu(SubmitSmResp(message_id=upstream_id), 1, status))
+        self._tell(link, Pdu(SubmitSmResp(message_id=upstream_id), 1, status))
 
-    def fail(self, reason: str = "timeout") -> None:
-        self.waiting.pop(0)("smsc", RequestFailed(reason))
+    def fail(self, reason: FailureReason = "timeout") -> None:
+        self._tell("smsc", RequestFailed(reason))
+
+    def _tell(self, link: str, answer: Pdu | RequestFailed) -> None:
+        assert self.told is not None
+        self.told(link, self.waiting.pop(0), answer)
 
 
 def directory() -> Directory:
@@ -138,6 +166,7 @@ def directory() -> Directory:
             enterprises={ENTERPRISE: "A", "ent-b": "B"},
             accounts={row.system_id: row for row in accounts},
             access_numbers={row.number: row for row in numbers},
+            account_keys={ACCOUNT.system_id: ACCOUNT_KEY},
         )
     )
 
@@ -176,9 +205,10 @@ def seed(domain: Domain) -> Callable[[Any], None]:
     return op
 
 
-def message_row(message_id: int, frame: bytes, vault: Vault, **fields: Any) -> messages.MessageRow:
-    """A QUEUED message of the enterprise to the first person."""
+def message_row(message_id: int, **fields: Any) -> MessageRow:
+    """A whole message of the enterprise to the first person."""
     values: dict[str, Any] = {
+        "public_id": message_id,
         "kind": messages.Kind.ENTERPRISE,
         "account": "sms-a",
         "enterprise_id": ENTERPRISE,
@@ -186,13 +216,33 @@ def message_row(message_id: int, frame: bytes, vault: Vault, **fields: Any) -> m
         "aid": AID,
         "edi_id": EDI_ID,
         "registered_delivery": 1,
-        "state": messages.State.QUEUED,
+        "priority": 0,
+        "octets": 5,
+        "digest": DIGEST,
+        "long_id": None,
+        "part": 0,
         "accepted_at": NOW_MS,
         "not_before": NOW_MS,
         "expires_at": NOW_MS + 86_400_000,
-        "sealed": vault.seal("message", frame),
     }
-    return messages.MessageRow(id=message_id, **(values | fields))
+    return MessageRow(id=message_id, **(values | fields))
+
+
+def put_message(
+    conn: Any,
+    vault: Vault,
+    row: MessageRow,
+    frame: bytes | None = None,
+    state: messages.State = messages.State.QUEUED,
+) -> None:
+    """In the store as the intake leaves it: with its submit_sm for the SMSC, sealed."""
+    sealed = vault.seal(SEAL_MESSAGE, submit_frame() if frame is None else frame)
+    messages.insert(conn, [(row, state, sealed)])
+
+
+async def add_message(domain: Domain, row: MessageRow, frame: bytes | None = None, **fields: Any) -> None:
+    """As `put_message`, committed."""
+    await domain.store.write(lambda conn: put_message(conn, domain.vault, row, frame, **fields))
 
 
 def submit_frame(text: bytes = b"hello", to: str = MSISDN) -> bytes:
@@ -212,7 +262,7 @@ async def rows(domain: Domain, table: str, order: str = "id") -> list[dict[str, 
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another task or the store's thread brings about."""
+    """Wait for what another task or the store brings about."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             if condition():

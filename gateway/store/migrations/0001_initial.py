@@ -37,6 +37,9 @@ STATEMENTS = [
         recorded_to INTEGER)""",
     "CREATE INDEX holding_by_identifier ON holding (id_type, identifier_index)",
     "CREATE INDEX holding_by_msisdn ON holding (msisdn_index)",
+    # Grows with each import, which another process may make: what was resolved before is resolved anew.
+    "CREATE TABLE holding_version (id INTEGER PRIMARY KEY, version INTEGER NOT NULL)",
+    "INSERT INTO holding_version (id, version) VALUES (1, 1)",
     # --- EDIs opened here, once each ----------------------------------------------------------------
     """CREATE TABLE edi (
         edi_id BLOB PRIMARY KEY, enterprise_id TEXT NOT NULL, msisdn_index BLOB NOT NULL,
@@ -46,27 +49,34 @@ STATEMENTS = [
     "CREATE INDEX edi_by_subscriber ON edi (msisdn_index, enterprise_id)",
     """CREATE TABLE block (
         enterprise_id TEXT NOT NULL, msisdn_index BLOB NOT NULL, blocked_at INTEGER NOT NULL,
-        PRIMARY KEY (enterprise_id, msisdn_index))""",
+        PRIMARY KEY (msisdn_index, enterprise_id))""",
     """CREATE TABLE contact (
         msisdn_index BLOB NOT NULL, access_number TEXT NOT NULL, edi_id BLOB NOT NULL,
         contacted_at INTEGER NOT NULL, PRIMARY KEY (msisdn_index, access_number))""",
-    # --- messages towards the SMSC ------------------------------------------------------------------
+    # --- messages towards the SMSC: what is pending, and parts of long messages until the whole is final
     """CREATE TABLE message (
-        id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, account TEXT NOT NULL, enterprise_id TEXT NOT NULL,
-        access_number TEXT NOT NULL, aid TEXT NOT NULL, edi_id BLOB, registered_delivery INTEGER NOT NULL,
-        state INTEGER NOT NULL, upstream_link TEXT, upstream_id TEXT, upstream_normal TEXT,
-        accepted_at INTEGER NOT NULL, not_before INTEGER NOT NULL, expires_at INTEGER NOT NULL,
-        done_at INTEGER, outcome INTEGER,
-        sealed BLOB)""",
-    "CREATE INDEX message_pending ON message (state, not_before, id)",
-    "CREATE INDEX message_by_upstream ON message (upstream_link, upstream_id)",
-    "CREATE INDEX message_by_upstream_normal ON message (upstream_link, upstream_normal)",
+        id INTEGER PRIMARY KEY, public_id INTEGER NOT NULL, kind INTEGER NOT NULL, account TEXT NOT NULL,
+        enterprise_id TEXT NOT NULL, access_number TEXT NOT NULL, aid TEXT NOT NULL, edi_id BLOB,
+        registered_delivery INTEGER NOT NULL, priority INTEGER NOT NULL, octets INTEGER NOT NULL,
+        digest BLOB, long_id INTEGER, part INTEGER NOT NULL, accepted_at INTEGER NOT NULL,
+        not_before INTEGER NOT NULL, expires_at INTEGER NOT NULL, state INTEGER NOT NULL, upstream TEXT,
+        upstream_id TEXT, done_at INTEGER, outcome INTEGER, error INTEGER, sealed BLOB)""",
+    "CREATE INDEX message_due ON message (not_before, id) WHERE state = 1",
+    "CREATE INDEX message_by_expiry ON message (expires_at)",
+    "CREATE INDEX message_by_upstream ON message (upstream) WHERE upstream IS NOT NULL",
+    "CREATE INDEX message_by_long ON message (long_id) WHERE long_id IS NOT NULL",
+    """CREATE TABLE long_message (
+        id INTEGER PRIMARY KEY, account TEXT NOT NULL, access_number TEXT NOT NULL, aid TEXT NOT NULL,
+        reference INTEGER NOT NULL, total INTEGER NOT NULL, aggregate INTEGER NOT NULL,
+        state INTEGER NOT NULL, opened_at INTEGER NOT NULL, octets INTEGER NOT NULL, digest BLOB)""",
+    "CREATE INDEX long_message_by_state ON long_message (state, opened_at)",
+    "CREATE INDEX long_message_open ON long_message (aid, access_number, reference) WHERE state = 0",
     """CREATE TABLE parked_receipt (
-        id INTEGER PRIMARY KEY, link TEXT NOT NULL, upstream_id TEXT NOT NULL,
-        upstream_normal TEXT NOT NULL, received_at INTEGER NOT NULL, message_state INTEGER NOT NULL,
-        error_code TEXT NOT NULL)""",
-    "CREATE INDEX parked_by_upstream ON parked_receipt (link, upstream_id)",
-    "CREATE INDEX parked_by_upstream_normal ON parked_receipt (link, upstream_normal)",
+        id INTEGER PRIMARY KEY, upstream TEXT NOT NULL, upstream_id TEXT NOT NULL,
+        received_at INTEGER NOT NULL, message_state INTEGER NOT NULL, error INTEGER NOT NULL)""",
+    "CREATE INDEX parked_by_upstream ON parked_receipt (upstream)",
+    """CREATE TABLE revocation (
+        id INTEGER PRIMARY KEY, enterprise_id TEXT NOT NULL, edi_id BLOB NOT NULL)""",
     # --- messages from subscribers, and what waits for the enterprise --------------------------------
     """CREATE TABLE inbound (
         id INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, access_number TEXT NOT NULL,
@@ -75,7 +85,7 @@ STATEMENTS = [
     "CREATE INDEX inbound_pending ON inbound (state, id)",
     """CREATE TABLE enterprise_outbox (
         id INTEGER PRIMARY KEY, account TEXT NOT NULL, created_at INTEGER NOT NULL,
-        expires_at INTEGER NOT NULL, sealed BLOB NOT NULL)""",
+        expires_at INTEGER NOT NULL, body BLOB NOT NULL, is_sealed INTEGER NOT NULL)""",
     "CREATE INDEX enterprise_outbox_by_account ON enterprise_outbox (account, id)",
     # --- the subscriber's own confirmation ----------------------------------------------------------
     """CREATE TABLE confirmation (
@@ -94,11 +104,16 @@ STATEMENTS = [
         edi_id BLOB PRIMARY KEY, msisdn_index BLOB NOT NULL, asserted_at INTEGER NOT NULL,
         received_at INTEGER NOT NULL)""",
     # --- records, and what waits for the trust party --------------------------------------------------
+    # A CDR is its own outbox: the trust party has all reports up to report_position.
     """CREATE TABLE cdr (
-        id INTEGER PRIMARY KEY, kind TEXT NOT NULL, enterprise_id TEXT NOT NULL,
-        access_number TEXT NOT NULL, aid TEXT NOT NULL, edi_id BLOB, started_at INTEGER NOT NULL,
-        answered_at INTEGER, ended_at INTEGER, result TEXT NOT NULL, octets INTEGER NOT NULL)""",
-    "CREATE INDEX cdr_by_enterprise ON cdr (enterprise_id, started_at)",
+        seq INTEGER PRIMARY KEY, id INTEGER NOT NULL, public_id INTEGER NOT NULL, kind TEXT NOT NULL,
+        account TEXT NOT NULL,
+        enterprise_id TEXT NOT NULL, access_number TEXT NOT NULL, aid TEXT NOT NULL, edi_id BLOB,
+        started_at INTEGER NOT NULL, answered_at INTEGER, ended_at INTEGER NOT NULL, result TEXT NOT NULL,
+        error INTEGER NOT NULL, parts INTEGER NOT NULL, octets INTEGER NOT NULL, digest BLOB)""",
+    "CREATE INDEX cdr_by_id ON cdr (id)",
+    "CREATE TABLE report_position (id INTEGER PRIMARY KEY, seq INTEGER NOT NULL)",
+    "INSERT INTO report_position (id, seq) VALUES (1, 0)",
     """CREATE TABLE refusal (
         id INTEGER PRIMARY KEY, at INTEGER NOT NULL, enterprise_id TEXT NOT NULL, channel TEXT NOT NULL,
         access_number TEXT NOT NULL, aid TEXT NOT NULL, cause TEXT NOT NULL)""",

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from gateway.confirm.confirmations import Confirmations
-from gateway.policy.decision import find_subscriber
+from gateway.policy.decision import find_subscribers
 from gateway.policy.refusal import Refusal
 from gateway.settings import CarrierSettings, ConfirmSettings
-from gateway.sms.dispatch import Outgoing
+from gateway.sms.outgoing import Outgoing
+from gateway.store import edis
 from gateway.store.confirmations import State
 from gateway.store.domain import Domain
 from gateway.store.subscribers import HoldingLine, import_lines
@@ -34,6 +35,7 @@ from tests.gateway.carrier import (
     OTHER_IMSI_ID,
     OTHER_MSISDN,
     PATIENCE_S,
+    Clock,
     rows,
     until,
 )
@@ -67,7 +69,7 @@ def request(deposit: str = "dep-1", identifier: str = IMSI_ID, key_id: str = "K0
     return request_of(sealed(identifier, key_id=key_id), deposit=deposit)
 
 
-def request_of(*edis: bytes, deposit: str = "dep-1") -> ConfirmationRequest:
+def request_of(*opened: bytes, deposit: str = "dep-1") -> ConfirmationRequest:
     """A deposit of sealed identifiers."""
     consent = {
         "enterprise": ENTERPRISE,
@@ -81,7 +83,7 @@ def request_of(*edis: bytes, deposit: str = "dep-1") -> ConfirmationRequest:
         "agreement_version": "1",
         "agreement_sm3": "0" * 64,
         "page_version_sm3": "0" * 64,
-        "edi_ids": [edi_id(edi).hex() for edi in edis],
+        "edi_ids": [edi_id(edi).hex() for edi in opened],
         "nonce": NONCE.hex(),
         "collected_at": NOW_MS,
     }
@@ -90,7 +92,7 @@ def request_of(*edis: bytes, deposit: str = "dep-1") -> ConfirmationRequest:
             "deposit_id": deposit,
             "consent": consent,
             "enterprise_name": "A",
-            "edis": [to_text(edi) for edi in edis],
+            "edis": [to_text(edi) for edi in opened],
         }
     )
 
@@ -98,8 +100,9 @@ def request_of(*edis: bytes, deposit: str = "dep-1") -> ConfirmationRequest:
 class Desk:
     """Confirmations of one carrier; the test plays telephone and network."""
 
-    def __init__(self, domain: Domain) -> None:
+    def __init__(self, domain: Domain, clock: Clock) -> None:
         self.domain = domain
+        self.clock = clock
         self.sent: list[Outgoing] = []
         self.confirmations = Confirmations(
             domain,
@@ -155,13 +158,13 @@ class Desk:
     async def reached(self, edi: bytes) -> Any:
         """Whom a grant with this EDI reaches."""
         return await self.domain.store.write(
-            lambda conn: find_subscriber(conn, self.domain.vault, edi_id(edi), ENTERPRISE, NOW_MS)
+            lambda conn: find_subscribers(conn, self.domain, [(edi_id(edi), ENTERPRISE)], NOW_MS)[0]
         )
 
 
 @pytest.fixture
-async def desk(people: Domain) -> AsyncIterator[Desk]:
-    desk = Desk(people)
+async def desk(people: Domain, clock: Clock) -> AsyncIterator[Desk]:
+    desk = Desk(people, clock)
     desk.confirmations.start()
     yield desk
     await desk.confirmations.stop()
@@ -228,53 +231,53 @@ async def test_the_networks_word_on_any_edi_settles_which_number_of_a_device_wit
 ) -> None:
     """One device, two subscriptions, both identifiers sealed: no code is sent, the network's word decides."""
     await learn_device(desk.domain, MSISDN, OTHER_MSISDN)
-    edis = [sealed(DEVICE, IdType.IMEI), sealed(OTHER_IMSI_ID)]
+    opened = [sealed(DEVICE, IdType.IMEI), sealed(OTHER_IMSI_ID)]
     if before:
-        await desk.word(edis[asserted], OTHER_MSISDN)
-    (row,) = await desk.take(request_of(*edis))
+        await desk.word(opened[asserted], OTHER_MSISDN)
+    (row,) = await desk.take(request_of(*opened))
     if not before:
         assert (row["state"], row["msisdn_index"]) == (State.WAITING, None)
-        await desk.word(edis[asserted], OTHER_MSISDN)
+        await desk.word(opened[asserted], OTHER_MSISDN)
     assert (await desk.settled())["state"] == State.DONE
     assert desk.sent == []
     [statement] = await desk.statements()
-    assert statement["edi_id"] == edi_id(edis[asserted]).hex()
-    assert (await desk.reached(edis[asserted])).msisdn == OTHER_MSISDN
+    assert statement["edi_id"] == edi_id(opened[asserted]).hex()
+    assert (await desk.reached(opened[asserted])).msisdn == OTHER_MSISDN
 
 
 async def test_two_subscriptions_wait_for_the_network_and_the_one_that_it_names_is_reached(
     desk: Desk,
 ) -> None:
-    edis = [sealed(IMSI_ID), sealed(OTHER_IMSI_ID)]
-    await desk.take(request_of(*edis))
-    await desk.word(edis[1], OTHER_MSISDN)
+    opened = [sealed(IMSI_ID), sealed(OTHER_IMSI_ID)]
+    await desk.take(request_of(*opened))
+    await desk.word(opened[1], OTHER_MSISDN)
     assert (await desk.settled())["state"] == State.DONE
-    assert (await desk.reached(edis[1])).msisdn == OTHER_MSISDN
+    assert (await desk.reached(opened[1])).msisdn == OTHER_MSISDN
     # The other subscription's EDI was not its own owner's word.
-    assert isinstance(await desk.reached(edis[0]), Refusal)
+    assert isinstance(await desk.reached(opened[0]), Refusal)
     assert desk.sent == []
 
 
 async def test_an_edi_of_one_is_not_confirmed_by_a_session_of_the_other(desk: Desk) -> None:
-    edis = [sealed(IMSI_ID), sealed(OTHER_IMSI_ID)]
-    await desk.take(request_of(*edis))
-    await desk.word(edis[0], OTHER_MSISDN)
+    opened = [sealed(IMSI_ID), sealed(OTHER_IMSI_ID)]
+    await desk.take(request_of(*opened))
+    await desk.word(opened[0], OTHER_MSISDN)
     row = await desk.settled()
     assert (row["state"], row["cause"]) == (State.DEAD, "ASSERTED_ANOTHER")
     assert await desk.signed() == []
 
 
 async def test_words_that_contradict_each_other_confirm_nobody(desk: Desk) -> None:
-    edis = [sealed(IMSI_ID), sealed(OTHER_IMSI_ID)]
-    await desk.word(edis[0], MSISDN)
-    await desk.word(edis[1], OTHER_MSISDN)
-    (row,) = await desk.take(request_of(*edis))
+    opened = [sealed(IMSI_ID), sealed(OTHER_IMSI_ID)]
+    await desk.word(opened[0], MSISDN)
+    await desk.word(opened[1], OTHER_MSISDN)
+    (row,) = await desk.take(request_of(*opened))
     assert (row["state"], row["cause"]) == (State.DEAD, "ASSERTED_ANOTHER")
 
 
 async def test_an_edi_of_nobody_beside_one_of_somebody_is_not_settled_by_the_network(desk: Desk) -> None:
-    edis = [sealed(IMSI_ID), sealed("460009999999999")]
-    (row,) = await desk.take(request_of(*edis))
+    opened = [sealed(IMSI_ID), sealed("460009999999999")]
+    (row,) = await desk.take(request_of(*opened))
     assert (row["state"], row["cause"]) == (State.DEAD, "AMBIGUOUS")
 
 
@@ -294,3 +297,18 @@ async def test_the_network_named_another(desk: Desk) -> None:
     await desk.confirmations.assert_sessions([word])
     (row,) = await desk.take(asked)
     assert (row["state"], row["cause"]) == (State.DEAD, "ASSERTED_ANOTHER")
+
+
+async def test_who_opted_out_and_confirms_the_same_consent_anew_is_reached_at_once(desk: Desk) -> None:
+    """Whom an EDI means is remembered for a while: not when they confirmed it."""
+    edi = sealed(IMSI_ID)
+    await desk.take(request_of(edi))
+    await desk.word(edi, MSISDN)
+    index = desk.domain.vault.msisdn_index(MSISDN)
+    assert (await desk.reached(edi)).msisdn == MSISDN
+    await desk.domain.store.write(lambda conn: edis.block(conn, ENTERPRISE, index, NOW_MS))
+    assert isinstance(await desk.reached(edi), Refusal)
+    desk.clock.now_ms += 1
+    await desk.take(request_of(edi, deposit="dep-2"))
+    await desk.word(edi, MSISDN)
+    assert (await desk.reached(edi)).msisdn == MSISDN

@@ -1,54 +1,57 @@
 """Communication evidence: what the trust party is told of a contact, under `edi_id` alone (6.3.3.2)."""
 
-import json
-from typing import Any
-
 import pytest
 
-from gateway.records.reports import put_report
-from gateway.store import outbox
-from gateway.store.domain import Domain
-from gateway.store.outbox import TrustKind
+from gateway.records import reports
+from gateway.store.records import CdrRow
 from interparty.messages import Report
-from tests.gateway.carrier import AID, EDI_ID, ENTERPRISE, MSISDN, NOW_MS, NUMBER
+from tests.gateway.carrier import AID, DIGEST, EDI_ID, ENTERPRISE, MSISDN, NOW_MS, NUMBER
 
 
-async def reported(domain: Domain, channel: str, direction: str, result: str, row_id: int = 10) -> list[Any]:
-    def op(conn: Any) -> list[tuple[int, str]]:
-        put_report(
-            conn, domain, row_id, EDI_ID, ENTERPRISE, channel, NUMBER, direction, result, NOW_MS, NOW_MS + 5
-        )
-        return outbox.for_trust(conn, TrustKind.REPORT, 10)
+def report_of(row: CdrRow) -> Report:
+    return Report.model_validate_json(reports.report_of(row))
 
-    return [json.loads(body) for _, body in await domain.store.write(op)]
+
+def cdr(
+    kind: str = "mt", result: str = "DELIVERED", row_id: int = 10, digest: bytes | None = DIGEST
+) -> CdrRow:
+    return CdrRow(
+        row_id, row_id, kind, "sms-a", ENTERPRISE, NUMBER, AID, EDI_ID, NOW_MS, None, NOW_MS + 5, result,
+        digest=digest,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("channel", "direction", "result"),
+    ("kind", "channel", "result"),
     [
-        ("sms", "mt", "DELIVERED"),
-        ("sms", "mo", "DELIVERED"),
-        ("voice", "call", "ANSWERED"),
-        ("voice", "callback", "BUSY"),
+        ("mt", "sms", "DELIVERED"),
+        ("mo", "sms", "DELIVERED"),
+        ("call", "voice", "ANSWERED"),
+        ("callback", "voice", "BUSY"),
     ],
 )
-async def test_a_report_is_one_that_the_trust_party_takes(
-    domain: Domain, channel: str, direction: str, result: str
-) -> None:
-    [body] = await reported(domain, channel, direction, result)
-    report = Report.model_validate(body)
+def test_a_report_is_one_that_the_trust_party_takes(kind: str, channel: str, result: str) -> None:
+    report = report_of(cdr(kind, result))
     assert (report.edi_id, report.enterprise, report.access_number) == (EDI_ID.hex(), ENTERPRISE, NUMBER)
-    assert (report.channel, report.direction, report.result) == (channel, direction, result)
+    assert (report.channel, report.direction, report.result) == (channel, kind, result)
     assert (report.started_at, report.ended_at) == (NOW_MS, NOW_MS + 5)
 
 
-async def test_it_names_neither_number_nor_aid(domain: Domain) -> None:
-    [body] = await reported(domain, "sms", "mt", "DELIVERED")
-    assert MSISDN not in json.dumps(body)
-    assert AID not in json.dumps(body)
+def test_a_message_is_told_by_its_digest_and_a_call_has_none() -> None:
+    assert report_of(cdr()).content_digest == DIGEST.hex()
+    assert report_of(cdr("call", "ANSWERED", digest=None)).content_digest is None
 
 
-async def test_a_message_and_a_call_of_one_id_are_two_reports(domain: Domain) -> None:
-    await reported(domain, "sms", "mt", "DELIVERED", row_id=7)
-    both = await reported(domain, "voice", "call", "ANSWERED", row_id=7)
-    assert len({body["report_id"] for body in both}) == 2
+def test_it_names_neither_number_nor_aid_nor_account() -> None:
+    body = report_of(cdr()).model_dump_json()
+    assert MSISDN not in body
+    assert AID not in body
+    assert "sms-a" not in body
+
+
+def test_a_report_that_is_sent_again_is_the_same_report() -> None:
+    assert report_of(cdr()).report_id == report_of(cdr()).report_id
+
+
+def test_a_message_and_a_call_of_one_id_are_two_reports() -> None:
+    assert report_of(cdr("mt")).report_id != report_of(cdr("call")).report_id

@@ -1,5 +1,6 @@
 """What the trust party must hear waits in the store until it has heard it; cancellations wait for nothing else."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,13 +8,15 @@ from typing import Any
 import pytest
 
 from gateway.records import metrics
+from gateway.records.reports import report_of
 from gateway.records.trust_rows import TrustRows
-from gateway.store import courier, outbox
+from gateway.store import courier, outbox, records
 from gateway.store.domain import Domain
 from gateway.store.outbox import TrustKind
+from gateway.store.records import CdrRow
 from interparty.client import PeerProblem, PeerUnavailable
 from interparty.messages import CancellationResult, ConfirmationResult
-from tests.gateway.carrier import EDI_ID, ENTERPRISE, NOW_MS, NUMBER, rows, until
+from tests.gateway.carrier import AID, DIGEST, EDI_ID, ENTERPRISE, NOW_MS, NUMBER, PATIENCE_S, rows, until
 
 CONFIRMATION = {
     "carrier": "CMCC",
@@ -24,33 +27,23 @@ CONFIRMATION = {
     "confirmed_at": NOW_MS,
 }
 CANCELLATION = {"enterprise": ENTERPRISE, "edi_id": EDI_ID.hex(), "cause": "OPT_OUT", "at": NOW_MS}
-REPORT = {
-    "report_id": "mt-1",
-    "edi_id": EDI_ID.hex(),
-    "enterprise": ENTERPRISE,
-    "channel": "sms",
-    "access_number": NUMBER,
-    "direction": "mt",
-    "result": "DELIVERED",
-    "started_at": NOW_MS,
-    "ended_at": NOW_MS,
-}
-BODIES = {
-    TrustKind.CONFIRMATION: CONFIRMATION,
-    TrustKind.CANCELLATION: CANCELLATION,
-    TrustKind.REPORT: REPORT,
-}
+BODIES = {TrustKind.CONFIRMATION: CONFIRMATION, TrustKind.CANCELLATION: CANCELLATION}
+CDR = CdrRow(
+    1, 1, "mt", "sms-a", ENTERPRISE, NUMBER, AID, EDI_ID, NOW_MS, None, NOW_MS, "DELIVERED", digest=DIGEST
+)  # fmt: skip
+REPORT = "report"
 
 
 class TrustParty:
     """Takes everything but the kinds that `deaf` names; remembers what it took."""
 
     def __init__(self) -> None:
-        self.deaf: dict[TrustKind, Exception] = {}
+        self.deaf: dict[TrustKind | str, Exception] = {}
         self.status = "ACTIVE"
-        self.taken: list[TrustKind] = []
+        self.taken: list[TrustKind | str] = []
+        self.reports: list[str] = []
 
-    def _take(self, kind: TrustKind, count: int) -> None:
+    def _take(self, kind: TrustKind | str, count: int) -> None:
         if kind in self.deaf:
             raise self.deaf[kind]
         self.taken += [kind] * count
@@ -63,8 +56,10 @@ class TrustParty:
         self._take(TrustKind.CANCELLATION, len(items))
         return [CancellationResult(status="REVOKED")] * len(items)
 
-    async def report(self, items: list[Any]) -> int:
-        self._take(TrustKind.REPORT, len(items))
+    async def report_texts(self, items: list[str]) -> int:
+        """Reports come as the JSON of each."""
+        self._take(REPORT, len(items))
+        self.reports += items
         return len(items)
 
 
@@ -89,6 +84,21 @@ async def put(domain: Domain, *kinds: TrustKind) -> None:
     await domain.store.write(op)
 
 
+async def end(domain: Domain, *cdrs: CdrRow) -> None:
+    """Contacts that are over."""
+    await domain.store.write(lambda conn: records.put_cdrs(conn, cdrs))
+
+
+async def unreported(domain: Domain) -> int:
+    return await domain.store.write(records.unreported_count)
+
+
+async def all_reported(domain: Domain) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while await unreported(domain):
+            pass  # it waits for the store
+
+
 async def kept(domain: Domain) -> list[int]:
     return [row["kind"] for row in await rows(domain, "trust_outbox")]
 
@@ -96,21 +106,42 @@ async def kept(domain: Domain) -> list[int]:
 async def test_each_kind_goes_by_its_own_route_and_is_then_forgotten(
     domain: Domain, party: TrustParty, trust_rows: TrustRows
 ) -> None:
-    await put(domain, *TrustKind, TrustKind.REPORT)
+    await put(domain, *TrustKind)
+    await end(domain, CDR, CDR._replace(id=2))
     trust_rows.start()
     await until(lambda: len(party.taken) == 4)
-    assert sorted(party.taken) == [1, 2, 3, 3]
-    await domain.store.write(lambda conn: None)
+    assert set(party.taken) == {*TrustKind, REPORT}
+    assert party.taken.count(REPORT) == 2
+    await all_reported(domain)
     assert await kept(domain) == []
+    assert [row["id"] for row in await rows(domain, "cdr")] == [1, 2]  # only the report is done
 
 
 async def test_what_is_written_later_goes_when_it_is_announced(
     domain: Domain, party: TrustParty, trust_rows: TrustRows
 ) -> None:
     trust_rows.start()
-    await put(domain, TrustKind.REPORT)
+    await put(domain, TrustKind.CANCELLATION)
+    await end(domain, CDR)
     trust_rows.wake()
-    await until(lambda: party.taken == [TrustKind.REPORT])
+    await until(lambda: len(party.taken) == 2)
+
+
+async def test_a_report_is_of_its_cdr(domain: Domain, party: TrustParty, trust_rows: TrustRows) -> None:
+    call = CDR._replace(id=2, kind="call", result="ANSWERED", digest=None)
+    await end(domain, CDR, call)
+    trust_rows.start()
+    await until(lambda: len(party.reports) == 2)
+    assert party.reports == [report_of(CDR), report_of(call)]
+
+
+async def test_a_contact_without_an_edi_is_nothing_to_report(
+    domain: Domain, party: TrustParty, trust_rows: TrustRows
+) -> None:
+    await end(domain, CDR._replace(edi_id=None))
+    trust_rows.start()
+    await all_reported(domain)
+    assert party.reports == []
 
 
 @pytest.mark.parametrize("error", [PeerUnavailable("no answer in time"), PeerProblem(503, "busy")])
@@ -126,15 +157,46 @@ async def test_what_was_not_heard_stays_and_is_said_again(
     await until(lambda: party.taken == [TrustKind.CONFIRMATION])
 
 
+@pytest.mark.parametrize("error", [PeerUnavailable("no answer in time"), PeerProblem(503, "busy")])
+async def test_reports_that_were_not_heard_are_sent_again_as_they_were(
+    domain: Domain, party: TrustParty, trust_rows: TrustRows, error: Exception
+) -> None:
+    party.deaf[REPORT] = error
+    await end(domain, CDR)
+    trust_rows.start()
+    await domain.store.write(lambda conn: None)
+    assert await unreported(domain) == 1
+    await end(domain, CDR._replace(id=2))
+    party.deaf.clear()
+    await until(lambda: len(party.reports) == 2)
+    assert party.reports == [report_of(CDR), report_of(CDR._replace(id=2))]
+    await all_reported(domain)
+
+
+async def test_after_a_restart_only_what_was_not_reported_is(
+    domain: Domain, party: TrustParty, trust_rows: TrustRows
+) -> None:
+    await end(domain, CDR)
+    trust_rows.start()
+    await all_reported(domain)
+    await trust_rows.stop()
+    await end(domain, CDR._replace(id=2))
+    trust_rows.start()
+    await all_reported(domain)
+    assert party.reports == [report_of(CDR), report_of(CDR._replace(id=2))]
+
+
 async def test_reports_that_are_not_taken_hold_up_no_cancellation(
     domain: Domain, party: TrustParty, trust_rows: TrustRows
 ) -> None:
-    party.deaf[TrustKind.REPORT] = PeerUnavailable("too many requests wait for this peer")
-    await put(domain, TrustKind.REPORT, TrustKind.CANCELLATION)
+    party.deaf[REPORT] = PeerUnavailable("too many requests wait for this peer")
+    await put(domain, TrustKind.CANCELLATION)
+    await end(domain, CDR)
     trust_rows.start()
     await until(lambda: party.taken == [TrustKind.CANCELLATION])
     await domain.store.write(lambda conn: None)
-    assert await kept(domain) == [TrustKind.REPORT]
+    assert await kept(domain) == []
+    assert await unreported(domain) == 1
 
 
 @pytest.mark.parametrize("status", ["ACTIVE", "EXPIRED"])

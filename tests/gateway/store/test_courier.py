@@ -1,5 +1,8 @@
 """Rows that wait for another party: handed over in order, kept while the party does not answer."""
 
+import sqlite3
+from collections.abc import Sequence
+
 import pytest
 
 from gateway.store import courier
@@ -8,7 +11,7 @@ from gateway.store.domain import Domain
 from gateway.store.outbox import TrustKind, done_trust, for_trust, put_trust
 from tests.gateway.carrier import until
 
-KIND = TrustKind.REPORT
+KIND = TrustKind.CONFIRMATION
 
 
 class Other:
@@ -20,7 +23,7 @@ class Other:
         self.asked: list[list[str]] = []
         self.taken: list[str] = []
 
-    async def send(self, rows) -> None:
+    async def send(self, rows: Sequence[tuple[int, str]]) -> None:
         bodies = [body for _, body in rows]
         self.asked.append(bodies)
         if self.failures:
@@ -29,12 +32,12 @@ class Other:
         self.taken += bodies
 
 
-def made(domain: Domain, other: Other) -> Courier:
+def made(domain: Domain, other: Other) -> Courier[tuple[int, str]]:
     return Courier("test", domain.store, lambda conn, limit: for_trust(conn, KIND, limit), other.send)
 
 
 async def put(domain: Domain, *row_ids: int) -> None:
-    def op(conn) -> None:
+    def op(conn: sqlite3.Connection) -> None:
         for row_id in row_ids:
             put_trust(conn, row_id, KIND, 0, str(row_id))
 
@@ -78,3 +81,31 @@ async def test_a_stopped_courier_leaves_its_rows(domain: Domain) -> None:
     await until(lambda: bool(other.asked))
     await carrying.stop()
     assert len(await domain.store.write(lambda conn: for_trust(conn, KIND, 10))) == 1
+
+
+async def test_rows_may_wait_for_others_and_go_with_them(domain: Domain) -> None:
+    other = Other(domain)
+    await put(domain, 1)
+    carrying = Courier(
+        "test", domain.store, lambda conn, limit: for_trust(conn, KIND, limit), other.send, gather_s=0.05
+    )
+    carrying.start()
+    await until(lambda: other.taken == ["1"])
+    for row_id in (2, 3):
+        await put(domain, row_id)
+        carrying.wake()
+    await until(lambda: other.taken == ["1", "2", "3"])
+    assert other.asked == [["1"], ["2", "3"]]
+    await carrying.stop()
+
+
+async def test_a_full_batch_is_followed_at_once(domain: Domain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier, "BATCH_MAX", 2)
+    other = Other(domain)
+    await put(domain, 1, 2, 3, 4)
+    carrying = Courier(
+        "test", domain.store, lambda conn, limit: for_trust(conn, KIND, limit), other.send, gather_s=3600.0
+    )
+    carrying.start()
+    await until(lambda: other.asked == [["1", "2"], ["3", "4"]])
+    await carrying.stop()

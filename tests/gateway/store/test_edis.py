@@ -53,19 +53,40 @@ async def test_confirmation_is_of_one_edi(domain: Domain) -> None:
     assert (await on(domain, lambda conn: edis.get(conn, EDI_BLOCKED))).confirmed_at is None
 
 
+async def test_the_sealed_numbers_of_those_that_are_known(people: Domain) -> None:
+    asked = [EDI_ID, b"nobody's edi id.", EDI_BLOCKED]
+    found = await on(people, lambda conn: edis.sealed_msisdns(conn, asked))
+    opened = {edi_id: people.vault.open_msisdn(sealed) for edi_id, sealed in found}
+    assert opened == {EDI_ID: MSISDN, EDI_BLOCKED: OTHER_MSISDN}
+
+
 class TestOptOut:
     """A block covers every consent of the enterprise that was confirmed before it, and no later one."""
 
     async def test_it_is_of_one_enterprise_and_one_person(self, people: Domain) -> None:
         index, other = (people.vault.msisdn_index(number) for number in (MSISDN, OTHER_MSISDN))
-        assert await on(people, lambda conn: edis.blocked_at(conn, ENTERPRISE, other)) == NOW_MS - 500
-        assert await on(people, lambda conn: edis.blocked_at(conn, ENTERPRISE, index)) is None
-        assert await on(people, lambda conn: edis.blocked_at(conn, "ent-b", other)) is None
+        found = await on(people, lambda conn: edis.blocked_at(conn, [index, other]))
+        assert found == {(ENTERPRISE, other): NOW_MS - 500}
+        assert await on(people, lambda conn: edis.blocked_at(conn, [index])) == {}
+        await on(people, lambda conn: edis.block(conn, "ent-b", other, NOW_MS))
+        found = await on(people, lambda conn: edis.blocked_at(conn, [other]))
+        assert found == {(ENTERPRISE, other): NOW_MS - 500, ("ent-b", other): NOW_MS}
+
+    async def test_of_many_people_at_once(self, domain: Domain) -> None:
+        indexes = [number.to_bytes(16) for number in range(300)]
+
+        def op(conn: Any) -> dict[tuple[str, bytes], int]:
+            for at, index in enumerate(indexes):
+                edis.block(conn, ENTERPRISE, index, at)
+            return edis.blocked_at(conn, indexes)
+
+        assert await on(domain, op) == {(ENTERPRISE, index): at for at, index in enumerate(indexes)}
 
     async def test_the_last_one_counts(self, people: Domain) -> None:
         index = people.vault.msisdn_index(OTHER_MSISDN)
         await on(people, lambda conn: edis.block(conn, ENTERPRISE, index, NOW_MS + 7))
-        assert await on(people, lambda conn: edis.blocked_at(conn, ENTERPRISE, index)) == NOW_MS + 7
+        found = await on(people, lambda conn: edis.blocked_at(conn, [index]))
+        assert found == {(ENTERPRISE, index): NOW_MS + 7}
 
     async def test_what_it_covers(self, people: Domain) -> None:
         index = people.vault.msisdn_index(MSISDN)
@@ -90,13 +111,10 @@ class TestContact:
         index = people.vault.msisdn_index(MSISDN)
         others = edi_row(people.vault, bytes(16), enterprise_id="ent-b")
         await on(people, lambda conn: edis.insert(conn, others))
-        for edi_id, number, at in ((EDI_ID, NUMBER, 1), (bytes(16), NUMBER, 2), (EDI_ID, OTHERS_NUMBER, 3)):
-            await on(
-                people,
-                lambda conn, edi_id=edi_id, number=number, at=at: edis.touch_contact(
-                    conn, index, number, edi_id, at
-                ),
-            )
+        first = [(index, NUMBER, EDI_ID, 1)]
+        later = [(index, NUMBER, bytes(16), 2), (index, OTHERS_NUMBER, EDI_ID, 3)]
+        for contacts in (first, later):
+            await on(people, lambda conn, contacts=contacts: edis.touch_contacts(conn, contacts))
         assert await on(people, lambda conn: edis.contact(conn, index, NUMBER)) == (bytes(16), "ent-b")
         assert await on(people, lambda conn: edis.contact(conn, index, OTHERS_NUMBER)) == (EDI_ID, ENTERPRISE)
 
@@ -106,10 +124,14 @@ class TestContact:
 
 
 async def test_the_running_period_of_a_consents_frequency(people: Domain) -> None:
-    assert await on(people, lambda conn: edis.window(conn, EDI_ID)) == (0, 0)
-    await on(people, lambda conn: edis.set_window(conn, EDI_ID, NOW_MS, 3))
-    assert await on(people, lambda conn: edis.window(conn, EDI_ID)) == (NOW_MS, 3)
-    assert await on(people, lambda conn: edis.window(conn, EDI_BLOCKED)) == (0, 0)
+    async def window(edi_id: bytes) -> tuple[int, int]:
+        row = await on(people, lambda conn: edis.get(conn, edi_id))
+        return row.window_start, row.window_count
+
+    assert await window(EDI_ID) == (0, 0)
+    await on(people, lambda conn: edis.set_windows(conn, [(EDI_ID, NOW_MS, 3), (b"nobody's edi id.", 1, 1)]))
+    assert await window(EDI_ID) == (NOW_MS, 3)
+    assert await window(EDI_BLOCKED) == (0, 0)
 
 
 class TestCurrentSubscriber:

@@ -20,6 +20,22 @@ def test_ids_grow_also_when_the_clock_steps_back(monkeypatch: pytest.MonkeyPatch
     assert third >> 20 == 3000
 
 
+def test_a_block_is_of_ids_that_follow_each_other_and_the_next_comes_after_it() -> None:
+    source = IdSource()
+    before = source.next()
+    first = source.block(100)
+    assert before < first
+    assert source.next() > first + 99
+    assert source.block(1) < source.next()
+
+
+def test_the_ids_of_this_century_are_ids_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    end_of_2099 = 4_102_444_800
+    monkeypatch.setattr(ids.time, "time_ns", lambda: end_of_2099 * 1_000_000_000)
+    row_id = IdSource().next()
+    assert id_of(text_of(row_id)) == row_id
+
+
 def test_ids_fit_63_bits() -> None:
     assert 0 < IdSource().next() < 2**63
 
@@ -29,6 +45,19 @@ def test_the_text_is_16_hexadecimal_digits() -> None:
     assert id_of("00000000000000ff") == 255
 
 
-@pytest.mark.parametrize("text", ["", "ff", "0" * 17, "not hexadecimal!"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "ff",
+        "0" * 17,
+        "not hexadecimal!",
+        "-0000000000000ff",
+        "0x000000000000ff",
+        "00000000000000_1",
+        "7" + "f" * 15,
+        "f" * 16,
+    ],
+)
 def test_what_is_no_id_of_ours(text: str) -> None:
     assert id_of(text) is None

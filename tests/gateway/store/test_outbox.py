@@ -7,7 +7,7 @@ from gateway.store.outbox import EnterpriseRow, TrustKind
 
 async def put(domain: Domain, row_id: int, account: str = "sms-a", expires_at: int = 100) -> None:
     await domain.store.write(
-        lambda conn: outbox.put_enterprise(conn, EnterpriseRow(row_id, account, 1, expires_at, b"sealed"))
+        lambda conn: outbox.put_enterprise(conn, [EnterpriseRow(row_id, account, 1, expires_at, b"frame", 0)])
     )
 
 
@@ -22,8 +22,16 @@ async def test_an_account_gets_its_own_in_order(domain: Domain) -> None:
     await put(domain, 4, "sms-b")
     assert await ids(domain) == [1, 2, 3]
     assert await ids(domain, after=1, limit=1) == [2]
-    await domain.store.write(lambda conn: outbox.done_enterprise(conn, 2))
+    await domain.store.write(lambda conn: outbox.done_enterprise(conn, [2, 4]))
     assert await ids(domain) == [1, 3]
+    assert await ids(domain, "sms-b") == []
+    assert await domain.store.write(outbox.backlog) == (2, 0)
+
+
+async def test_a_row_comes_back_as_it_went_in(domain: Domain) -> None:
+    rows = [EnterpriseRow(number, "sms-a", 1, 100, b"frame", number % 2) for number in range(1, 301)]
+    await domain.store.write(lambda conn: outbox.put_enterprise(conn, rows))
+    assert await domain.store.write(lambda conn: outbox.for_account(conn, "sms-a", 0, 1000)) == rows
 
 
 async def test_what_waited_beyond_its_validity_is_dropped(domain: Domain) -> None:
@@ -35,12 +43,12 @@ async def test_what_waited_beyond_its_validity_is_dropped(domain: Domain) -> Non
 
 async def test_kinds_for_the_trust_party_are_apart(domain: Domain) -> None:
     def op(conn) -> None:
-        outbox.put_trust(conn, 2, TrustKind.REPORT, 1, "second")
-        outbox.put_trust(conn, 1, TrustKind.REPORT, 1, "first")
+        outbox.put_trust(conn, 2, TrustKind.CONFIRMATION, 1, "second")
+        outbox.put_trust(conn, 1, TrustKind.CONFIRMATION, 1, "first")
         outbox.put_trust(conn, 3, TrustKind.CANCELLATION, 1, "other")
 
     await domain.store.write(op)
-    reports = await domain.store.write(lambda conn: outbox.for_trust(conn, TrustKind.REPORT, 10))
-    assert [tuple(row) for row in reports] == [(1, "first"), (2, "second")]
+    found = await domain.store.write(lambda conn: outbox.for_trust(conn, TrustKind.CONFIRMATION, 10))
+    assert [tuple(row) for row in found] == [(1, "first"), (2, "second")]
     await domain.store.write(lambda conn: outbox.done_trust(conn, [1, 2]))
     assert await domain.store.write(outbox.backlog) == (0, 1)

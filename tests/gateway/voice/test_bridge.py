@@ -6,8 +6,11 @@ from dataclasses import replace
 import pytest
 
 from foundation.store import StoreBusy
+from gateway.records.reports import report_of
 from gateway.settings import VoiceSettings
+from gateway.store import records
 from gateway.voice import service as voice_service
+from interparty.messages import Report
 from sip.call import CallState
 from sip.events import (
     CallAnswered,
@@ -26,7 +29,7 @@ from sip.events import (
 from sip.message import Request
 from sip.sdp import parse_sdp
 from sip.uri import SipUri
-from tests.gateway.voice.conftest import AID, MSISDN, NUMBER, World, answer, offer, until
+from tests.gateway.voice.conftest import AID, EDI_ID, MSISDN, NUMBER, World, answer, offer, until
 
 
 async def restarted(world: World, **settings: object) -> None:
@@ -271,7 +274,6 @@ async def test_a_start_closes_what_an_earlier_run_left(world: World) -> None:
 
     def put_back(conn):
         conn.execute("DELETE FROM cdr")
-        conn.execute("DELETE FROM trust_outbox")
         conn.execute(
             "INSERT INTO call VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             tuple(left.values()),
@@ -285,18 +287,17 @@ async def test_a_start_closes_what_an_earlier_run_left(world: World) -> None:
     assert (cdr["result"], cdr["id"], cdr["aid"]) == ("INTERRUPTED", left["id"], AID)
     assert cdr["answered_at"] == left["answered_at"]
     assert world.trust_rows == 1
-    assert len(await world.rows("trust_outbox")) == 1
 
 
 async def test_the_report_names_the_edi_and_no_number(world: World) -> None:
     out, _ = await world.talk()
     out.hangup(world.phone.now())
     await world.closed()
-    (report,) = await world.rows("trust_outbox")
-    assert '"direction": "call"' in report["body"]
-    assert '"channel": "voice"' in report["body"]
-    assert MSISDN not in report["body"]
-    assert AID not in report["body"]
+    [(_, cdr)] = await world.domain.store.write(lambda conn: records.unreported(conn, 10))
+    report = Report.model_validate_json(report_of(cdr))
+    assert (report.edi_id, report.channel, report.direction) == (EDI_ID.hex(), "voice", "call")
+    assert MSISDN not in report.model_dump_json()
+    assert AID not in report.model_dump_json()
 
 
 async def test_a_record_that_the_store_did_not_take_is_closed_later(

@@ -1,13 +1,16 @@
-"""A call that was authorized has one CDR and one report, whatever ends it, the gateway itself included."""
+"""A call that was authorized has one CDR, which is reported, whatever ends it, the gateway itself included."""
 
 from typing import Any
 
 import pytest
 
 from foundation.store import StoreBusy
+from gateway.records.reports import report_of
+from gateway.store import records
 from gateway.store.domain import Domain
 from gateway.voice import call_record
 from gateway.voice.call_record import CallRecord, CallRecords, Direction, Result
+from interparty.messages import Report
 from tests.gateway.carrier import AID, EDI_ID, ENTERPRISE, MSISDN, NOW_MS, NUMBER, Clock, rows, settled
 
 
@@ -27,13 +30,14 @@ class Desk:
         await self.domain.store.write(lambda conn: call_record.insert(conn, self.domain, record, MSISDN))
         return record
 
-    async def kept(self) -> tuple[list[Any], list[Any], list[Any]]:
-        """Calls that are up, CDRs, reports."""
+    async def kept(self) -> tuple[list[Any], list[Any], list[Report]]:
+        """Calls that are up, CDRs, and what the trust party will be told of them."""
         await settled(self.domain)
+        unreported = await self.domain.store.write(lambda conn: records.unreported(conn, 10))
         return (
             await rows(self.domain, "call"),
             await rows(self.domain, "cdr"),
-            await rows(self.domain, "trust_outbox"),
+            [Report.model_validate_json(report_of(cdr)) for _, cdr in unreported],
         )
 
 
@@ -69,8 +73,8 @@ async def test_its_end_is_a_cdr_and_a_report(desk: Desk, clock: Clock, direction
         NOW_MS + 3_000,
         NOW_MS + 10_000,
     )
-    assert MSISDN not in report["body"]
-    assert EDI_ID.hex() in report["body"]
+    assert MSISDN not in report.model_dump_json()
+    assert (report.edi_id, report.channel, report.direction) == (EDI_ID.hex(), "voice", direction)
     assert (desk.announced, desk.records.open_ends) == (1, 0)
 
 
@@ -87,7 +91,7 @@ async def test_a_call_is_billed_once(desk: Desk) -> None:
     desk.records.close(call, Result.CANCELLED, 0)
     _, cdrs, reports = await desk.kept()
     assert [cdr["result"] for cdr in cdrs] == ["BUSY"]
-    assert len(reports) == 1
+    assert [report.result for report in reports] == ["BUSY"]
 
 
 async def test_what_the_store_cannot_take_is_kept_until_it_can(

@@ -29,7 +29,7 @@ from tests.gateway.voice.conftest import (
 async def contacted(world: World) -> World:
     """A world in which the subscriber was contacted before, and the enterprise's phone is registered."""
     index = world.domain.vault.msisdn_index(MSISDN)
-    await world.domain.store.write(lambda conn: edis.touch_contact(conn, index, NUMBER, EDI_ID, NOW_MS))
+    await world.domain.store.write(lambda conn: edis.touch_contacts(conn, [(index, NUMBER, EDI_ID, NOW_MS)]))
     assert await world.register() == 200
     return world
 
@@ -93,7 +93,7 @@ async def test_refusals_have_a_documented_answer(
 async def test_a_person_who_opted_out_is_refused(contacted: World) -> None:
     index = contacted.domain.vault.msisdn_index("8613800000002")
     await contacted.domain.store.write(
-        lambda conn: edis.touch_contact(conn, index, NUMBER, EDI_BLOCKED, NOW_MS)
+        lambda conn: edis.touch_contacts(conn, [(index, NUMBER, EDI_BLOCKED, NOW_MS)])
     )
     contacted.call_back("8613800000002")
     assert (await contacted.core.next(CallFailed)).status == 404

@@ -1,0 +1,31 @@
+"""EDIs whose pending messages are to be stopped: written with what revokes them, gone when that is done."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from foundation.rows import execute_keys, execute_rows
+from gateway.store.ids import IdSource
+
+
+class RevocationRow(NamedTuple):
+    id: int
+    enterprise_id: str
+    edi_id: bytes
+
+
+def put(conn: sqlite3.Connection, ids: IdSource, enterprise_id: str, edi_ids: Sequence[bytes]) -> None:
+    rows = [RevocationRow(ids.next(), enterprise_id, edi_id) for edi_id in edi_ids]
+    execute_rows(conn, "INSERT INTO revocation (id, enterprise_id, edi_id) VALUES @rows", rows)
+
+
+def waiting(conn: sqlite3.Connection, limit: int) -> list[RevocationRow]:
+    """The oldest first."""
+    rows = conn.execute("SELECT id, enterprise_id, edi_id FROM revocation ORDER BY id LIMIT ?", (limit,))
+    return [RevocationRow._make(row) for row in rows]
+
+
+def done(conn: sqlite3.Connection, row_ids: Sequence[int]) -> None:
+    execute_keys(conn, "DELETE FROM revocation WHERE id IN (@keys)", row_ids)
