@@ -28,6 +28,8 @@ from gateway.sms.inbound import Inbound
 from gateway.sms.intake import Intake
 from gateway.sms.links import SmscLinks
 from gateway.sms.receipts import Receipts
+from gateway.sms.revocations import Revocations
+from gateway.sms.services import Services
 from gateway.sms.smsc_errors import load_errors
 from gateway.store import accounts
 from gateway.store.domain import Domain
@@ -42,7 +44,6 @@ from interparty.server import Running, serve
 from smpp import receipts as smpp_receipts
 from smpp.aio.connection import Connection
 from smpp.aio.link import LinkState
-from smpp.constants import CommandStatus
 from smpp.events import Event, RequestReceived
 from smpp.pdu import DataSm, DeliverSm
 from trust_client.carrier import CarrierClient
@@ -91,10 +92,12 @@ class Gateway:
         )
         self.trust_watch = TrustWatch(self.trust.ping)
         self.trust_rows = TrustRows(self.domain.store, self.trust)
+        dialects = {each.name: each.receipt_ids for each in settings.smsc}
         self.links = SmscLinks(
             settings.smsc,
             self._from_smsc,
             lambda: self.dispatcher.pump(),
+            on_answer=lambda name, context, answer: self.dispatcher.answered(name, context, answer),
             errors=smsc_errors,
             outbind=settings.smsc_outbind,
         )
@@ -104,16 +107,28 @@ class Gateway:
             self.verifier,
             self.links,
             settings.sms,
+            dialects,
+            smsc_errors,
             self.deliveries.offer,
             self.trust_rows.wake,
         )
-        self.receipts = Receipts(self.domain, settings.sms, self.deliveries.offer, self.trust_rows.wake)
+        self.receipts = Receipts(
+            self.domain, settings.sms, dialects, self.deliveries.offer, self.trust_rows.wake
+        )
+        self.revocations = Revocations(
+            self.domain,
+            self.dispatcher,
+            self.links,
+            settings.sms,
+            self.deliveries.offer,
+            self.trust_rows.wake,
+        )
         self.confirmations = Confirmations(
             self.domain,
             settings.carrier,
             settings.confirm,
             lambda: own_keys.edi_keys(self._keys),
-            self.dispatcher.offer,
+            self.dispatcher.send,
             self.trust_rows.wake,
         )
         self.inbound = Inbound(
@@ -124,19 +139,39 @@ class Gateway:
             country_code=settings.country_code,
             confirmation_number=settings.confirm.access_number,
             on_own_number=self.confirmations.reply,
-            on_delivery=self.deliveries.offer,
-            on_outgoing=self.dispatcher.offer,
+            on_deliveries=self.deliveries.offer,
+            on_outgoing=self.dispatcher.send,
             on_trust_rows=self.trust_rows.wake,
+            on_revoked=self.revocations.revoked,
         )
-        intake = Intake(self.domain, self.directory, self.verifier, self.dispatcher, settings.sms)
         smpp = settings.smpp
         self.rates = Rates(
             account_rate=smpp.account_rate, access_number_rate=smpp.access_number_rate, burst_s=smpp.burst_s
         )
+        intake = Intake(
+            self.domain,
+            self.directory,
+            self.verifier,
+            self.dispatcher,
+            settings.sms,
+            self.rates,
+            self.deliveries.offer,
+        )
+        services = Services(
+            self.domain,
+            self.directory,
+            self.dispatcher,
+            self.links,
+            settings.sms,
+            self.deliveries.offer,
+            self.trust_rows.wake,
+        )
         congestion = Congestion(
             lambda: self.domain.store.backlog / QUEUE_MAX, lambda: self.dispatcher.held / HELD_MAX
         )
-        self.front = SmppFront(smpp, self.directory, intake, self.deliveries, self.rates, congestion)
+        self.front = SmppFront(
+            smpp, self.directory, intake, services, self.deliveries, self.rates, congestion
+        )
         self.voice = VoiceService(
             self.domain,
             self.directory,
@@ -177,6 +212,7 @@ class Gateway:
         self.deliveries.start()
         self.dispatcher.start()
         self.inbound.start()
+        self.revocations.start()
         self.confirmations.start()
         await self.links.start()
         await self.voice.start()
@@ -201,6 +237,7 @@ class Gateway:
             await self._api.stop()
         await self.confirmations.stop()
         await self.inbound.stop()
+        await self.revocations.stop()
         await self.dispatcher.stop()
         await self.links.stop()
         await self.deliveries.stop()
@@ -224,15 +261,13 @@ class Gateway:
         if not isinstance(event, RequestReceived):
             return
         body = event.pdu.body
+        # A message centre may ask for nothing else (3.4, 2.3), and the link drops alert_notification.
         if isinstance(body, DeliverSm | DataSm):
             receipt = smpp_receipts.parse(body)
             if receipt is not None:
                 self.receipts.take(link, connection, event.pdu, receipt)
-                return
-        if isinstance(body, DeliverSm):
-            self.inbound.take(connection, event.pdu, event.frame)
-            return
-        connection.reject(event.pdu, CommandStatus.ESME_RINVCMDID)
+            else:
+                self.inbound.take(connection, event.pdu, event.frame)
 
     async def _reload_directory(self) -> None:
         rows = await self.domain.store.write(accounts.load)

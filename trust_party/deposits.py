@@ -213,7 +213,7 @@ class Deposits:
                 return self._sealer.seal(text, AGREEMENT_AAD + digest)
         raise Refused("AGREEMENT")
 
-    # --- in the store's writer ---------------------------------------------------------------------------
+    # --- in operations of the store ----------------------------------------------------------------------
 
     def _keep(self, conn: sqlite3.Connection, batch: _Batch, now_ms: int) -> list[DepositResult]:
         kept: list[tuple[int, int, State] | Refused] = []

@@ -15,7 +15,7 @@ from interparty.text import b64url_encode
 
 
 class Evidence:
-    """The trust party's one log. Its methods run inside the store's writer."""
+    """The trust party's one log. Its methods run in operations of the store."""
 
     def __init__(self, key: PrivateKey, sealer: Sealer) -> None:
         self._log = EvidenceLog(key)

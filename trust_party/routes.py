@@ -148,7 +148,7 @@ class Routes:
 
     async def _checkpoint(self, request: Request) -> Response:
         self._member(request)
-        # Proofs are read in the writer, where tree and checkpoint cannot move between two reads.
+        # Proofs are read in an operation of the store, where tree and checkpoint cannot move between two reads.
         newest = await self.store.write(lambda conn: self.evidence.checkpoint(conn, now_ms()))
         return bodies.answer(newest)
 

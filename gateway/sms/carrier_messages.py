@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from gateway.sms.dispatch import SEAL_MESSAGE, Outgoing
+from gateway.sms.outgoing import SEAL_MESSAGE, Outgoing
 from gateway.store import messages
 from gateway.store.domain import Domain
 from smpp.codec import encode
@@ -37,8 +37,10 @@ def put_carrier_text(
                 )
             )
         )
+        message_id = domain.ids.next()
         row = messages.MessageRow(
-            id=domain.ids.next(),
+            id=message_id,
+            public_id=message_id,
             kind=messages.Kind.CARRIER,
             account="",
             enterprise_id=enterprise_id,
@@ -46,12 +48,15 @@ def put_carrier_text(
             aid="",
             edi_id=None,
             registered_delivery=0,
-            state=messages.State.QUEUED,
+            priority=0,
+            octets=len(part.short_message),
+            digest=None,
+            long_id=None,
+            part=0,
             accepted_at=now,
             not_before=now,
             expires_at=now + validity_s * 1000,
-            sealed=domain.vault.seal(SEAL_MESSAGE, frame),
         )
-        messages.insert(conn, row)
+        messages.insert(conn, [(row, messages.State.QUEUED, domain.vault.seal(SEAL_MESSAGE, frame))])
         parts.append(Outgoing(row, frame))
     return parts

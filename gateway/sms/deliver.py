@@ -6,12 +6,13 @@ import asyncio
 import logging
 import sqlite3
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from foundation.store import StoreBusy, StoreUnavailable
+from foundation.store import Stage, StoreBusy, StoreUnavailable
 from gateway.records import metrics
-from gateway.sms.final import SEAL_OUTBOX, Delivery
+from gateway.sms.final import Delivery, open_delivery
 from gateway.store import outbox
 from gateway.store.domain import Domain
 from smpp.aio.connection import Connection, RequestFailed
@@ -19,8 +20,11 @@ from smpp.constants import CommandStatus
 from smpp.pdu import Pdu
 from smpp.session import LocalProtocolError, WindowFull
 
-HELD_MAX = 1_000
+HELD_MAX = 5_000
 """Deliveries of one account in memory; the rest wait in the store."""
+TURN = 20
+"""Deliveries over one bind before the next has its turn."""
+DONE_ORDER = 40
 RETRY_S = 2.0
 SWEEP_S = 30.0
 
@@ -40,6 +44,8 @@ class _Account:
     next: int = 0
     more_in_store: bool = True
     loading: bool = False
+    passed_over: bool = False
+    """Something was offered and left in the store since it was read last."""
     retry: asyncio.TimerHandle | None = None
 
 
@@ -49,6 +55,7 @@ class Deliveries:
     def __init__(self, domain: Domain) -> None:
         self._domain = domain
         self._accounts: dict[str, _Account] = {}
+        self._stage: Stage[Delivery, None] = Stage(_done, self._forgotten, order=DONE_ORDER)
         self._sweeper: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -74,73 +81,77 @@ class Deliveries:
         if account is not None and connection in account.connections:
             account.connections.remove(connection)
 
-    def offer(self, delivery: Delivery) -> None:
-        """A delivery that was just committed."""
-        account = self._accounts.get(delivery.account)
-        if account is None or not account.connections or delivery.id in account.held:
-            return
-        if len(account.held) >= HELD_MAX or account.more_in_store:
-            account.more_in_store = True
-        else:
-            account.held.add(delivery.id)
-            account.ready.append(delivery)
-        self.pump(delivery.account)
+    def offer(self, deliveries: Sequence[Delivery]) -> None:
+        """Deliveries that were just committed."""
+        touched: dict[str, None] = {}
+        for delivery in deliveries:
+            account = self._accounts.get(delivery.account)
+            if account is None or not account.connections or delivery.id in account.held:
+                continue
+            touched[delivery.account] = None
+            if len(account.held) >= HELD_MAX or account.more_in_store:
+                account.more_in_store = account.passed_over = True
+            else:
+                account.held.add(delivery.id)
+                account.ready.append(delivery)
+        for system_id in touched:
+            self.pump(system_id)
 
     def pump(self, system_id: str) -> None:
+        """Send while a bind of the account has room, some over each in turn."""
         account = self._accounts.get(system_id)
         if account is None:
             return
         while account.ready:
-            connection = self._with_room(account)
+            connection, room = _with_room(account)
             if connection is None:
                 break
-            self._send(system_id, account, connection, account.ready.popleft())
+            for _ in range(min(room, TURN, len(account.ready))):
+                self._send(account, connection, account.ready.popleft())
         if not account.ready and account.more_in_store and account.connections and account.retry is None:
             self._load(system_id, account)
 
-    def _with_room(self, account: _Account) -> Connection | None:
-        for turn in range(len(account.connections)):
-            connection = account.connections[(account.next + turn) % len(account.connections)]
-            if connection.can_send and connection.window_free > 0:
-                account.next = (account.next + turn + 1) % len(account.connections)
-                return connection
-        return None
-
-    def _send(self, system_id: str, account: _Account, connection: Connection, delivery: Delivery) -> None:
-        def done(answer: Pdu | RequestFailed) -> None:
-            if isinstance(answer, RequestFailed):
-                metrics.DELIVERED.labels(system_id, answer.reason).inc()
-                self._retry_later(system_id, account, delivery)
-                return
-            metrics.DELIVERED.labels(system_id, str(int(answer.command_status))).inc()
-            if answer.command_status == CommandStatus.ESME_ROK:
-                self._forget(system_id, account, delivery)
-            elif answer.command_status in REFUSED_FOR_GOOD:
-                _log.warning("account %s refused delivery %016x for good", system_id, delivery.id)
-                self._forget(system_id, account, delivery)
-            else:
-                self._retry_later(system_id, account, delivery)
-
+    def _send(self, account: _Account, connection: Connection, delivery: Delivery) -> None:
         try:
-            connection.request_frame(delivery.frame, done)
+            connection.request_frame(delivery.frame, partial(self._answered, account, delivery))
         except (LocalProtocolError, WindowFull):
-            self._retry_later(system_id, account, delivery)
+            self._retry_later(account, delivery)
 
-    def _forget(self, system_id: str, account: _Account, delivery: Delivery) -> None:
+    def _answered(self, account: _Account, delivery: Delivery, answer: Pdu | RequestFailed) -> None:
+        if isinstance(answer, RequestFailed):
+            metrics.DELIVERED.add(delivery.account, answer.reason)
+            self._retry_later(account, delivery)
+            return
+        status = answer.command_status
+        if status == CommandStatus.ESME_ROK:
+            metrics.DELIVERED.add(delivery.account, "0")
+            self._forget(delivery)
+            return
+        metrics.DELIVERED.add(delivery.account, str(int(status)))
+        if status in REFUSED_FOR_GOOD:
+            _log.warning("account %s refused delivery %016x for good", delivery.account, delivery.id)
+            self._forget(delivery)
+        else:
+            self._retry_later(account, delivery)
+
+    def _forget(self, delivery: Delivery) -> None:
         """Done: the row goes, and only when it is gone may the store be read for more."""
+        try:
+            self._domain.store.put(self._stage, delivery)
+        except (StoreBusy, StoreUnavailable) as error:
+            self._forgotten([delivery], None, error)
 
-        def gone(_result: None, error: BaseException | None) -> None:
-            account.held.discard(delivery.id)
-            if error is not None:
-                _log.error("delivery %016x stays in the outbox: %s", delivery.id, error)
+    def _forgotten(
+        self, deliveries: list[Delivery], _results: list[None] | None, error: BaseException | None
+    ) -> None:
+        if error is not None:
+            _log.error("%d deliveries stay in the outbox: %s", len(deliveries), error)
+        for delivery in deliveries:
+            self._accounts[delivery.account].held.discard(delivery.id)
+        for system_id in {delivery.account for delivery in deliveries}:
             self.pump(system_id)
 
-        try:
-            self._domain.store.submit(lambda conn: outbox.done_enterprise(conn, delivery.id), gone)
-        except (StoreBusy, StoreUnavailable) as error:
-            gone(None, error)
-
-    def _retry_later(self, system_id: str, account: _Account, delivery: Delivery) -> None:
+    def _retry_later(self, account: _Account, delivery: Delivery) -> None:
         # The row is still in the store; it comes back in order when the account is read again.
         account.held.discard(delivery.id)
         account.more_in_store = True
@@ -148,7 +159,7 @@ class Deliveries:
 
             def again() -> None:
                 account.retry = None
-                self.pump(system_id)
+                self.pump(delivery.account)
 
             account.retry = asyncio.get_running_loop().call_later(RETRY_S, again)
 
@@ -156,23 +167,22 @@ class Deliveries:
         if account.loading:
             return
         account.loading = True
+        account.passed_over = False
         held = frozenset(account.held)
 
         def load(conn: sqlite3.Connection) -> list[Delivery]:
             return [
-                Delivery(
-                    row.id, row.account, row.expires_at, self._domain.vault.open(SEAL_OUTBOX, row.sealed)
-                )
+                open_delivery(self._domain, row)
                 for row in outbox.for_account(conn, system_id, 0, HELD_MAX + len(held))
                 if row.id not in held
-            ]
+            ][: HELD_MAX - len(held)]
 
         def loaded(rows: list[Delivery] | None, error: BaseException | None) -> None:
             account.loading = False
             if error is not None or rows is None:
                 _log.warning("outbox of %s not read: %s", system_id, error)
                 return
-            account.more_in_store = len(rows) >= HELD_MAX
+            account.more_in_store = account.passed_over or len(rows) + len(held) >= HELD_MAX
             for row in rows:
                 if row.id not in account.held:
                     account.held.add(row.id)
@@ -200,3 +210,19 @@ class Deliveries:
                 account.more_in_store = True
                 if account.connections:
                     self.pump(system_id)
+
+
+def _done(conn: sqlite3.Connection, deliveries: list[Delivery]) -> list[None]:
+    outbox.done_enterprise(conn, [delivery.id for delivery in deliveries])
+    return [None] * len(deliveries)
+
+
+def _with_room(account: _Account) -> tuple[Connection | None, int]:
+    """The bind whose turn it is, and how many requests it takes now."""
+    for turn in range(len(account.connections)):
+        connection = account.connections[(account.next + turn) % len(account.connections)]
+        room = connection.window_free if connection.can_send else 0
+        if room > 0:
+            account.next = (account.next + turn + 1) % len(account.connections)
+            return connection, room
+    return None, 0

@@ -1,4 +1,4 @@
-"""From the store to the SMSC: committed messages, sent in order, retried until their validity ends."""
+"""From the store to the SMSC: committed messages, sent by priority and in order, retried until their validity ends."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ import asyncio
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple, Protocol
 
-from foundation.store import StoreBusy, StoreUnavailable
-from gateway.policy.decision import find_subscriber
+from foundation.store import Stage, StoreBusy, StoreUnavailable
+from gateway.policy.decision import find_subscribers
 from gateway.policy.refusal import Refusal
 from gateway.records import metrics
 from gateway.settings import SmsSettings
-from gateway.sms.final import FINAL_STATES, Delivery, finish_message
-from gateway.store import messages, records
+from gateway.sms import upstream_ids
+from gateway.sms.commit import PRIORITY_MAX
+from gateway.sms.final import FINAL_STATES, Delivery, End, finish_messages, finish_one
+from gateway.sms.long_messages import HOLD_S, KEPT_S
+from gateway.sms.outgoing import Outgoing, open_outgoing
+from gateway.sms.smsc_errors import Action, SmscErrors
+from gateway.store import long_messages, messages, records
 from gateway.store.domain import Domain
-from interparty.messages import VerifyItem
+from gateway.store.messages import MessageRow, ParkedReceipt
 from smpp.aio.connection import RequestFailed
 from smpp.constants import CommandStatus
 from smpp.pdu import Pdu, SubmitSmResp
 from smpp.receipts import MessageState
-from trust_client.verifier import Grant, Refused, Unavailable, Verifier
-
-SEAL_MESSAGE = "message"
+from trust_client.verifier import Grant, Question, Refused, Unavailable, Verifier
 
 HELD_MAX = 20_000
 """Messages held in memory, waiting or sent; the rest wait in the store."""
@@ -34,17 +37,13 @@ REVERIFY_AFTER_MS = 1_000
 """A message that waited longer is asked for again before it is sent: consent may have ended meanwhile."""
 RETRY_MIN_MS = 1_000
 RETRY_MAX_MS = 60_000
+LINK_RETRY_MS = 10
+"""After a fault of the link: another link, or this one once it is well again."""
 SWEEP_S = 1.0
+SWEEPS_A_TRIM = 60
+"""What is kept only so long is looked through so rarely."""
 
-TRANSIENT = frozenset(
-    {
-        CommandStatus.ESME_RSYSERR,
-        CommandStatus.ESME_RMSGQFUL,
-        CommandStatus.ESME_RTHROTTLED,
-        CommandStatus.ESME_RX_T_APPN,
-    }
-)
-"""Statuses of a submit_sm_resp after which the same message may yet be taken (SMPP 5.0, 4.7.6)."""
+DISPATCH_ORDER = 20
 
 _log = logging.getLogger(__name__)
 
@@ -54,19 +53,24 @@ class Sender(Protocol):
 
     def has_room(self) -> bool: ...
 
-    def send(self, frame: bytes, done: Callable[[str, Pdu | RequestFailed], None]) -> bool: ...
+    def send(self, frame: bytes, context: MessageRow) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A committed message with its frame in clear: the submit_sm for the SMSC."""
+class _Accepted(NamedTuple):
+    """The SMSC answered for a message: its name, and the id that it gave."""
 
-    row: messages.MessageRow
-    frame: bytes
+    row: MessageRow
+    smsc: str
+    upstream_id: str
+
+
+def upstream_key(smsc: str, key: str) -> str:
+    """One column for SMSC and id: ids are unique only within an SMSC."""
+    return f"{smsc}/{key}"
 
 
 class Dispatcher:
-    """Holds what may be sent now. `room` is called by the links when a window opens."""
+    """Holds what may be sent now. `pump` is called by the links when a window opens."""
 
     def __init__(
         self,
@@ -74,22 +78,35 @@ class Dispatcher:
         verifier: Verifier,
         sender: Sender,
         settings: SmsSettings,
-        on_delivery: Callable[[Delivery], None],
+        dialects: Mapping[str, upstream_ids.Dialect],
+        errors: SmscErrors,
+        on_deliveries: Callable[[Sequence[Delivery]], None],
         on_trust_rows: Callable[[], None],
     ) -> None:
+        """`dialects`: how each SMSC, by name, writes the ids of messages."""
         self._domain = domain
         self._verifier = verifier
         self._sender = sender
         self._settings = settings
-        self._on_delivery = on_delivery
+        self._dialects = dialects
+        self._errors = errors
+        self._on_deliveries = on_deliveries
         self._on_trust_rows = on_trust_rows
-        self._ready: deque[Outgoing] = deque()
-        self._held: set[int] = set()
+        self._ready: tuple[deque[Outgoing], ...] = tuple(deque() for _ in range(PRIORITY_MAX + 1))
+        self._held: dict[int, Outgoing | None] = {}
+        """What memory holds: the message while it waits, None once it is on its way."""
         self._failures: dict[int, int] = {}
         self._left: set[int] | None = None
         """While the store is read: what went from memory since. What the read says of them is old."""
+        self._loading: frozenset[int] = frozenset()
+        self._loaded: set[int] = set()
+        """Held messages that came from the store, and not from their own commit."""
         self._sweeper: asyncio.Task[None] | None = None
+        self._sweeps = 0
         self._stopping = False
+        self._accepting: Stage[_Accepted, list[Delivery]] = Stage(
+            self._accept, self._accept_done, order=DISPATCH_ORDER
+        )
 
     def start(self) -> None:
         self._sweeper = asyncio.create_task(self._sweep(), name="dispatch-sweeper")
@@ -97,7 +114,8 @@ class Dispatcher:
     async def stop(self) -> None:
         """Send nothing more; what is unsent stays QUEUED in the store."""
         self._stopping = True
-        self._ready.clear()
+        for queue in self._ready:
+            queue.clear()
         if self._sweeper is not None:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
@@ -106,99 +124,213 @@ class Dispatcher:
     def held(self) -> int:
         return len(self._held)
 
+    def is_held(self, message_id: int) -> bool:
+        """Whether memory has the message, or is about to."""
+        return message_id in self._held or message_id in self._loading
+
     def offer(self, outgoing: Outgoing) -> None:
-        """A message that was just committed. When memory is full it waits in the store."""
+        """A message that was just committed; `pump` sends it. When memory is full it waits in the store."""
         if self._stopping or len(self._held) >= HELD_MAX or outgoing.row.not_before > self._domain.now_ms():
             return
-        self._held.add(outgoing.row.id)
-        self._ready.append(outgoing)
+        self._take(outgoing)
+
+    def send(self, outgoing: Outgoing) -> None:
+        """A message that was just committed, alone."""
+        self.offer(outgoing)
         self.pump()
+
+    def _take(self, outgoing: Outgoing) -> None:
+        self._held[outgoing.row.id] = outgoing
+        self._ready[outgoing.row.priority].append(outgoing)
+
+    def withdraw(self, message_id: int) -> bool:
+        """Send this message no more; False when it is on its way already. What the store says is the caller's."""
+        if message_id in self._held and self._held[message_id] is None:
+            return False
+        self._drop(message_id)
+        return True
+
+    def take_back(self, message_id: int) -> bool:
+        """As `withdraw`, for a caller within a commit: False also when the store has just been read for it.
+
+        When the commit is undone, the message comes from the store again.
+        """
+        return message_id not in self._loading and self.withdraw(message_id)
+
+    def revoke(self, edi_ids: Iterable[bytes]) -> None:
+        """Send nothing more to whom these EDIs mean. What waits here ends now; what waits in the store is
+        asked for again before it is sent."""
+        revoked = frozenset(edi_ids)
+        waiting = [each for each in self._held.values() if each is not None and each.row.edi_id in revoked]
+        for outgoing in waiting:
+            self._finish(outgoing.row, MessageState.REJECTED, 0)
 
     def pump(self) -> None:
-        """Send while a link has room."""
-        while self._ready and self._sender.has_room():
-            outgoing = self._ready.popleft()
-            now = self._domain.now_ms()
-            if outgoing.row.expires_at <= now:
-                self._finish(outgoing.row, MessageState.EXPIRED, 0)
-            elif (
-                outgoing.row.kind == messages.Kind.ENTERPRISE
-                and now - outgoing.row.accepted_at > REVERIFY_AFTER_MS
-            ):
-                self._verify_again(outgoing)
-            else:
-                self._send(outgoing)
+        """Send while a link has room, the highest priority first."""
+        for queue in reversed(self._ready):
+            while queue:
+                outgoing = queue.popleft()
+                row = outgoing.row
+                if self._held.get(row.id) is not outgoing:
+                    continue  # withdrawn
+                now = self._domain.now_ms()
+                if row.expires_at <= now:
+                    self._finish(row, MessageState.EXPIRED, 0)
+                elif row.kind == messages.Kind.ENTERPRISE and (
+                    row.id in self._loaded or now - row.accepted_at > REVERIFY_AFTER_MS
+                ):
+                    if not self._sender.has_room():
+                        queue.appendleft(outgoing)
+                        return
+                    self._verify_again(outgoing)
+                elif self._sender.send(outgoing.frame, row):
+                    self._held[row.id] = None
+                else:
+                    queue.appendleft(outgoing)
+                    return
 
-    def _send(self, outgoing: Outgoing) -> None:
-        if not self._sender.send(outgoing.frame, lambda link, answer: self._answered(outgoing, link, answer)):
-            self._ready.appendleft(outgoing)
-
-    def _answered(self, outgoing: Outgoing, link: str, answer: Pdu | RequestFailed) -> None:
+    def _send_verified(self, outgoing: Outgoing) -> None:
         row = outgoing.row
+        if self._held.get(row.id) is not outgoing:
+            return
+        if self._sender.send(outgoing.frame, row):
+            self._held[row.id] = None
+        else:
+            # It is asked for once more when there is room: consent may end while it waits.
+            self._ready[row.priority].appendleft(outgoing)
+
+    def answered(self, smsc: str, row: MessageRow, answer: Pdu | RequestFailed) -> None:
+        """What came back for a message that `send` took: from the links, with the SMSC's name."""
         if isinstance(answer, RequestFailed):
             # Nobody knows whether the SMSC has it. At least once: it is sent again.
-            metrics.SENT.labels(link, answer.reason).inc()
-            self._again(row)
+            metrics.SENT.add(smsc, answer.reason)
+            self._again(row, None)
         elif answer.command_status == CommandStatus.ESME_ROK and isinstance(answer.body, SubmitSmResp):
-            metrics.SENT.labels(link, "0").inc()
-            upstream_id = answer.body.message_id.decode("latin-1")
-            self._write(lambda conn: self._accept(conn, row, link, upstream_id))
-            self._drop(row.id)
-        elif answer.command_status in TRANSIENT:
-            metrics.SENT.labels(link, str(answer.command_status)).inc()
-            self._again(row)
+            metrics.SENT.add(smsc, "0")
+            try:
+                self._domain.store.put(
+                    self._accepting, _Accepted(row, smsc, answer.body.message_id.decode("latin-1"))
+                )
+            except (StoreBusy, StoreUnavailable) as error:
+                # It stays QUEUED and is sent again: twice rather than never.
+                _log.error("the SMSC's answer is not recorded: %s", error)
+                self._drop(row.id)
         else:
-            metrics.SENT.labels(link, str(answer.command_status)).inc()
-            _log.info("message %016x refused by %s with status 0x%x", row.id, link, answer.command_status)
-            self._finish(row, MessageState.REJECTED, answer.command_status & 0xFFFF)
-        self.pump()
+            metrics.SENT.add(smsc, str(int(answer.command_status)))
+            self._refused(row, smsc, answer.command_status)
 
-    def _accept(
-        self, conn: sqlite3.Connection, row: messages.MessageRow, link: str, upstream_id: str
-    ) -> Delivery | None:
-        parked = messages.accept(conn, row.id, link, upstream_id)
-        if parked is None or parked.message_state not in FINAL_STATES:
-            return None
-        error = int(parked.error_code) if parked.error_code.isdigit() else 0
-        return finish_message(
-            conn,
-            self._domain,
-            row,
-            MessageState(parked.message_state),
-            error,
-            self._settings.outbox_validity_s,
-        )
+    def _refused(self, row: MessageRow, smsc: str, status: int) -> None:
+        verdict = self._errors.classify(smsc, status)
+        if verdict.action is Action.PERMANENT:
+            _log.info(
+                "message %016x refused by %s with status 0x%x: %s", row.id, smsc, status, verdict.reason
+            )
+            self._finish(row, MessageState.REJECTED, 0)
+        elif verdict.action is Action.TRANSIENT:
+            self._again(row, None if verdict.retry_after_s is None else int(verdict.retry_after_s * 1000))
+        else:
+            # The link has slowed down or was given up already: it is no failure of the message.
+            self._again(row, LINK_RETRY_MS)
+
+    # --- accepted by the SMSC -------------------------------------------------------------------------
+
+    def _accept(self, conn: sqlite3.Connection, accepted: list[_Accepted]) -> list[list[Delivery]]:
+        named = []
+        for each in accepted:
+            key = upstream_ids.key(self._dialects[each.smsc], each.upstream_id)
+            if key:
+                named.append((each, upstream_key(each.smsc, key)))
+        messages.accept(conn, [(each.row.id, key, each.upstream_id) for each, key in named])
+        nameless = [
+            each for each in accepted if not upstream_ids.key(self._dialects[each.smsc], each.upstream_id)
+        ]
+        messages.accept_nameless(conn, [each.row.id for each in nameless])
+        for each, key in named:
+            self._domain.recent.put(key, each.row, each.upstream_id)
+        parked = messages.unpark(conn, [key for _, key in named])
+        deliveries: dict[int, list[Delivery]] = {}
+        if parked:
+            deliveries = self._claim(conn, named, parked)
+        return [deliveries.get(each.row.id, []) for each in accepted]
+
+    def _claim(
+        self, conn: sqlite3.Connection, named: list[tuple[_Accepted, str]], parked: list[ParkedReceipt]
+    ) -> dict[int, list[Delivery]]:
+        """Receipts that came before the response which names their message."""
+        by_key: dict[str, list[_Accepted]] = {}
+        for each, key in named:
+            by_key.setdefault(key, []).append(each)
+        found: dict[int, list[Delivery]] = {}
+        for receipt in parked:
+            # The id that reads the same decides; else the one message under the key.
+            candidates = by_key.get(receipt.upstream, [])
+            chosen = upstream_ids.pick(
+                receipt.upstream_id, [(each.upstream_id, each) for each in reversed(candidates)]
+            )
+            if (
+                chosen is None
+                or MessageState(receipt.message_state) not in FINAL_STATES
+                or chosen.row.id in found
+            ):
+                continue
+            readings = upstream_ids.keys(self._dialects[chosen.smsc], receipt.upstream_id)
+            messages.forget_parked(
+                conn, receipt.upstream_id, [upstream_key(chosen.smsc, each) for each in readings]
+            )
+            found[chosen.row.id] = finish_one(
+                conn,
+                self._domain,
+                End(chosen.row, MessageState(receipt.message_state), receipt.error),
+                self._settings.outbox_validity_s,
+            )
+        return found
+
+    def _accept_done(
+        self, accepted: list[_Accepted], results: list[list[Delivery]] | None, error: BaseException | None
+    ) -> None:
+        for each in accepted:
+            self._drop(each.row.id)
+        if results is None:
+            _log.error("the SMSC's answers are not recorded, the messages will be sent again: %s", error)
+            return
+        for deliveries in results:
+            self._on_deliveries(deliveries)
+
+    # --- not accepted ---------------------------------------------------------------------------------
 
     def _drop(self, message_id: int) -> None:
-        self._held.discard(message_id)
+        self._held.pop(message_id, None)
+        self._loaded.discard(message_id)
         if self._left is not None:
             self._left.add(message_id)
         self._failures.pop(message_id, None)
 
-    def _again(self, row: messages.MessageRow) -> None:
+    def _again(self, row: MessageRow, delay_ms: int | None) -> None:
+        """Later: after `delay_ms`, or after a pause that doubles with each failure."""
         failures = self._failures.get(row.id, 0)
-        delay = min(RETRY_MIN_MS << min(failures, 10), RETRY_MAX_MS)
+        delay = min(RETRY_MIN_MS << min(failures, 10), RETRY_MAX_MS) if delay_ms is None else delay_ms
         self._drop(row.id)
-        if len(self._failures) < HELD_MAX:
-            self._failures[row.id] = failures + 1
+        if delay_ms is None:
+            failures += 1
+        if failures and len(self._failures) < HELD_MAX:
+            self._failures[row.id] = failures
         not_before = self._domain.now_ms() + delay
-        self._write(lambda conn: messages.postpone(conn, row.id, not_before))
+        self._write(partial(_postpone, message_id=row.id, not_before=not_before))
 
-    def _finish(self, row: messages.MessageRow, state: MessageState, error: int) -> None:
+    def _finish(self, row: MessageRow, state: MessageState, error: int) -> None:
         self._drop(row.id)
         self._write(
-            lambda conn: finish_message(
-                conn, self._domain, row, state, error, self._settings.outbox_validity_s
+            lambda conn: finish_one(
+                conn, self._domain, End(row, state, error), self._settings.outbox_validity_s
             )
         )
 
-    def _write(self, op: Callable[[sqlite3.Connection], Delivery | None]) -> None:
-        def done(delivery: Delivery | None, error: BaseException | None) -> None:
-            if error is not None:
+    def _write(self, op: Callable[[sqlite3.Connection], list[Delivery]]) -> None:
+        def done(deliveries: list[Delivery] | None, error: BaseException | None) -> None:
+            if deliveries is None:
                 _log.error("outcome not recorded, the message stays as it was: %s", error)
                 return
-            if delivery is not None:
-                self._on_delivery(delivery)
+            self._on_deliveries(deliveries)
             self._on_trust_rows()
 
         try:
@@ -208,49 +340,47 @@ class Dispatcher:
 
     def _verify_again(self, outgoing: Outgoing) -> None:
         row = outgoing.row
-        item = VerifyItem(
-            aid=row.aid, enterprise=row.enterprise_id, channel="sms", access_number=row.access_number
-        )
+        item = Question(row.aid, row.enterprise_id, "sms", row.access_number)
 
         def answered(answer: Grant | Refused | Unavailable) -> None:
             if isinstance(answer, Unavailable):
-                self._again(row)
+                self._again(row, None)
                 return
             edi_id = answer.edi_id if isinstance(answer, Grant) else None
             reason = None if isinstance(answer, Grant) else answer.reason
 
-            def look(conn: sqlite3.Connection) -> Delivery | bool | None:
+            def look(conn: sqlite3.Connection) -> list[Delivery] | None:
                 now = self._domain.now_ms()
-                found = find_subscriber(conn, self._domain.vault, edi_id, row.enterprise_id, now)
+                found = find_subscribers(conn, self._domain, [(edi_id, row.enterprise_id)], now)[0]
                 if reason is None and not isinstance(found, Refusal):
-                    return True
+                    return None
                 cause = reason or (found.cause if isinstance(found, Refusal) else "")
-                records.put_refusal(
-                    conn, self._domain.ids.next(), now, row.enterprise_id, "sms", row.access_number,
-                    row.aid, cause,
-                )  # fmt: skip
-                return finish_message(
-                    conn, self._domain, row, MessageState.REJECTED, 0, self._settings.outbox_validity_s
+                refusal = records.RefusalRow(
+                    self._domain.ids.next(), now, row.enterprise_id, "sms", row.access_number, row.aid, cause
                 )
+                records.put_refusals(conn, [refusal])
+                end = End(row, MessageState.REJECTED)
+                return finish_one(conn, self._domain, end, self._settings.outbox_validity_s)
 
-            def looked(result: Delivery | bool | None, error: BaseException | None) -> None:
+            def looked(refused: list[Delivery] | None, error: BaseException | None) -> None:
                 if error is not None:
-                    self._again(row)
-                elif result is True:
-                    self._send(outgoing)
+                    self._again(row, None)
+                elif refused is None:
+                    self._send_verified(outgoing)
                 else:
                     self._drop(row.id)
-                    metrics.REFUSALS.labels("sms").inc()
-                    if isinstance(result, Delivery):
-                        self._on_delivery(result)
+                    metrics.REFUSALS.add("sms")
+                    self._on_deliveries(refused)
                     self._on_trust_rows()
 
             try:
                 self._domain.store.submit(look, looked)
             except (StoreBusy, StoreUnavailable):
-                self._again(row)
+                self._again(row, None)
 
         self._verifier.submit(item, answered)
+
+    # --- what the store has ---------------------------------------------------------------------------
 
     async def _sweep(self) -> None:
         """Bring due messages from the store, and end those whose time is over."""
@@ -270,37 +400,60 @@ class Dispatcher:
 
         def load(conn: sqlite3.Connection) -> list[Outgoing]:
             # Freshly accepted rows are offered by their commit; only what that missed is loaded here.
-            return [
-                Outgoing(row, self._domain.vault.open(SEAL_MESSAGE, row.sealed))
-                for row in messages.due(conn, now, held, room)
-                if row.sealed is not None
-            ]
+            loaded = [open_outgoing(self._domain, stored) for stored in messages.due(conn, now, held, room)]
+            self._loading = frozenset(each.row.id for each in loaded)
+            return loaded
 
         left = self._left = set()
         try:
             loaded = await self._domain.store.write(load)
+            for outgoing in loaded:
+                if outgoing.row.id not in self._held and outgoing.row.id not in left:
+                    self._loaded.add(outgoing.row.id)
+                    self._take(outgoing)
         finally:
             self._left = None
-        for outgoing in loaded:
-            if outgoing.row.id not in self._held and outgoing.row.id not in left:
-                self._held.add(outgoing.row.id)
-                self._ready.append(outgoing)
+            self._loading = frozenset()
         self.pump()
 
     async def _expire(self) -> None:
         now = self._domain.now_ms()
+        sent = [message_id for message_id, outgoing in self._held.items() if outgoing is None]
 
-        def expire(conn: sqlite3.Connection) -> list[Delivery]:
-            deliveries = []
-            for row in messages.overdue(conn, now, now - self._settings.receipt_wait_s * 1000, LOAD_MAX):
-                delivery = finish_message(
-                    conn, self._domain, row, MessageState.EXPIRED, 0, self._settings.outbox_validity_s
-                )
-                if delivery is not None:
-                    deliveries.append(delivery)
-            messages.drop_parked(conn, now - self._settings.receipt_wait_s * 1000)
-            records.trim_refusals(conn)
-            return deliveries
+        def expire(conn: sqlite3.Connection) -> tuple[Iterable[int], list[Delivery]]:
+            wait_ms = self._settings.receipt_wait_s * 1000
+            # What is on its way is the SMSC's to answer for.
+            late = [
+                End(row, MessageState.EXPIRED)
+                for row in messages.overdue(conn, now, wait_ms, LOAD_MAX + len(sent))
+                if row.id not in on_their_way
+            ]
+            late += (
+                End(part.row, MessageState.REJECTED)
+                for long_id in long_messages.incomplete(conn, now - HOLD_S * 1000, LOAD_MAX)
+                for part in long_messages.parts(conn, long_id)
+                if part.state == messages.State.HELD
+            )
+            unique = {end.row.id: end for end in late}
+            deliveries = finish_messages(
+                conn, self._domain, list(unique.values()), self._settings.outbox_validity_s
+            )
+            if is_time_to_trim:
+                long_messages.forget(conn, now - KEPT_S * 1000, LOAD_MAX)
+                messages.trim_parked(conn, now - wait_ms)
+                records.trim_refusals(conn)
+            return unique, deliveries
 
-        for delivery in await self._domain.store.write(expire):
-            self._on_delivery(delivery)
+        on_their_way = frozenset(sent)
+        is_time_to_trim = self._sweeps % SWEEPS_A_TRIM == 0
+        self._sweeps += 1
+        ended, deliveries = await self._domain.store.write(expire)
+        for message_id in ended:
+            self._failures.pop(message_id, None)
+        self._on_deliveries(deliveries)
+        self._on_trust_rows()
+
+
+def _postpone(conn: sqlite3.Connection, *, message_id: int, not_before: int) -> list[Delivery]:
+    messages.postpone(conn, message_id, not_before)
+    return []

@@ -1,17 +1,19 @@
-"""The end of a message: CDR, the report for the trust party and the receipt for the enterprise, in one commit."""
+"""The end of messages: CDRs, which are the reports for the trust party, and receipts for enterprises, in one commit."""
 
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from gateway.records import metrics
-from gateway.records.reports import put_report
+from gateway.sms import long_messages
 from gateway.store import edis, messages, outbox, records
 from gateway.store.domain import Domain
 from gateway.store.ids import text_of
+from gateway.store.messages import MessageRow
 from masking.egress_guard import Alarm, EgressGuard, Secrets
-from masking.smpp_leg import ReceiptModel, build_receipt, guarded_fields
+from masking.smpp_leg import ReceiptModel, build_receipt, encode_receipt, guarded_fields
 from smpp.codec import encode
 from smpp.pdu import DeliverSm, Pdu
 from smpp.receipts import MessageState
@@ -26,18 +28,26 @@ FINAL_STATES = frozenset(
         MessageState.UNDELIVERABLE,
         MessageState.UNKNOWN,
         MessageState.REJECTED,
+        MessageState.SKIPPED,
     }
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A deliver_sm for an enterprise, committed to its outbox."""
 
     id: int
     account: str
     expires_at: int
     frame: bytes
+
+
+class End(NamedTuple):
+    """What became of one message. `error` is 0 to 999, the gateway's own and never the network's."""
+
+    row: MessageRow
+    state: MessageState
+    error: int = 0
 
 
 def _on_alarm(alarm: Alarm) -> None:
@@ -47,28 +57,45 @@ def _on_alarm(alarm: Alarm) -> None:
 GUARD = EgressGuard(_on_alarm)
 
 
-def put_delivery(
-    conn: sqlite3.Connection,
-    domain: Domain,
-    account: str,
-    body: DeliverSm,
-    msisdn: str | None,
-    validity_s: int,
-) -> Delivery:
-    """Commit a deliver_sm to an account's outbox. The egress guard has the last look at what was introduced."""
+class Draft(NamedTuple):
+    """A deliver_sm on its way to an account's outbox."""
+
+    account: str
+    frame: bytes
+    is_sealed: bool
+    """Whether it holds a person's own words."""
+
+
+def guarded_frame(body: DeliverSm, msisdn: str | None) -> bytes:
+    """A deliver_sm as it goes out. The egress guard has the last look at what was introduced; a field that
+    carries the number is dropped."""
     if msisdn is not None:
         for field in GUARD.check("smpp", guarded_fields(body), Secrets(msisdn)):
             setattr(body, field, type(getattr(body, field))())
-    frame = encode(Pdu(body, 0))
+    return encode(Pdu(body, 0))
+
+
+def put_deliveries(
+    conn: sqlite3.Connection, domain: Domain, drafts: Sequence[Draft], validity_s: int
+) -> list[Delivery]:
+    """Commit deliver_sm to outboxes."""
     now = domain.now_ms()
-    delivery = Delivery(domain.ids.next(), account, now + validity_s * 1000, frame)
-    outbox.put_enterprise(
-        conn,
-        outbox.EnterpriseRow(
-            delivery.id, account, now, delivery.expires_at, domain.vault.seal(SEAL_OUTBOX, frame)
-        ),
-    )
-    return delivery
+    expires_at = now + validity_s * 1000
+    deliveries = []
+    rows = []
+    for account, frame, is_sealed in drafts:
+        delivery = Delivery(domain.ids.next(), account, expires_at, frame)
+        deliveries.append(delivery)
+        stored = domain.vault.seal(SEAL_OUTBOX, frame) if is_sealed else frame
+        rows.append(outbox.EnterpriseRow(delivery.id, account, now, expires_at, stored, int(is_sealed)))
+    outbox.put_enterprise(conn, rows)
+    return deliveries
+
+
+def open_delivery(domain: Domain, row: outbox.EnterpriseRow) -> Delivery:
+    """A delivery as it waits in the store."""
+    frame = domain.vault.open(SEAL_OUTBOX, row.body) if row.is_sealed else row.body
+    return Delivery(row.id, row.account, row.expires_at, frame)
 
 
 def wants_receipt(registered_delivery: int, state: MessageState) -> bool:
@@ -80,51 +107,97 @@ def wants_receipt(registered_delivery: int, state: MessageState) -> bool:
     return (asked == 0x02 and not succeeded) or (asked == 0x03 and succeeded)
 
 
-def finish_message(
-    conn: sqlite3.Connection,
-    domain: Domain,
-    row: messages.MessageRow,
-    state: MessageState,
-    error: int,
-    outbox_validity_s: int,
-) -> Delivery | None:
-    """Give a message its outcome. Idempotent: a second outcome changes nothing and gives None."""
+INTERMEDIATE_ASKED = 0x10
+"""SMPP 5.0, 4.7.21: bit 4 asks for intermediate notifications."""
+
+
+def finish_messages(
+    conn: sqlite3.Connection, domain: Domain, ends: Sequence[End], outbox_validity_s: int
+) -> list[Delivery]:
+    """Give pending messages their outcome: each in `ends` once, and without an outcome until now."""
     now = domain.now_ms()
-    if not messages.finish(conn, row.id, int(state), now):
-        return None
-    if row.kind != messages.Kind.ENTERPRISE or row.edi_id is None:
-        return None
-    records.put_cdr(
-        conn,
-        records.CdrRow(
-            id=row.id,
-            kind="mt",
-            enterprise_id=row.enterprise_id,
-            access_number=row.access_number,
-            aid=row.aid,
-            edi_id=row.edi_id,
-            started_at=row.accepted_at,
-            answered_at=None,
-            ended_at=now,
-            result=state.name,
-            octets=0,
-        ),
+    whole: list[End] = []
+    told: list[End] = []
+    cdrs: list[records.CdrRow] = []
+    for end in ends:
+        row = end.row
+        domain.recent.remove(row.id)
+        if row.long_id is None:
+            whole.append(end)
+            if row.kind == messages.Kind.ENTERPRISE:
+                cdrs.append(_cdr(end, now))
+                told.append(end)
+        else:
+            parts = long_messages.close_part(conn, end.row, end.state, end.error, now)
+            told += (End(each.row, each.state, each.error) for each in parts.receipts)
+            if parts.whole is not None:
+                cdrs.append(parts.whole)
+    messages.remove(conn, [end.row.id for end in whole])
+    records.put_cdrs(conn, cdrs)
+    told = [end for end in told if wants_receipt(end.row.registered_delivery, end.state)]
+    numbers = _numbers(conn, domain, told)
+    drafts = [receipt_draft(end, now, numbers) for end in told]
+    return put_deliveries(conn, domain, drafts, outbox_validity_s)
+
+
+def put_intermediate(
+    conn: sqlite3.Connection, domain: Domain, end: End, outbox_validity_s: int
+) -> list[Delivery]:
+    """Tell the enterprise that a message is on its way; its outcome is still to come."""
+    numbers = _numbers(conn, domain, [end])
+    draft = receipt_draft(end, domain.now_ms(), numbers, intermediate=True)
+    return put_deliveries(conn, domain, [draft], outbox_validity_s)
+
+
+def finish_one(conn: sqlite3.Connection, domain: Domain, end: End, outbox_validity_s: int) -> list[Delivery]:
+    """As `finish_messages` for one message that may have its outcome already: then nothing changes."""
+    stored = messages.get(conn, end.row.id)
+    if stored is None or stored.state == messages.State.FINAL:
+        return []
+    return finish_messages(conn, domain, [end], outbox_validity_s)
+
+
+def receipt_draft(end: End, now: int, numbers: dict[bytes, str], *, intermediate: bool = False) -> Draft:
+    """The receipt of a message."""
+    row = end.row
+    model = ReceiptModel(
+        aid=row.aid,
+        access_number=row.access_number,
+        message_id=text_of(row.public_id),
+        state=end.state,
+        error=end.error,
+        submitted_at=row.accepted_at,
+        done_at=now,
+        intermediate=intermediate,
     )
-    put_report(conn, domain, row.id, row.edi_id, row.enterprise_id, "sms", row.access_number, "mt", state.name,
-               row.accepted_at, now)  # fmt: skip
-    if not wants_receipt(row.registered_delivery, state):
-        return None
-    edi = edis.get(conn, row.edi_id)
-    body = build_receipt(
-        ReceiptModel(
-            aid=row.aid,
-            access_number=row.access_number,
-            message_id=text_of(row.id),
-            state=state,
-            error=error,
-            submitted_at=row.accepted_at,
-            done_at=now,
-        )
-    )
-    msisdn = None if edi is None else domain.vault.open_msisdn(edi.msisdn_sealed)
-    return put_delivery(conn, domain, row.account, body, msisdn, outbox_validity_s)
+    msisdn = None if row.edi_id is None else numbers.get(row.edi_id)
+    receipt = encode_receipt(model)
+    if msisdn is None or GUARD.passes(receipt.guarded, Secrets(msisdn)):
+        return Draft(row.account, receipt.frame, False)
+    return Draft(row.account, guarded_frame(build_receipt(model), msisdn), False)
+
+
+def _numbers(conn: sqlite3.Connection, domain: Domain, ends: Sequence[End]) -> dict[bytes, str]:
+    """The numbers that must not be in the receipts, for the egress guard."""
+    found: dict[bytes, str] = {}
+    missing: set[bytes] = set()
+    for end in ends:
+        edi_id = end.row.edi_id
+        if edi_id is None or edi_id in found:
+            continue
+        person = domain.subscribers.get(edi_id, 0)
+        if person is None:
+            missing.add(edi_id)
+        else:
+            found[edi_id] = person.msisdn
+    for edi_id, sealed in edis.sealed_msisdns(conn, list(missing)):
+        found[edi_id] = domain.vault.open_msisdn(sealed)
+    return found
+
+
+def _cdr(end: End, now: int) -> records.CdrRow:
+    row = end.row
+    return records.CdrRow(
+        row.id, row.public_id, "mt", row.account, row.enterprise_id, row.access_number, row.aid, row.edi_id,
+        row.accepted_at, None, now, end.state.name, end.error, 1, row.octets, row.digest,
+    )  # fmt: skip

@@ -19,12 +19,13 @@ from gateway.settings import SmppSettings, SmppTlsSettings
 from gateway.sms.congestion import Congestion
 from gateway.sms.deliver import Deliveries
 from gateway.sms.intake import Intake
+from gateway.sms.services import Services
 from gateway.store.accounts import AccountRow
 from smpp.aio.connection import Connection
 from smpp.aio.server import Server
 from smpp.constants import VERSION_5_0, CommandStatus
 from smpp.events import BindRequested, ConnectionMustClose, Event, RequestReceived
-from smpp.pdu import Bind, Pdu, SubmitSm
+from smpp.pdu import Bind, CancelSm, DataSm, Pdu, QuerySm, ReplaceSm, SubmitMulti, SubmitSm
 from smpp.session import SessionConfig
 
 _log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class SmppFront:
         settings: SmppSettings,
         directory: Directory,
         intake: Intake,
+        services: Services,
         deliveries: Deliveries,
         rates: Rates,
         congestion: Congestion,
@@ -46,6 +48,7 @@ class SmppFront:
         self._settings = settings
         self._directory = directory
         self._intake = intake
+        self._services = services
         self._deliveries = deliveries
         self._rates = rates
         self._congestion = congestion
@@ -211,10 +214,25 @@ class SmppFront:
         account = connection.context
         if not isinstance(account, AccountRow):
             connection.reject(pdu, CommandStatus.ESME_RINVBNDSTS)
-        elif isinstance(pdu.body, SubmitSm):
+            return
+        body = pdu.body
+        if isinstance(body, SubmitSm):
             if self._has_room(connection, account, pdu, 1):
                 self._intake.submit(connection, account, pdu, frame)
+        elif isinstance(body, DataSm):
+            if self._has_room(connection, account, pdu, 1):
+                self._intake.data(connection, account, pdu)
+        elif isinstance(body, SubmitMulti):
+            if self._has_room(connection, account, pdu, len(body.dests)):
+                self._intake.multi(connection, account, pdu)
+        elif isinstance(body, QuerySm):
+            self._services.query(connection, account, pdu)
+        elif isinstance(body, CancelSm):
+            self._services.cancel(connection, account, pdu)
+        elif isinstance(body, ReplaceSm):
+            self._services.replace(connection, account, pdu)
         else:
+            # broadcast_sm and its companions among them: decoded, and not provided here.
             connection.reject(pdu, CommandStatus.ESME_RINVCMDID)
 
     def _has_room(self, connection: Connection, account: AccountRow, pdu: Pdu, messages: int) -> bool:
@@ -222,7 +240,7 @@ class SmppFront:
         if not self._congestion.congested and self._rates.take_account(account, self._clock(), messages):
             return True
         status = CommandStatus.ESME_RTHROTTLED
-        metrics.SUBMITS.labels(account.system_id, str(int(status))).inc()
+        metrics.SUBMITS.add(account.system_id, str(int(status)))
         connection.reject(pdu, status)
         return False
 

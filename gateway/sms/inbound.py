@@ -18,21 +18,20 @@ from foundation.store import StoreBusy, StoreUnavailable
 from gateway.accounts.directory import Directory
 from gateway.policy.refusal import Cause
 from gateway.records import metrics
-from gateway.records.reports import put_report
 from gateway.settings import SmsSettings
 from gateway.sms.carrier_messages import put_carrier_text
-from gateway.sms.dispatch import Outgoing
-from gateway.sms.final import Delivery, put_delivery
-from gateway.store import edis, inbound, outbox, records
+from gateway.sms.final import Delivery, Draft, guarded_frame, put_deliveries
+from gateway.sms.outgoing import Outgoing
+from gateway.store import edis, inbound, outbox, records, revocations
 from gateway.store.courier import Courier, NotNow
 from gateway.store.domain import Domain
 from interparty.client import PeerProblem, PeerUnavailable
 from interparty.messages import RestoreAnswer, RestoreItem
 from masking.smpp_leg import ReplyModel, build_reply, reply_of
 from smpp.aio.connection import Connection
-from smpp.codec import decode
+from smpp.codec import EncodeError, decode, encode
 from smpp.constants import CommandStatus
-from smpp.pdu import DeliverSm, DeliverSmResp, Pdu
+from smpp.pdu import DataSm, DataSmResp, DeliverSm, DeliverSmResp, Pdu
 from smpp.segmentation import UdhError, user_data
 from smpp.text import decode_text
 from trust_client.carrier import CarrierClient
@@ -40,6 +39,8 @@ from trust_client.carrier import CarrierClient
 SEAL_INBOUND = "inbound"
 
 NOTICE_VALID_S = 86_400
+ADDRESS_MAX = 20
+"""3.4, 4.6.1: octets of an address in a deliver_sm."""
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +57,25 @@ class _Recorded:
 
     after: Callable[[], None] | None = None
     notices: tuple[Outgoing, ...] = ()
+    revoked: tuple[bytes, ...] = ()
+    """EDIs to which nothing more is sent."""
+
+
+def _deliver_of(body: DataSm) -> DeliverSm:
+    """A data_sm as the deliver_sm that says the same; the text stays in message_payload (3.4, 4.7.1)."""
+    return DeliverSm(
+        service_type=body.service_type,
+        source_addr_ton=body.source_addr_ton,
+        source_addr_npi=body.source_addr_npi,
+        source_addr=body.source_addr,
+        dest_addr_ton=body.dest_addr_ton,
+        dest_addr_npi=body.dest_addr_npi,
+        destination_addr=body.destination_addr,
+        esm_class=body.esm_class,
+        registered_delivery=body.registered_delivery,
+        data_coding=body.data_coding,
+        tlvs=body.tlvs,
+    )
 
 
 def normalise_msisdn(address: str, country_code: str) -> str | None:
@@ -87,9 +107,10 @@ class Inbound:
         country_code: str,
         confirmation_number: str,
         on_own_number: OwnNumberHandler,
-        on_delivery: Callable[[Delivery], None],
+        on_deliveries: Callable[[Sequence[Delivery]], None],
         on_outgoing: Callable[[Outgoing], None],
         on_trust_rows: Callable[[], None],
+        on_revoked: Callable[[Sequence[bytes]], None],
     ) -> None:
         self._domain = domain
         self._directory = directory
@@ -98,9 +119,10 @@ class Inbound:
         self._country_code = country_code
         self._confirmation_number = confirmation_number
         self._on_own_number = on_own_number
-        self._on_delivery = on_delivery
+        self._on_deliveries = on_deliveries
         self._on_outgoing = on_outgoing
         self._on_trust_rows = on_trust_rows
+        self._on_revoked = on_revoked
         self._courier: Courier[inbound.InboundRow] = Courier(
             "restore", domain.store, inbound.waiting, self._restore
         )
@@ -112,8 +134,21 @@ class Inbound:
         await self._courier.stop()
 
     def take(self, connection: Connection, pdu: Pdu, frame: bytes) -> None:
-        """Record one message from a subscriber, then answer it."""
+        """Record one message from a subscriber, then answer it. A data_sm is kept as the deliver_sm that says
+        the same."""
         body = pdu.body
+        response = DataSmResp if isinstance(body, DataSm) else DeliverSmResp
+        if isinstance(body, DataSm):
+            body = _deliver_of(body)
+            try:
+                frame = encode(Pdu(body, 0))
+            except EncodeError:
+                # data_sm holds addresses of 64 octets, a deliver_sm of 20: no number is so long.
+                is_source = len(body.source_addr) > ADDRESS_MAX
+                connection.reject(
+                    pdu, CommandStatus.ESME_RINVSRCADR if is_source else CommandStatus.ESME_RINVDSTADR
+                )
+                return
         assert isinstance(body, DeliverSm)
         msisdn = normalise_msisdn(body.source_addr.decode("latin-1"), self._country_code)
         access_number = body.destination_addr.decode("latin-1").removeprefix("+")
@@ -124,7 +159,7 @@ class Inbound:
             elements, payload = [], b""
         text = decode_text(body.data_coding, payload, elements)
         if msisdn is None:
-            metrics.REPLIES.labels("no-number").inc()
+            metrics.REPLIES.add("no-number")
             connection.reject(pdu, CommandStatus.ESME_RINVSRCADR)
             return
         sender = msisdn
@@ -140,9 +175,11 @@ class Inbound:
                     _log.error("message from a subscriber not stored", exc_info=error)
                 connection.reject(pdu, CommandStatus.ESME_RX_T_APPN)
                 return
-            connection.respond(pdu.sequence_number, DeliverSmResp())
+            connection.respond(pdu.sequence_number, response())
             if recorded.after is not None:
                 recorded.after()
+            if recorded.revoked:
+                self._on_revoked(recorded.revoked)
             for notice in recorded.notices:
                 self._on_outgoing(notice)
             self._courier.wake()
@@ -180,12 +217,14 @@ class Inbound:
                 sealed=domain.vault.seal(SEAL_INBOUND, frame),
             ),
         )
-        metrics.REPLIES.labels("opt-out" if opt_out else "recorded" if cause is None else "refused").inc()
+        metrics.REPLIES.add("opt-out" if opt_out else "recorded" if cause is None else "refused")
         if not opt_out or owner is None:
             return _Recorded()
         # The block is in the same commit as the reply that asks for it: from here on nothing reaches the
         # subscriber, whether or not the trust party can be told now.
         edis.block(conn, owner.enterprise_id, index, now)
+        revoked = edis.confirmed_before(conn, owner.enterprise_id, index, now)
+        revocations.put(conn, domain.ids, owner.enterprise_id, revoked)
         notices = put_carrier_text(
             conn,
             domain,
@@ -195,7 +234,7 @@ class Inbound:
             text=self._settings.opt_out_notice,
             validity_s=NOTICE_VALID_S,
         )
-        return _Recorded(notices=tuple(notices))
+        return _Recorded(notices=tuple(notices), revoked=tuple(revoked))
 
     async def _restore(self, rows: Sequence[inbound.InboundRow]) -> None:
         """Ask under which AID the enterprise knows each sender; then outbox, or recorded as refused."""
@@ -220,8 +259,7 @@ class Inbound:
                     deliveries.append(delivery)
             return deliveries
 
-        for delivery in await self._domain.store.write(op):
-            self._on_delivery(delivery)
+        self._on_deliveries(await self._domain.store.write(op))
         self._on_trust_rows()
 
     def _settle(
@@ -235,7 +273,7 @@ class Inbound:
             cause = answer.refusal.reason if answer.refusal is not None else "REFUSED"
             if not inbound.settle(conn, row.id, inbound.State.REFUSED, cause):
                 return None
-            metrics.REPLIES.labels("refused").inc()
+            metrics.REPLIES.add("refused")
         else:
             if not inbound.settle(conn, row.id, inbound.State.DONE):
                 return None
@@ -264,32 +302,29 @@ class Inbound:
         assert isinstance(body, DeliverSm)
         parts = reply_of(body)
         owner = self._directory.access_number(row.access_number)
-        records.put_cdr(
+        records.put_cdrs(
             conn,
-            records.CdrRow(
-                id=row.id,
-                kind="mo",
-                enterprise_id=row.enterprise_id,
-                access_number=row.access_number,
-                aid=aid,
-                edi_id=row.edi_id,
-                started_at=row.received_at,
-                answered_at=None,
-                ended_at=now,
-                result="RECEIVED",
-                octets=len(parts.payload),
-            ),
+            [
+                records.CdrRow(
+                    id=row.id,
+                    public_id=row.id,
+                    kind="mo",
+                    account="" if owner is None or owner.sms_account is None else owner.sms_account,
+                    enterprise_id=row.enterprise_id,
+                    access_number=row.access_number,
+                    aid=aid,
+                    edi_id=row.edi_id,
+                    started_at=row.received_at,
+                    answered_at=None,
+                    ended_at=now,
+                    result="RECEIVED",
+                    octets=len(parts.payload),
+                )
+            ],
         )
-        put_report(conn, domain, row.id, row.edi_id, row.enterprise_id, "sms", row.access_number, "mo",
-                   "RECEIVED", row.received_at, now)  # fmt: skip
         if owner is None or owner.sms_account is None:
             return None
         reply = build_reply(ReplyModel(aid, row.access_number, parts.payload, parts.data_coding, parts.udh))
-        return put_delivery(
-            conn,
-            domain,
-            owner.sms_account,
-            reply,
-            normalise_msisdn(body.source_addr.decode("latin-1"), self._country_code),
-            self._settings.outbox_validity_s,
-        )
+        msisdn = normalise_msisdn(body.source_addr.decode("latin-1"), self._country_code)
+        draft = Draft(owner.sms_account, guarded_frame(reply, msisdn), True)
+        return put_deliveries(conn, domain, [draft], self._settings.outbox_validity_s)[0]

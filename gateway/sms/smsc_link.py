@@ -38,7 +38,7 @@ SILENT_AFTER: Final = 10
 """Requests in a row without an answer after which a bind is suspect (fewer if its window holds fewer): its window
 would only fill again, while the SMSC may have lost our session."""
 
-INBOUND_WINDOW_LEAST: Final = 100
+INBOUND_WINDOW_LEAST: Final = 2_000
 """Receipts and replies of one bind that may be with us unanswered, whatever our own window."""
 
 Answer = Pdu | RequestFailed

@@ -23,7 +23,7 @@ from gateway.settings import GatewaySettings, HttpSettings, SmscSettings
 from gateway.store import accounts
 from gateway.store.accounts import AccountRow
 from smpp.aio.client import BindRefusedError, open_bound
-from smpp.pdu import BindTransceiver, DataSm, DeliverSm
+from smpp.pdu import AlertNotification, BindTransceiver, DeliverSm
 from smpp.session import SessionConfig
 from tests.gateway.carrier import ENTERPRISE, MSISDN, NUMBER, until
 from tests.gateway.installation import FakeTrustParty, make_key_store, settings_in, trust_party
@@ -145,12 +145,19 @@ async def test_what_the_smsc_brings_is_recorded_before_it_is_answered(
     assert row[0] == NUMBER
 
 
-async def test_an_smsc_that_asks_for_anything_else_is_told_so(gateway: Gateway, centre: Centre) -> None:
+async def test_an_smsc_that_says_that_a_subscriber_is_back_gets_no_answer_and_stays_bound(
+    gateway: Gateway, centre: Centre, caplog: pytest.LogCaptureFixture
+) -> None:
+    """3.4, 4.12: alert_notification has no response, and nothing here waits for one."""
     await until(lambda: bool(centre.bound))
+    centre.bound[0].request(AlertNotification(source_addr=MSISDN.encode()))
     answers: list[Any] = []
-    centre.bound[0].request(DataSm(source_addr=MSISDN.encode()), answers.append)
+    reply = DeliverSm(source_addr=MSISDN.encode(), destination_addr=NUMBER.encode(), short_message=b"hi")
+    centre.bound[0].request(reply, answers.append)
     await until(lambda: bool(answers))
-    assert answers[0].command_status == 0x03  # ESME_RINVCMDID
+    assert answers[0].command_status == 0
+    assert len(centre.bound) == 1
+    assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
 
 
 async def test_the_routes_for_other_parties_want_a_certificate(gateway: Gateway, certificates: Path) -> None:

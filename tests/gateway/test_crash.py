@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -9,98 +11,115 @@ import pytest
 from foundation.seal import Sealer
 from foundation.store import Store
 from gateway.app import MIGRATIONS
-from gateway.settings import SmsSettings
-from gateway.sms.dispatch import Dispatcher
 from gateway.store.domain import Domain
+from gateway.store.messages import State
 from gateway.store.vault import Vault
 from gm.keystore import KeyStore
-from tests.gateway.carrier import Clock, FakeSender, FakeVerifier, rows, until
+from tests.gateway.carrier import Clock, rows, until
+from tests.gateway.sms.desk import Desk
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from types import SimpleNamespace
 from foundation.seal import Sealer, add_missing_keys
-from foundation.store import Store
+from foundation.store import Stage, Store
 from gateway.app import MIGRATIONS
-from gateway.settings import SmsSettings
-from gateway.sms.dispatch import Dispatcher
-from gateway.sms.intake import Intake
 from gateway.store.domain import Domain
 from gateway.store.vault import Vault
 from gm.keystore import ITERATIONS_MIN, KeyStore
-from smpp.codec import encode
-from smpp.pdu import Pdu, SubmitSm
-from tests.gateway.carrier import *
+from smpp.constants import EsmClass
+from tests.gateway.carrier import Clock, seed, settled, until
+from tests.gateway.sms.desk import Desk
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
-class Connection:
-    def respond(self, sequence, body, status=0):
-        print(body.message_id.decode(), flush=True)
+class Session:
+    def respond_message(self, sequence_number, message_id=b"", command_id=None):
+        print(message_id.decode(), flush=True)
 
 async def main(folder, point):
     keys = KeyStore.create(folder / "keys.store", "passphrase", iterations=ITERATIONS_MIN)
     add_missing_keys(keys)
     store = Store.open(folder / "carrier.db", MIGRATIONS)
-    domain = Domain(store, Vault(Sealer(keys)), now_ms=Clock())
+    clock = Clock()
+    domain = Domain(store, Vault(Sealer(keys)), now_ms=clock)
     await store.write(seed(domain))
-    sender = FakeSender()
-    dispatcher = Dispatcher(domain, FakeVerifier(), sender, SmsSettings(), lambda _: None, lambda: None)
-    intake = Intake(domain, directory(), FakeVerifier(), dispatcher, SmsSettings())
-
-    def submit(sequence):
-        pdu = Pdu(SubmitSm(source_addr=NUMBER.encode(), destination_addr=AID.encode(),
-                           short_message=b"%d" % sequence), sequence)
-        intake.submit(Connection(), ACCOUNT, pdu, encode(pdu))
-
-    for sequence in range(3):
-        submit(sequence)
-    await until(lambda: len(sender.sent) == 3)
-    sender.answer(b"7")
-    sender.answer(status=0x0B)
+    desk = Desk(domain, clock)
+    desk.session = Session()
+    submit, smsc = desk.submit, desk.smsc
+    if point == "in a long message":
+        submit(text=b"\\x05\\x00\\x03\\x07\\x02\\x01one", esm_class=EsmClass.UDHI)
+        await settled(domain)
+        die()
+    for number in range(3):
+        submit(text=b"%d" % number)
+    await until(lambda: len(smsc.sent) == 3)
+    smsc.answer(b"7")
+    smsc.answer(status=0x0B)
     await settled(domain)
     if point == "before commit":
-        store.submit(lambda conn: die(), lambda *_: None)
-        submit(3)
+        submit(text=b"3")
+        store.put(Stage(lambda conn, items: die(), lambda *_: None, order=1_000), None)
         await asyncio.sleep(60)
     if point == "before response":
         store.submit(lambda conn: None, lambda *_: die())
-        submit(3)
+        submit(text=b"3")
         await asyncio.sleep(60)
-    submit(3)
-    await until(lambda: len(sender.sent) == 4)
+    submit(text=b"3")
+    await until(lambda: len(smsc.sent) == 4)
     die()
 
 asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
 """
 
 
-@pytest.mark.parametrize(
-    ("point", "acknowledged"), [("before commit", 3), ("before response", 3), ("after response", 4)]
-)
-async def test_every_accepted_message_is_sent_or_final(tmp_path: Path, point: str, acknowledged: int) -> None:
+async def killed(folder: Path, point: str) -> set[int]:
+    """Run a gateway until it is killed at `point`; the ids that the enterprise got."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, str(tmp_path), point, stdout=asyncio.subprocess.PIPE, cwd=ROOT
+        sys.executable, "-c", PROGRAM, str(folder), point, stdout=asyncio.subprocess.PIPE, cwd=ROOT
     )
     out, _ = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == -9
-    accepted = {int(line, 16) for line in out.split()}
-    assert len(accepted) == acknowledged
+    return {int(line, 16) for line in out.split()}
 
-    keys = KeyStore.open(tmp_path / "keys.store", "passphrase")
-    store = Store.open(tmp_path / "carrier.db", MIGRATIONS)
-    domain = Domain(store, Vault(Sealer(keys)), now_ms=Clock())
-    kept = {row["id"]: row for row in await rows(domain, "message")}
-    assert accepted <= kept.keys()
-    states = sorted(row["state"] for row in kept.values())
-    queued = states.count(1)
-    assert (states.count(2), states.count(3)) == (1, 1)  # the SMSC's answers of before are known
-    sender = FakeSender()
-    dispatcher = Dispatcher(domain, FakeVerifier(), sender, SmsSettings(), lambda _: None, lambda: None)
-    dispatcher.start()
-    await until(lambda: len(sender.sent) == queued)
-    await dispatcher.stop()
+
+@asynccontextmanager
+async def restarted(folder: Path) -> AsyncIterator[Desk]:
+    keys = KeyStore.open(folder / "keys.store", "passphrase")
+    store = Store.open(folder / "carrier.db", MIGRATIONS)
+    clock = Clock()
+    desk = Desk(Domain(store, Vault(Sealer(keys)), now_ms=clock), clock)
+    yield desk
+    await desk.dispatcher.stop()
     await store.close()
+
+
+@pytest.mark.parametrize(
+    ("point", "acknowledged", "queued"),
+    [("before commit", 3, 1), ("before response", 3, 2), ("after response", 4, 2)],
+)
+async def test_every_accepted_message_is_sent_or_final(
+    tmp_path: Path, point: str, acknowledged: int, queued: int
+) -> None:
+    accepted = await killed(tmp_path, point)
+    assert len(accepted) == acknowledged
+    async with restarted(tmp_path) as desk:
+        kept = {row["id"]: row["state"] for row in await rows(desk.domain, "message")}
+        [ended] = await rows(desk.domain, "cdr")
+        assert accepted <= kept.keys() | {ended["id"]}
+        # The SMSC's answers of before are known.
+        assert sorted(kept.values()) == [State.QUEUED] * queued + [State.ACCEPTED]
+        assert (ended["result"], ended["id"] in kept) == ("REJECTED", False)
+        desk.dispatcher.start()
+        await until(lambda: len(desk.smsc.sent) == queued)
+
+
+async def test_a_part_that_was_accepted_waits_for_the_others(tmp_path: Path) -> None:
+    [first] = await killed(tmp_path, "in a long message")
+    async with restarted(tmp_path) as desk:
+        assert await desk.state(first) == State.HELD
+        second = await desk.accepted(text=b"\x05\x00\x03\x07\x02\x02two", esm_class=0x40)
+        assert [await desk.state(each) for each in (first, second)] == [State.QUEUED] * 2
+        assert [text[-3:] for text in desk.texts()] == [b"one", b"two"]

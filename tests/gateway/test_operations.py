@@ -80,7 +80,7 @@ async def test_503_when_no_contact_can_be_taken(
 
 
 async def test_metrics_are_for_prometheus_and_name_nobody(gateway: Gateway) -> None:
-    metrics.SUBMITS.labels("sms-a", "ESME_ROK").inc()
+    metrics.SUBMITS.add("sms-a", "ESME_ROK")
     code, text = await gateway.get("/metrics")
     assert code == 200
     assert 'ascs_sms_submits_total{account="sms-a",status="ESME_ROK"}' in text

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 async def commit_then(store: Store, op: Callable[[sqlite3.Connection], T], follow: Callable[[T], None]) -> T:
-    """Run `op` in the store's writer; after its commit call `follow(result)`, then return the result.
+    """Run `op` in a transaction of the store; after its commit call `follow(result)`, then return the result.
 
     `follow` runs in the order of the commits and even when the caller was cancelled meanwhile: memory
     must not keep granting what the store has revoked. Raises what `op` raised, StoreBusy,

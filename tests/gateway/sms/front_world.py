@@ -1,7 +1,9 @@
 """A front with what is around it in memory: a directory that tests change, an intake, a clock, a load."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
 from foundation.passwords import hash_password
 from gateway.accounts.directory import Directory, Snapshot
@@ -11,7 +13,7 @@ from gateway.sms.congestion import Congestion
 from gateway.sms.front import SmppFront
 from gateway.store.accounts import AccountRow
 from smpp.aio.connection import Connection
-from smpp.pdu import Bind, BindTransceiver, Pdu, SubmitSmResp
+from smpp.pdu import RESPONSE_OF, Bind, BindTransceiver, Pdu, SubmitSmResp
 
 PASSWORD = b"secret"
 HASH = hash_password(PASSWORD.decode())
@@ -29,6 +31,8 @@ class World:
     answers: bool = True
     """Whether the intake answers at once."""
     submitted: list[tuple[Connection, AccountRow, Pdu]] = field(default_factory=list)
+    others: list[tuple[str, AccountRow, Pdu]] = field(default_factory=list)
+    """What else was asked for: which method took it, of intake or services."""
     receivers: list[Connection] = field(default_factory=list)
     """Sessions that deliveries may go to."""
 
@@ -41,7 +45,8 @@ class World:
         self.front = SmppFront(
             self.settings,
             self.directory,
-            SimpleNamespace(submit=self._submit),  # type: ignore[arg-type]
+            self._room("data", "multi", submit=self._submit),
+            self._room("query", "cancel", "replace"),
             deliveries,  # type: ignore[arg-type]
             Rates(account_rate=self.settings.account_rate, burst_s=self.settings.burst_s),
             Congestion(lambda: self.load),
@@ -58,6 +63,15 @@ class World:
     def become(self, account: AccountRow | None) -> None:
         """The directory after an operator's command; nobody has told the front yet."""
         self.directory.current = Snapshot(accounts={} if account is None else {account.system_id: account})
+
+    def _room(self, *methods: str, **own: Any) -> Any:
+        """A room whose methods record who asked for what, and answer at once."""
+
+        def take(method: str, connection: Connection, account: AccountRow, pdu: Pdu) -> None:
+            self.others.append((method, account, pdu))
+            connection.respond(pdu.sequence_number, RESPONSE_OF[pdu.body.COMMAND_ID]())
+
+        return SimpleNamespace(**{method: partial(take, method) for method in methods}, **own)
 
     def _submit(self, connection: Connection, account: AccountRow, pdu: Pdu, _frame: bytes) -> None:
         self.submitted.append((connection, account, pdu))

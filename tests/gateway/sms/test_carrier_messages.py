@@ -1,7 +1,7 @@
 """The carrier's own texts: committed like any other, in as many segments as they need, under no AID."""
 
 from gateway.sms.carrier_messages import put_carrier_text
-from gateway.sms.dispatch import SEAL_MESSAGE, Outgoing
+from gateway.sms.outgoing import SEAL_MESSAGE, Outgoing
 from gateway.store.domain import Domain
 from gateway.store.messages import Kind, State
 from smpp.codec import decode

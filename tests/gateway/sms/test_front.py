@@ -14,12 +14,23 @@ from gateway.store.accounts import AccountRow
 from smpp.aio.client import BindRefusedError, Client, ConnectFailed
 from smpp.constants import CommandStatus, Tag
 from smpp.pdu import (
+    RESPONSE_OF,
     Bind,
     BindReceiver,
     BindTransceiver,
     BindTransmitter,
+    Body,
+    BroadcastSm,
+    CancelBroadcastSm,
+    CancelSm,
+    DataSm,
+    ListDest,
     Pdu,
     QueryBroadcastSm,
+    QuerySm,
+    ReplaceSm,
+    SmeDest,
+    SubmitMulti,
     SubmitSm,
     tlv,
 )
@@ -145,10 +156,64 @@ class TestRequests:
             assert (account, pdu.body) == (ACCOUNT, MESSAGE)
             await client.close()
 
-    async def test_what_is_not_provided_is_said_so(self) -> None:
+    @pytest.mark.parametrize(
+        ("body", "method"),
+        [
+            (DataSm(destination_addr=b"1"), "data"),
+            (SubmitMulti(dests=[SmeDest(1, 1, b"1")]), "multi"),
+            (QuerySm(message_id=b"1"), "query"),
+            (CancelSm(message_id=b"1"), "cancel"),
+            (ReplaceSm(message_id=b"1"), "replace"),
+        ],
+    )
+    async def test_every_other_request_goes_to_who_answers_it(self, body: Body, method: str) -> None:
         async with World() as world:
+            client = await bind(world, credentials(TX))
+            answer = await client.call(body)
+            assert (answer.command_status, type(answer.body)) == (0, RESPONSE_OF[body.COMMAND_ID])
+            [(taken_by, account, pdu)] = world.others
+            assert (taken_by, account, pdu.body) == (method, ACCOUNT, body)
+            await client.close()
+
+    @pytest.mark.parametrize("body", [BroadcastSm(), QueryBroadcastSm(), CancelBroadcastSm()])
+    async def test_broadcasts_are_not_provided_and_said_so(self, body: Body) -> None:
+        async with World() as world:
+            client = await bind(world, credentials(version=0x50))
+            answer = await client.call(body)
+            assert answer.command_status == CommandStatus.ESME_RINVCMDID
+            assert type(answer.body) is RESPONSE_OF[body.COMMAND_ID]
+            assert await status_of(client) == 0, "the session goes on"
+            assert world.others == []
+            await client.close()
+
+    async def test_each_destination_of_a_submit_multi_counts(self) -> None:
+        three = SubmitMulti(dests=[SmeDest(1, 1, b"1"), SmeDest(1, 1, b"2"), ListDest(b"list")])
+        async with World(account=replace(ACCOUNT, rate=1.0, burst=5)) as world:
             client = await bind(world)
-            assert await status_of(client, QueryBroadcastSm()) == CommandStatus.ESME_RINVCMDID
+            bodies = [three, three, MESSAGE, MESSAGE, MESSAGE]
+            throttled = CommandStatus.ESME_RTHROTTLED
+            assert [await status_of(client, body) for body in bodies] == [0, throttled, 0, 0, throttled]
+            assert (len(world.others), len(world.submitted)) == (1, 2)
+            await client.close()
+
+    async def test_a_data_sm_counts_like_a_submit_sm(self) -> None:
+        async with World(account=replace(ACCOUNT, rate=1.0)) as world:
+            client = await bind(world)
+            data = DataSm(destination_addr=b"1")
+            assert [await status_of(client, body) for body in (data, data, MESSAGE)] == [
+                0, CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_RTHROTTLED,
+            ]  # fmt: skip
+            await client.close()
+
+    async def test_what_sends_nothing_is_answered_over_the_rate_and_when_nothing_can_be_taken(self) -> None:
+        async with World(account=replace(ACCOUNT, rate=1.0)) as world:
+            client = await bind(world)
+            assert await status_of(client) == 0
+            world.load = 1.0
+            bodies = [QuerySm(message_id=b"1"), CancelSm(message_id=b"1"), ReplaceSm(message_id=b"1")]
+            assert [await status_of(client, body) for body in bodies] == [0, 0, 0]
+            for body in (MESSAGE, DataSm(destination_addr=b"1"), SubmitMulti(dests=[SmeDest(1, 1, b"1")])):
+                assert await status_of(client, body) == CommandStatus.ESME_RTHROTTLED
             await client.close()
 
     async def test_over_the_rate_it_is_throttled_until_time_has_passed(self) -> None:

@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 
 from gateway.settings import SmsSettings
-from gateway.sms.dispatch import Outgoing
 from gateway.sms.final import Delivery
 from gateway.sms.inbound import Inbound, is_opt_out, normalise_msisdn
+from gateway.sms.outgoing import Outgoing
 from gateway.store import edis
 from gateway.store.domain import Domain
 from gateway.store.outbox import TrustKind
 from interparty.messages import RefusalBody, RestoreAnswer
 from smpp.codec import decode, encode
-from smpp.constants import CommandStatus, EsmClass
-from smpp.pdu import DeliverSm, Pdu
+from smpp.constants import CommandStatus, EsmClass, Tag
+from smpp.pdu import DataSm, DataSmResp, DeliverSm, Pdu
 from tests.gateway.carrier import (
     AID,
     CODE_NUMBER,
@@ -54,6 +54,7 @@ class Desk:
         self.deliveries: list[Delivery] = []
         self.notices: list[Outgoing] = []
         self.own: list[tuple[str, str]] = []
+        self.revoked: list[bytes] = []
         self.inbound = Inbound(
             domain,
             directory(),
@@ -62,14 +63,17 @@ class Desk:
             country_code="86",
             confirmation_number=CODE_NUMBER,
             on_own_number=lambda conn, msisdn, text: self.own.append((msisdn, text)),
-            on_delivery=self.deliveries.append,
+            on_deliveries=self.deliveries.extend,
             on_outgoing=self.notices.append,
             on_trust_rows=lambda: None,
+            on_revoked=self.revoked.extend,
         )
 
     async def contact(self) -> None:
         index = self.domain.vault.msisdn_index(MSISDN)
-        await self.domain.store.write(lambda conn: edis.touch_contact(conn, index, NUMBER, EDI_ID, NOW_MS))
+        await self.domain.store.write(
+            lambda conn: edis.touch_contacts(conn, [(index, NUMBER, EDI_ID, NOW_MS)])
+        )
 
     async def take(self, text: bytes, sender: str = MSISDN, to: str = NUMBER, **fields: Any) -> int:
         body = DeliverSm(
@@ -102,6 +106,40 @@ async def test_a_reply_goes_to_the_enterprise_under_the_aid(desk: Desk) -> None:
     assert MSISDN.encode() not in desk.deliveries[0].frame
 
 
+async def test_a_data_sm_is_a_reply_as_well(desk: Desk) -> None:
+    """3.4, 4.7: its text is in message_payload, and it is answered as what it is."""
+    await desk.contact()
+    body = DataSm(
+        source_addr=MSISDN.encode(),
+        destination_addr=NUMBER.encode(),
+        tlvs=[(Tag.MESSAGE_PAYLOAD, b"yes please")],
+    )
+    pdu = Pdu(body, 5)
+    desk.inbound.take(desk.connection, pdu, encode(pdu))  # type: ignore[arg-type]
+    assert await desk.connection.answer() == (5, 0, DataSmResp())
+    desk.inbound.start()
+    await until(lambda: bool(desk.deliveries))
+    await desk.inbound.stop()
+    reply = decode(desk.deliveries[0].frame).body
+    assert isinstance(reply, DeliverSm)
+    assert (reply.source_addr, reply.short_message, reply.tlvs) == (AID.encode(), b"yes please", [])
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"source_addr": b"8" * 40}, CommandStatus.ESME_RINVSRCADR),
+        ({"source_addr": MSISDN.encode(), "destination_addr": b"8" * 40}, CommandStatus.ESME_RINVDSTADR),
+    ],
+)
+async def test_a_data_sm_may_hold_longer_addresses_than_any_number(
+    desk: Desk, fields: dict[str, bytes], status: int
+) -> None:
+    pdu = Pdu(DataSm(**fields), 5)  # type: ignore[arg-type]
+    desk.inbound.take(desk.connection, pdu, encode(pdu))  # type: ignore[arg-type]
+    assert await desk.connection.answer() == (5, status, None)
+
+
 @pytest.mark.parametrize(("to", "cause"), [(NUMBER, "NO_CONTACT"), ("1069000999", "UNKNOWN_ACCESS_NUMBER")])
 async def test_without_a_mapping_it_is_recorded_and_refused(desk: Desk, to: str, cause: str) -> None:
     await desk.contact()
@@ -115,8 +153,12 @@ async def test_an_opt_out_blocks_at_once_and_cancels_after_the_reply_was_restore
     await desk.contact()
     assert await desk.take(b" td. ") == 0
     index = desk.domain.vault.msisdn_index(MSISDN)
-    assert await desk.domain.store.write(lambda conn: edis.blocked_at(conn, ENTERPRISE, index)) == NOW_MS
+    blocks = await desk.domain.store.write(lambda conn: edis.blocked_at(conn, [index]))
+    assert blocks == {(ENTERPRISE, index): NOW_MS}
     assert len(desk.notices) == 1
+    # What is on its way is to be stopped: told after the commit, and on record for a restart.
+    assert desk.revoked == [EDI_ID]
+    assert [row["edi_id"] for row in await rows(desk.domain, "revocation")] == [EDI_ID]
     assert await rows(desk.domain, "trust_outbox") == []
     desk.inbound.start()
     await until(lambda: bool(desk.deliveries))

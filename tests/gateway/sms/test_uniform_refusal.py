@@ -5,37 +5,30 @@ Shown by construction, since a clock shows it only for the machine at hand (benc
 
 import re
 import sqlite3
-from collections.abc import Callable
 from dataclasses import replace
-from types import SimpleNamespace
+from functools import partial
 from typing import Any
 
 import pytest
 
-from gateway.settings import SmsSettings
-from gateway.sms.intake import Intake
+from foundation.store import Stage
 from gateway.store import edis
 from gateway.store.domain import Domain
 from gateway.store.subscribers import HoldingLine, import_lines
-from interparty.messages import VerifyItem
 from masking.resolve import End
-from smpp.codec import encode
 from smpp.constants import CommandStatus
-from smpp.pdu import Pdu, SubmitSm
 from tests.gateway.carrier import (
-    ACCOUNT,
     AS_OF,
     EDI_BLOCKED,
     IMSI,
     LONG_AGO,
     NOW_MS,
-    NUMBER,
-    FakeConnection,
-    directory,
+    Clock,
     edi_row,
     grant,
     rows,
 )
+from tests.gateway.sms.desk import Desk
 from trust_client.verifier import Grant, Refused, Unavailable
 
 Answer = Grant | Refused | Unavailable
@@ -62,46 +55,27 @@ _TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE)\s+(\w+)")
 
 
 class RecordingStore:
-    """The store; notes each write and the tables that it touches."""
+    """The store; notes what is handed to it and the tables that each run of a stage touches."""
 
     def __init__(self, store: Any, steps: list[Any]) -> None:
         self._store = store
         self._steps = steps
+        self.on_undone = store.on_undone
 
-    def submit(self, op: Callable[[sqlite3.Connection], Any], done: Callable[..., None]) -> None:
-        touched: list[str] = []
+    def put(self, stage: Stage[Any, Any], item: Any) -> None:
         self._steps.append("handed to the store")
+        self._store.put(Stage(partial(self._run, stage), stage.done, order=stage.order), item)
 
-        def traced(conn: sqlite3.Connection) -> Any:
-            conn.set_trace_callback(
-                lambda sql: touched.append(" ".join([*_VERB.findall(sql)[:1], *_TABLE.findall(sql)]))
-            )
-            try:
-                return op(conn)
-            finally:
-                conn.set_trace_callback(None)
-
-        def told(outcome: Any, error: BaseException | None) -> None:
+    def _run(self, stage: Stage[Any, Any], conn: sqlite3.Connection, items: list[Any]) -> list[Any]:
+        touched: list[str] = []
+        conn.set_trace_callback(
+            lambda sql: touched.append(" ".join([*_VERB.findall(sql)[:1], *_TABLE.findall(sql)]))
+        )
+        try:
+            return stage.run(conn, items)
+        finally:
+            conn.set_trace_callback(None)
             self._steps.append(tuple(touched))
-            done(outcome, error)
-
-        self._store.submit(traced, told)
-
-
-class HeldVerifier:
-    """Keeps a question until the test answers it."""
-
-    def __init__(self, steps: list[Any]) -> None:
-        self._steps = steps
-        self.waiting: list[Callable[[Any], None]] = []
-
-    def submit(self, _: VerifyItem, done: Callable[[Any], None]) -> None:
-        self._steps.append("asked")
-        self.waiting.append(done)
-
-    def answer(self, answer: Answer) -> None:
-        self._steps.append("answered")
-        self.waiting.pop()(answer)
 
 
 @pytest.fixture
@@ -135,43 +109,60 @@ async def carrier(people: Domain) -> Domain:
     return people
 
 
-async def refused(carrier: Domain, answer: Answer) -> list[Any]:
-    """The steps from a submit_sm to its refusal."""
+async def refused(carrier: Domain, clock: Clock, answer: Answer) -> list[Any]:
+    """What the store was handed and did, from the trust party's answer to the refusal."""
     steps: list[Any] = []
-    domain = replace(carrier, store=RecordingStore(carrier.store, steps))  # type: ignore[arg-type]
-    verifier: Any = HeldVerifier(steps)
-    connection: Any = FakeConnection()
-    dispatcher: Any = SimpleNamespace(offer=lambda outgoing: steps.append("offered"))
-    intake = Intake(domain, directory(), verifier, dispatcher, SmsSettings())
-    pdu = Pdu(SubmitSm(source_addr=NUMBER.encode(), destination_addr=AID.encode(), short_message=b"?"), 1)
-    intake.submit(connection, ACCOUNT, pdu, encode(pdu))
+    desk = Desk(replace(carrier, store=RecordingStore(carrier.store, steps)), clock)  # type: ignore[arg-type]
+    desk.verifier.held = True
+    desk.verifier.answers[AID] = answer
+    desk.submit()
     # A local block or a failed resolve shortens nothing: until the trust party has answered, nothing is told.
-    assert (steps, connection.answers) == (["asked"], [])
-    verifier.answer(answer)
-    assert connection.answers == []
-    assert await connection.answer() == (1, CommandStatus.ESME_RINVDSTADR, None)
+    assert (desk.verifier.waiting, steps, desk.session.answers) == (1, [], [])
+    desk.verifier.release()
+    assert (steps, desk.session.answers) == (["handed to the store"], [])
+    assert await desk.session.answer() == (1, CommandStatus.ESME_RINVDSTADR, None)
+    assert (desk.smsc.sent, desk.intake.pending) == ([], 0)
     return steps
+
+
+LOOK_UPS = ("SELECT holding_version", "SELECT edi", "SELECT holding holding", "SELECT block")
 
 
 @pytest.mark.parametrize("cause", CAUSES)
 async def test_a_refusal_waits_for_verify_and_for_one_write_whatever_its_cause(
-    carrier: Domain, cause: str
+    carrier: Domain, clock: Clock, cause: str
 ) -> None:
-    steps = await refused(carrier, CAUSES[cause])
-    assert steps[:3] == ["asked", "answered", "handed to the store"]
-    touched = steps[3]
-    assert len(steps) == 4
-    assert touched == (
-        "SELECT edi",
-        "SELECT holding holding",
-        "SELECT block",
-        "INSERT refusal",
-    )
+    steps = await refused(carrier, clock, CAUSES[cause])
+    assert steps == ["handed to the store", (*LOOK_UPS, "INSERT refusal")]
     assert [row["cause"] for row in await rows(carrier, "refusal")] == [cause]
 
 
-async def test_the_terms_of_a_consent_are_judged_after_the_same_look_ups(carrier: Domain) -> None:
+@pytest.mark.parametrize("cause", CAUSES)
+async def test_refused_again_it_is_the_same_work(carrier: Domain, clock: Clock, cause: str) -> None:
+    """Also when the person is remembered: what the memory saves is done all the same."""
+    await refused(carrier, clock, CAUSES[cause])
+    steps = await refused(carrier, clock, CAUSES[cause])
+    assert steps[0] == "handed to the store"
+    assert sorted(steps[1]) == sorted((*LOOK_UPS, "INSERT refusal"))
+    assert [row["cause"] for row in await rows(carrier, "refusal")] == [cause, cause]
+
+
+async def test_refusals_of_one_commit_are_told_apart_by_nothing(carrier: Domain, clock: Clock) -> None:
+    steps: list[Any] = []
+    desk = Desk(replace(carrier, store=RecordingStore(carrier.store, steps)), clock)  # type: ignore[arg-type]
+    aids = [f"{AID[:-2]}{place:02}" for place in range(len(CAUSES))]
+    desk.verifier.answers = dict(zip(aids, CAUSES.values(), strict=True))
+    for aid in aids:
+        desk.submit(aid)
+    answers = [await desk.session.answer() for _ in aids]
+    assert answers == [(place + 1, CommandStatus.ESME_RINVDSTADR, None) for place in range(len(aids))]
+    assert [row["cause"] for row in await rows(carrier, "refusal")] == list(CAUSES)
+
+
+async def test_the_terms_of_a_consent_are_judged_after_the_same_look_ups(
+    carrier: Domain, clock: Clock
+) -> None:
     """Outside the hours or over the frequency: the enterprise agreed to both and knows them."""
-    outside = await refused(carrier, grant(hours="00:00-00:01"))
-    assert outside[3][:3] == ("SELECT edi", "SELECT holding holding", "SELECT block")
-    assert outside[:3] == ["asked", "answered", "handed to the store"]
+    steps = await refused(carrier, clock, grant(hours="00:00-00:01"))
+    assert steps[0] == "handed to the store"
+    assert steps[1][: len(LOOK_UPS)] == LOOK_UPS

@@ -13,7 +13,9 @@ from gateway.sms.upstream_ids import ID_MAX, Dialect, key, keys, pick
 
 numbers = st.integers(0, 2**64 - 1)
 padding = st.sampled_from((0, 8, 10, 16, 20))
-ids = st.text(st.characters(min_codepoint=33, max_codepoint=255), min_size=1, max_size=ID_MAX + 6)
+ids = st.text(st.characters(min_codepoint=33, max_codepoint=255), min_size=1, max_size=ID_MAX + 6).filter(
+    str.strip  # of Latin-1, 0x85 and 0xA0 are blank
+)
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 
 

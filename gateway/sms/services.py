@@ -1,0 +1,401 @@
+"""query_sm, cancel_sm and replace_sm: what an account may ask and change of its own messages (3.4, 4.8 to 4.10)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Final, NamedTuple, Protocol, TypeVar
+
+from foundation.store import StoreBusy, StoreUnavailable
+from gateway.accounts.directory import Directory
+from gateway.settings import SmsSettings
+from gateway.sms.content_digest import AccountKeys, content_digest
+from gateway.sms.dispatch import Dispatcher
+from gateway.sms.final import INTERMEDIATE_ASKED, Delivery, End, finish_messages, finish_one
+from gateway.sms.outgoing import SEAL_MESSAGE, open_outgoing
+from gateway.store import messages, records
+from gateway.store.accounts import AccountRow
+from gateway.store.domain import Domain
+from gateway.store.ids import id_of, text_of
+from gateway.store.messages import State, Stored
+from masking.smpp_leg import check_submit
+from smpp.aio.connection import Connection, Done, RequestFailed
+from smpp.codec import EncodeError, decode, encode
+from smpp.constants import VERSION_5_0, CommandStatus, EsmClass, MessageState, Tag
+from smpp.pdu import (
+    CancelSm,
+    CancelSmResp,
+    Pdu,
+    QuerySm,
+    QuerySmResp,
+    ReplaceSm,
+    ReplaceSmResp,
+    SubmitSm,
+)
+from smpp.times import TimeFormatError, format_absolute, parse_time
+
+CANCELLED_MAX: Final = 1_000
+"""Messages that one cancel_sm without a message id ends."""
+MULTI_MAX: Final = 255
+"""Destinations of a submit_multi, whose messages share an id (3.4, 4.5.1; 5.0: 255)."""
+
+R = TypeVar("R")
+
+_FAILURES = (StoreBusy, StoreUnavailable)
+
+
+class Upstream(Protocol):
+    """What the SMSC side does about messages that an SMSC has: SmscLinks."""
+
+    def cancel(self, name: str, upstream_id: str, source: str, destination: str, done: Done) -> bool: ...
+
+
+class _Told(NamedTuple):
+    """What query_sm answers."""
+
+    state: MessageState
+    final_at: int | None
+    error: int
+
+
+class Services:
+    """Answers after the store has: what is reported is committed, and what was changed too."""
+
+    def __init__(
+        self,
+        domain: Domain,
+        directory: Directory,
+        dispatcher: Dispatcher,
+        upstream: Upstream,
+        settings: SmsSettings,
+        on_deliveries: Callable[[Sequence[Delivery]], None],
+        on_trust_rows: Callable[[], None],
+    ) -> None:
+        self._domain = domain
+        self._directory = directory
+        self._dispatcher = dispatcher
+        self._upstream = upstream
+        self._settings = settings
+        self._on_deliveries = on_deliveries
+        self._on_trust_rows = on_trust_rows
+        self._keys = AccountKeys(directory.account_key)
+
+    # --- query_sm -------------------------------------------------------------------------------------
+
+    def query(self, connection: Connection, account: AccountRow, pdu: Pdu) -> None:
+        """State, final date and error of a message; of a submit_multi those of the one that is furthest behind."""
+        body = pdu.body
+        assert isinstance(body, QuerySm)
+        message_id = _id(body.message_id)
+        if message_id is None:
+            connection.reject(pdu, CommandStatus.ESME_RINVMSGID)
+            return
+        is_5_0 = connection.version >= VERSION_5_0
+
+        def op(conn: sqlite3.Connection) -> _Told | None:
+            return self._look(conn, account, message_id, _number(body.source_addr), is_5_0)
+
+        def done(told: _Told | None, error: BaseException | None) -> None:
+            if error is not None:
+                connection.reject(pdu, CommandStatus.ESME_RTHROTTLED)
+            elif told is None:
+                connection.reject(pdu, CommandStatus.ESME_RQUERYFAIL)
+            else:
+                final = b""
+                if told.final_at is not None:
+                    final = format_absolute(datetime.fromtimestamp(told.final_at / 1000, UTC))
+                connection.respond(
+                    pdu.sequence_number,
+                    QuerySmResp(
+                        message_id=text_of(message_id).encode(),
+                        final_date=final,
+                        message_state=told.state,
+                        error_code=min(told.error, 255),
+                    ),
+                )
+
+        self._submit(connection, pdu, op, done)
+
+    def _look(
+        self, conn: sqlite3.Connection, account: AccountRow, message_id: int, source: str, is_5_0: bool
+    ) -> _Told | None:
+        now = self._domain.now_ms()
+        told = [
+            _pending(each, now, is_5_0)
+            for each in self._own(conn, account, message_id)
+            if source in ("", each.row.access_number)
+        ]
+        told += (
+            _Told(MessageState[cdr.result], cdr.ended_at, cdr.error)
+            for cdr in records.cdrs(conn, message_id, message_id + MULTI_MAX)
+            if cdr.kind == "mt"
+            and cdr.account == account.system_id
+            and source in ("", cdr.access_number)
+            and (cdr.id == message_id or cdr.public_id == message_id)
+        )
+        return min(told, key=lambda each: each.final_at is not None, default=None)
+
+    def _own(self, conn: sqlite3.Connection, account: AccountRow, message_id: int) -> list[Stored]:
+        found = messages.of_public_id(conn, message_id, message_id, message_id + MULTI_MAX)
+        return [each for each in found if each.row.account == account.system_id]
+
+    # --- cancel_sm ------------------------------------------------------------------------------------
+
+    def cancel(self, connection: Connection, account: AccountRow, pdu: Pdu) -> None:
+        """End what was not delivered: one message by id, or all that wait between two addresses (3.4, 4.9).
+
+        What the SMSC has already is cancelled there, and its answer decides.
+        """
+        body = pdu.body
+        assert isinstance(body, CancelSm)
+        message_id = _id(body.message_id) if body.message_id.strip(b"\0") else 0
+        if message_id is None:
+            connection.reject(pdu, CommandStatus.ESME_RINVMSGID)
+            return
+        source, aid = _number(body.source_addr), _number(body.destination_addr)
+
+        def op(conn: sqlite3.Connection) -> list[Stored]:
+            if not message_id:
+                number = self._directory.source_of(account, source)
+                return (
+                    []
+                    if number is None
+                    else messages.queued_to(conn, account.system_id, number, aid, CANCELLED_MAX)
+                )
+            return [
+                each
+                for each in self._own(conn, account, message_id)
+                if each.state != State.FINAL
+                and source in ("", each.row.access_number)
+                and aid in ("", each.row.aid)
+            ]
+
+        def done(found: list[Stored] | None, error: BaseException | None) -> None:
+            if error is not None:
+                connection.reject(pdu, CommandStatus.ESME_RTHROTTLED)
+            elif not found:
+                connection.reject(pdu, CommandStatus.ESME_RCANCELFAIL)
+            else:
+                self._cancel(connection, pdu, found)
+
+        self._submit(connection, pdu, op, done)
+
+    def _cancel(self, connection: Connection, pdu: Pdu, found: Sequence[Stored]) -> None:
+        here = [
+            each for each in found if each.state < State.ACCEPTED and self._dispatcher.withdraw(each.row.id)
+        ]
+        there = [each for each in found if each.state == State.ACCEPTED]
+        if not here and len(there) == 1:
+            self._cancel_upstream(connection, pdu, there[0])
+            return
+
+        def op(conn: sqlite3.Connection) -> list[Delivery]:
+            ends = []
+            for each in here:
+                now = messages.get(conn, each.row.id)
+                if now is not None and now.state < State.ACCEPTED:
+                    ends.append(End(each.row, MessageState.DELETED))
+            if not ends:
+                raise LookupError("nothing of it waits any more")
+            return finish_messages(conn, self._domain, ends, self._settings.outbox_validity_s)
+
+        self._submit(connection, pdu, op, partial(self._ended, connection, pdu))
+
+    def _cancel_upstream(self, connection: Connection, pdu: Pdu, stored: Stored) -> None:
+        row = stored.row
+
+        def answered(answer: Pdu | RequestFailed) -> None:
+            if isinstance(answer, RequestFailed) or answer.command_status != CommandStatus.ESME_ROK:
+                connection.reject(pdu, CommandStatus.ESME_RCANCELFAIL)
+                return
+            self._submit(
+                connection,
+                pdu,
+                lambda conn: finish_one(
+                    conn, self._domain, End(row, MessageState.DELETED), self._settings.outbox_validity_s
+                ),
+                partial(self._ended, connection, pdu),
+            )
+
+        if not cancel_upstream(self._domain, self._upstream, stored, answered):
+            connection.reject(pdu, CommandStatus.ESME_RCANCELFAIL)
+
+    def _ended(
+        self, connection: Connection, pdu: Pdu, deliveries: list[Delivery] | None, error: BaseException | None
+    ) -> None:
+        if deliveries is None:
+            is_late = isinstance(error, LookupError)
+            connection.reject(
+                pdu, CommandStatus.ESME_RCANCELFAIL if is_late else CommandStatus.ESME_RTHROTTLED
+            )
+            return
+        connection.respond(pdu.sequence_number, CancelSmResp())
+        self._on_deliveries(deliveries)
+        self._on_trust_rows()
+
+    # --- replace_sm -----------------------------------------------------------------------------------
+
+    def replace(self, connection: Connection, account: AccountRow, pdu: Pdu) -> None:
+        """Another text, and other times, for a message that waits here (3.4, 4.10). What the SMSC has is its own."""
+        body = pdu.body
+        assert isinstance(body, ReplaceSm)
+        message_id = _id(body.message_id)
+        if message_id is None:
+            connection.reject(pdu, CommandStatus.ESME_RINVMSGID)
+            return
+
+        def find(conn: sqlite3.Connection) -> bool:
+            return self._replaceable(conn, account, body, message_id) is not None
+
+        def found(mine: bool | None, error: BaseException | None) -> None:
+            if error is not None:
+                connection.reject(pdu, CommandStatus.ESME_RTHROTTLED)
+            elif not mine or not self._dispatcher.withdraw(message_id):
+                connection.reject(pdu, CommandStatus.ESME_RREPLACEFAIL)
+            else:
+                self._submit(connection, pdu, change, changed)
+
+        def change(conn: sqlite3.Connection) -> int:
+            stored = self._replaceable(conn, account, body, message_id)
+            return (
+                CommandStatus.ESME_RREPLACEFAIL
+                if stored is None
+                else self._replace(conn, account, stored, body)
+            )
+
+        def changed(status: int | None, error: BaseException | None) -> None:
+            if error is not None or status is None:
+                connection.reject(pdu, CommandStatus.ESME_RTHROTTLED)
+            elif status:
+                connection.reject(pdu, status)
+            else:
+                connection.respond(pdu.sequence_number, ReplaceSmResp())
+
+        self._submit(connection, pdu, find, found)
+
+    @staticmethod
+    def _replaceable(
+        conn: sqlite3.Connection, account: AccountRow, body: ReplaceSm, message_id: int
+    ) -> Stored | None:
+        """The account's own whole message that waits; a part of a long one has no text of its own, and an id
+        that the messages of a submit_multi share names none of them."""
+        stored = messages.get(conn, message_id)
+        if (
+            stored is None
+            or stored.state != State.QUEUED
+            or stored.row.account != account.system_id
+            or stored.row.long_id is not None
+            or stored.row.public_id != stored.row.id
+            or _number(body.source_addr) not in ("", stored.row.access_number)
+            or _is_shared(conn, message_id)
+        ):
+            return None
+        return stored
+
+    def _replace(self, conn: sqlite3.Connection, account: AccountRow, stored: Stored, body: ReplaceSm) -> int:
+        row, number = stored.row, self._directory.access_number(stored.row.access_number)
+        old = decode(open_outgoing(self._domain, stored).frame).body
+        assert isinstance(old, SubmitSm)
+        if number is None or old.esm_class & EsmClass.UDHI:
+            return CommandStatus.ESME_RREPLACEFAIL
+        times = self._times(body, row.not_before, row.expires_at)
+        if isinstance(times, CommandStatus):
+            return times
+        not_before, expires_at, validity = times
+        text = next((value for tag, value in body.tlvs if tag == Tag.MESSAGE_PAYLOAD), body.short_message)
+        fits = len(text) <= 254
+        old.short_message = text if fits else b""
+        old.tlvs = [each for each in old.tlvs if each[0] != Tag.MESSAGE_PAYLOAD]
+        if not fits:
+            old.tlvs.append((Tag.MESSAGE_PAYLOAD, text))
+        old.sm_default_msg_id = body.sm_default_msg_id
+        old.registered_delivery = 1 | (body.registered_delivery & INTERMEDIATE_ASKED)
+        old.validity_period = validity or old.validity_period
+        refused = check_submit(old, number.allow)
+        if refused is not None:
+            return refused
+        try:
+            frame = encode(Pdu(old, 0))
+        except EncodeError:
+            return CommandStatus.ESME_RINVMSGLEN
+        key = self._keys.get(account.system_id)
+        digest = None if key is None else content_digest(key, text_of(row.public_id), old.data_coding, text)
+        changed = row._replace(
+            registered_delivery=body.registered_delivery, octets=len(text), digest=digest,
+            not_before=not_before, expires_at=expires_at,
+        )  # fmt: skip
+        done = messages.replace(conn, changed, self._domain.vault.seal(SEAL_MESSAGE, frame))
+        return CommandStatus.ESME_ROK if done else CommandStatus.ESME_RREPLACEFAIL
+
+    def _times(
+        self, body: ReplaceSm, not_before: int, expires_at: int
+    ) -> tuple[int, int, bytes] | CommandStatus:
+        """3.4, 4.10.1: an empty time leaves what was there."""
+        now = datetime.fromtimestamp(self._domain.now_ms() / 1000, UTC)
+        try:
+            schedule = parse_time(body.schedule_delivery_time, now)
+        except TimeFormatError:
+            return CommandStatus.ESME_RINVSCHED
+        try:
+            validity = parse_time(body.validity_period, now)
+        except TimeFormatError:
+            return CommandStatus.ESME_RINVEXPIRY
+        start = not_before if schedule is None else int(schedule.timestamp() * 1000)
+        end = expires_at if validity is None else int(validity.timestamp() * 1000)
+        latest = start + int(timedelta(seconds=self._settings.validity_max_s).total_seconds() * 1000)
+        if end <= start or end <= self._domain.now_ms():
+            return CommandStatus.ESME_RINVEXPIRY
+        end = min(end, latest)
+        told = b"" if validity is None else format_absolute(datetime.fromtimestamp(end / 1000, UTC))
+        return start, end, told
+
+    # --- all three ------------------------------------------------------------------------------------
+
+    def _submit(
+        self,
+        connection: Connection,
+        pdu: Pdu,
+        op: Callable[[sqlite3.Connection], R],
+        done: Callable[[R | None, BaseException | None], None],
+    ) -> None:
+        try:
+            self._domain.store.submit(op, done)
+        except _FAILURES:
+            connection.reject(pdu, CommandStatus.ESME_RTHROTTLED)
+
+
+def cancel_upstream(domain: Domain, upstream: Upstream, stored: Stored, done: Done) -> bool:
+    """Ask the SMSC that has the message to delete it; False when that cannot be asked."""
+    if stored.upstream is None or stored.upstream_id is None or stored.sealed is None:
+        return False
+    smsc = stored.upstream.partition("/")[0]
+    sent = decode(open_outgoing(domain, stored).frame).body
+    assert isinstance(sent, SubmitSm)
+    destination = sent.destination_addr.decode("ascii")
+    return upstream.cancel(smsc, stored.upstream_id, stored.row.access_number, destination, done)
+
+
+def _pending(stored: Stored, now: int, is_5_0: bool) -> _Told:
+    if stored.state == State.FINAL:
+        return _Told(MessageState(stored.outcome or 0), stored.done_at, stored.error or 0)
+    # SCHEDULED is 5.0's (4.7.15); to 3.4 a message that waits is on its way.
+    scheduled = is_5_0 and stored.state == State.QUEUED and stored.row.not_before > now
+    return _Told(MessageState.SCHEDULED if scheduled else MessageState.ENROUTE, None, 0)
+
+
+def _is_shared(conn: sqlite3.Connection, message_id: int) -> bool:
+    """Whether other messages, pending or with their outcome, have the same public id."""
+    first, last = message_id + 1, message_id + MULTI_MAX
+    return bool(messages.of_public_id(conn, message_id, first, last)) or any(
+        cdr.public_id == message_id for cdr in records.cdrs(conn, first, last)
+    )
+
+
+def _id(raw: bytes) -> int | None:
+    return id_of(raw.decode("latin-1").lower())
+
+
+def _number(raw: bytes) -> str:
+    return raw.decode("latin-1")

@@ -1,0 +1,50 @@
+"""One message of an enterprise on its way from the wire to its response."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.store.accounts import AccessNumberRow, AccountRow
+from smpp.pdu import SubmitSm
+from smpp.segmentation import PartInfo
+from trust_client.verifier import Grant
+
+
+@dataclass(slots=True)
+class Submission:
+    """A submit_sm, a data_sm brought to its form, or one destination of a submit_multi."""
+
+    id: int
+    public_id: int
+    account: AccountRow
+    access_number: AccessNumberRow
+    aid: str
+    body: SubmitSm
+    frame: bytes
+    part: PartInfo | None
+    not_before: int
+    expires_at: int
+    validity: bytes
+    """What the SMSC is told: empty when the enterprise named no validity period."""
+    answer: Callable[[Submission, int], None]
+    """Takes the command_status, once; for success after the commit."""
+    arrived: float
+    """Monotonic seconds."""
+    follows: bool = False
+    """A further part of a long message whose first part was authorized."""
+    grant: Grant | None = None
+    reason: str | None = None
+    """Why the trust party refused; stays inside the carrier."""
+
+    @property
+    def set_key(self) -> tuple[str, str, str, int, int]:
+        """What parts of one long message have in common."""
+        assert self.part is not None
+        return (
+            self.account.system_id,
+            self.access_number.number,
+            self.aid,
+            self.part.reference,
+            self.part.total,
+        )
