@@ -15,7 +15,7 @@ from typing import cast
 from foundation import loop
 from smpp.constants import CommandId
 
-WINDOW = 200
+WINDOW = 1_000
 """Receipts of one session that the ESME has not answered; more wait here."""
 AGAIN_S = 0.1
 """A receipt that the ESME would not take is sent again so much later."""

@@ -7,8 +7,10 @@ from ascs.demo.layout import CARRIER, person
 from bench.house import ENTERPRISE, FIRST_PERSON, House
 from foundation.store import Store
 from gateway import app as gateway_app
-from gateway.policy.decision import Subscriber, find_subscriber
+from gateway.policy.decision import find_subscribers
 from gateway.settings import GatewaySettings
+from gateway.store.subscriber_cache import Resolved
+from interparty.hot_messages import asked_question
 from interparty.messages import VerifyItem, VerifyResponse
 from trust_party.clock import now_ms
 from trust_party.keys import open_store
@@ -30,7 +32,9 @@ async def answers(built: House, aids: list[str], at: int) -> VerifyResponse:
             )
             for aid in aids
         ]
-        return VerifyResponse.model_validate_json(await verification.verify(CARRIER, items, at))
+        return VerifyResponse.model_validate_json(
+            await verification.verify(CARRIER, [asked_question(item) for item in items], at)
+        )
     finally:
         await store.close()
 
@@ -41,11 +45,11 @@ async def resolved(built: House, edi_ids: list[str], at: int) -> list[str]:
         found = []
         for edi_id in edi_ids:
             subscriber = await domain.store.write(
-                lambda conn, edi_id=edi_id: find_subscriber(
-                    conn, domain.vault, bytes.fromhex(edi_id), ENTERPRISE.id, at
-                )
+                lambda conn, edi_id=edi_id: find_subscribers(
+                    conn, domain, [(bytes.fromhex(edi_id), ENTERPRISE.id)], at
+                )[0]
             )
-            assert isinstance(subscriber, Subscriber), subscriber
+            assert isinstance(subscriber, Resolved), subscriber
             found.append(subscriber.msisdn)
         return found
     finally:
