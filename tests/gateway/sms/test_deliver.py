@@ -1,7 +1,9 @@
 """From the outbox to the enterprise: done on its response alone, tried again, in order, over any bind."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -160,6 +162,28 @@ async def test_what_the_store_gave_is_not_sent_again_when_its_commit_offers_it(d
     assert desk.texts() == ["one"]
     desk.deliveries.offer([delivery])
     assert desk.texts() == ["one"]
+
+
+async def test_what_is_offered_while_the_store_is_read_is_not_forgotten(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The read is older than the offer. No sweep runs that would find it later."""
+    late: list[Callable[[], None]] = []
+    submit = desk.domain.store.submit
+
+    def slow(op: Any, done: Callable[[Any, BaseException | None], None]) -> None:
+        submit(op, lambda result, error: late.append(partial(done, result, error)))
+
+    await desk.commit("one")
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.domain.store, "submit", slow)
+        desk.deliveries.bound("sms-a", desk.bind)  # type: ignore[arg-type]
+    await settled(desk.domain)
+    await desk.offer("two")
+    assert (desk.texts(), len(late)) == ([], 1)
+    late.pop()()
+    await settled(desk.domain)
+    assert desk.texts() == ["one", "two"]
 
 
 async def test_more_than_memory_holds_comes_from_the_store(

@@ -307,6 +307,24 @@ async def test_the_sweep_ends_what_is_overdue_once(desk: World) -> None:
     assert await desk.state(2) is State.ACCEPTED
 
 
+async def test_a_message_to_which_the_smsc_gave_no_id_is_expired_in_the_end(
+    desk: World, clock: Clock
+) -> None:
+    """No receipt can name it: it waits as long as any that the SMSC took, and is not sent again."""
+    await desk.offer(expires_at=NOW_MS + 5000)
+    await desk.taken(b"")
+    assert await desk.state(1) is State.ACCEPTED
+    clock.now_ms += 5000 + SETTINGS.receipt_wait_s * 1000
+    desk.dispatcher.start()
+    await desk.sweeps()
+    assert (await desk.state(1), desk.deliveries) == (State.ACCEPTED, [])
+    clock.now_ms += 1
+    await until(lambda: bool(desk.deliveries))
+    assert desk.told() == [(1, MessageState.EXPIRED)]
+    assert await desk.outcome() == "EXPIRED"
+    assert len(desk.smsc.sent) == 1
+
+
 async def test_retries_end_with_validity(desk: World, clock: Clock) -> None:
     await desk.offer(expires_at=NOW_MS + 5000)
     desk.smsc.answer(status=CommandStatus.ESME_RSYSERR)

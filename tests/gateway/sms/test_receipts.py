@@ -16,7 +16,7 @@ from smpp.constants import CommandStatus, EsmClass
 from smpp.pdu import DataSm, DataSmResp, DeliverSm, DeliverSmResp, Pdu, SubmitSmResp
 from smpp.receipts import MessageState, Receipt, parse
 from tests.gateway.carrier import AID, MSISDN, NUMBER, Clock, rows, settled
-from tests.gateway.sms.desk import Desk
+from tests.gateway.sms.desk import Desk, SmscSide
 
 DELIVERED = MessageState.DELIVERED
 
@@ -101,6 +101,15 @@ async def test_who_asked_for_intermediate_notices_gets_them(desk: Desk) -> None:
     classes = [decode(each.frame).body.esm_class for each in desk.deliveries]  # type: ignore[attr-defined]
     assert classes == [EsmClass.INTERMEDIATE_NOTIFICATION, EsmClass.DELIVERY_RECEIPT]
     assert desk.smsc.bodies()[0].registered_delivery == 0x11
+
+
+async def test_intermediate_notices_may_be_asked_for_alone(desk: Desk) -> None:
+    message_id = await desk.accepted(registered_delivery=0x10)
+    await desk.taken(b"7")
+    await desk.receipt(state=MessageState.ENROUTE)
+    await desk.receipt(state=DELIVERED)
+    assert desk.told() == [(message_id, MessageState.ENROUTE)]
+    assert [row["result"] for row in await rows(desk.domain, "cdr")] == ["DELIVERED"]
 
 
 async def test_a_receipt_twice_is_told_once(desk: Desk) -> None:
@@ -188,6 +197,40 @@ async def test_a_parked_receipt_that_was_claimed_is_not_kept_under_its_other_rea
     later = await desk.accepted(registered_delivery=1)
     await desk.taken(b"49")  # 31 as hex
     assert await desk.state(later) is State.ACCEPTED
+
+
+@pytest.mark.parametrize("is_first", [False, True], ids=["after the response", "before it"])
+async def test_a_receipt_may_come_over_another_bind_of_the_smsc(desk: Desk, is_first: bool) -> None:
+    """Ids are the SMSC's, not the bind's; the answer goes to the bind that brought the receipt."""
+    message_id = await desk.accepted(registered_delivery=1)
+    first, other = desk.link, SmscSide()
+    if not is_first:
+        await desk.taken(b"7")
+    desk.link = other
+    assert await desk.receipt() == (5, 0, DeliverSmResp())
+    if is_first:
+        await desk.taken(b"7")
+    assert desk.told() == [(message_id, DELIVERED)]
+    assert (first.answers, other.answers) == ([], [])
+
+
+async def test_each_bind_gets_the_answers_to_what_it_brought(desk: Desk) -> None:
+    """Also when one commit has receipts of both."""
+    links = SmscSide(), SmscSide()
+    for sequence, link in enumerate(links, start=5):
+        desk.receipts.take("smsc", link, Pdu(DeliverSm(), sequence), Receipt(b"7", DELIVERED))  # type: ignore[arg-type]
+    await settled(desk.domain)
+    assert [link.answers for link in links] == [[(5, 0, DeliverSmResp())], [(6, 0, DeliverSmResp())]]
+
+
+async def test_a_parked_receipt_that_two_messages_answer_to_is_nobodys(desk: Desk) -> None:
+    """Both responses come in one commit, after the receipt."""
+    one, other = await desk.accepted(registered_delivery=1), await desk.accepted(registered_delivery=1)
+    await desk.receipt(b"ab")
+    desk.smsc.answer(b"00ab")
+    desk.smsc.answer(b"0ab")
+    assert [await desk.state(one), await desk.state(other)] == [State.ACCEPTED] * 2
+    assert desk.told() == []
 
 
 async def test_the_same_id_from_another_smsc_is_another_message(desk: Desk) -> None:
