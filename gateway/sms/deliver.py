@@ -187,7 +187,7 @@ class Deliveries:
                 if row.id not in account.held:
                     account.held.add(row.id)
                     account.ready.append(row)
-            if account.ready:
+            if account.ready or account.passed_over:
                 self.pump(system_id)
 
         try:
