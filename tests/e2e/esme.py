@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from typing import Any, Self
 
 import smpplib.client
 import smpplib.consts
-from smpplib.exceptions import PDUError
+from smpplib.exceptions import PDUError, UnknownCommandError
 
 from ascs.demo.layout import HOST, DemoEnterprise
 
 WAIT_S = 15.0
 READ_S = 0.2
+CANCEL_SM, CANCEL_SM_RESP = 0x00000008, 0x80000008
 
 
 class _Client(smpplib.client.Client):  # type: ignore[misc]
     """Keeps what came in, as it came."""
 
     octets = b""
+    frame = b""
+    """The last PDU, as far as it came."""
+
+    def read_pdu(self) -> Any:
+        self.frame = b""
+        return super().read_pdu()
 
     def _recv_exact(self, exact_size: int) -> bytes:
         data: bytes = super()._recv_exact(exact_size)
         self.octets += data
+        self.frame += data
         return data
 
 
@@ -36,7 +45,10 @@ class Esme:
         """Responses by sequence_number."""
         self.received: list[Any] = []
         """deliver_sm in order: receipts and replies."""
+        self.unknown: dict[int, bytes] = {}
+        """PDUs of which smpplib knows nothing, by sequence_number."""
         self.client.set_message_sent_handler(lambda pdu: self.answers.update({pdu.sequence: pdu}))
+        self.client.set_query_resp_handler(lambda pdu: self.answers.update({pdu.sequence: pdu}))
         self.client.set_message_received_handler(self._take)
         self.client.set_error_pdu_handler(lambda pdu: self.answers.update({pdu.sequence: pdu}))
 
@@ -62,8 +74,8 @@ class Esme:
             self.client.unbind()
         self.client.disconnect()
 
-    def send(self, aid: str, text: str, source: str | None = None) -> int:
-        """submit_sm with a receipt asked for; its sequence_number."""
+    def send(self, aid: str, text: str | bytes, source: str | None = None, **fields: Any) -> int:
+        """submit_sm with a receipt asked for; its sequence_number. Octets are sent as they are."""
         pdu = self.client.send_message(
             source_addr_ton=0,
             source_addr_npi=1,
@@ -71,11 +83,37 @@ class Esme:
             dest_addr_ton=0,
             dest_addr_npi=1,
             destination_addr=aid,
-            short_message=text.encode("utf-16-be"),
+            short_message=text.encode("utf-16-be") if isinstance(text, str) else text,
             data_coding=smpplib.consts.SMPP_ENCODING_ISO10646,
             registered_delivery=1,
+            **fields,
         )
         return int(pdu.sequence)
+
+    def query(self, message_id: str) -> Any:
+        """The response to query_sm."""
+        pdu = self.client.query_message(
+            message_id=message_id,
+            source_addr_ton=0,
+            source_addr_npi=1,
+            source_addr=self._enterprise.access_number,
+        )
+        return self.answer(pdu.sequence)
+
+    def cancel(self, message_id: str, aid: str) -> int:
+        """command_status of the response to cancel_sm, which smpplib cannot say (SMPP 3.4, 4.9)."""
+        sequence = self.client.next_sequence()
+        source = self._enterprise.access_number
+        body = b"\0%b\0\0\1%b\0\0\1%b\0" % (message_id.encode(), source.encode(), aid.encode())
+        self.client._socket.sendall(struct.pack(">IIII", 16 + len(body), CANCEL_SM, 0, sequence) + body)
+        self.read_until(
+            lambda: sequence in self.unknown or sequence in self.answers, "a response to cancel_sm"
+        )
+        if sequence in self.answers:
+            return int(self.answers[sequence].status)
+        _, command, status, _ = struct.unpack_from(">IIII", self.unknown[sequence])
+        assert command == CANCEL_SM_RESP
+        return int(status)
 
     def submit(self, aid: str, text: str, source: str | None = None) -> tuple[int, str]:
         """(command_status, message_id) of the response."""
@@ -101,6 +139,9 @@ class Esme:
                 self.client.read_once(auto_send_enquire_link=False)
             except TimeoutError:
                 continue
+            except UnknownCommandError:
+                frame = self.client.frame
+                self.unknown[int.from_bytes(frame[12:16])] = frame
         self.client._socket.settimeout(10)
 
 

@@ -7,13 +7,16 @@ import json
 import struct
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import smpplib.consts
+from smpplib import gsm
 
 from ascs.demo import description
-from smpp.constants import CommandId, CommandStatus
+from smpp.constants import CommandId, CommandStatus, MessageState
 from tests.e2e import page
 from tests.e2e.esme import Esme, is_receipt, status_of_bind
 from tests.e2e.house import ENT_A, ENT_B, House
@@ -22,6 +25,8 @@ from tests.e2e.peer_process import running
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 in_thread = asyncio.to_thread
+IN_AN_HOUR = "000000010000000R"
+"""SMPP 3.4, 7.1.1.1."""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -106,6 +111,75 @@ async def test_a_malformed_pdu_gets_its_error_and_the_session_goes_on(esme: Esme
     assert answer.status != CommandStatus.ESME_ROK
     status, _ = await in_thread(esme.submit, aid, "还在")
     assert status == CommandStatus.ESME_ROK
+
+
+async def test_a_long_message_in_parts_is_one_message_on_the_handset(
+    house: House, esme: Esme, aid: str
+) -> None:
+    text = "".join(f"第{number}件已到站，" for number in range(1, 25)) + "请尽快领取。"
+    parts, data_coding, esm_class = gsm.make_parts(text, smpplib.consts.SMPP_ENCODING_ISO10646)
+    assert (len(parts), data_coding) == (3, smpplib.consts.SMPP_ENCODING_ISO10646)
+    ids = []
+    for part in parts:
+        answer = await in_thread(
+            esme.answer, await in_thread(partial(esme.send, aid, part, esm_class=esm_class))
+        )
+        assert answer.status == CommandStatus.ESME_ROK
+        ids.append(answer.message_id)
+    shown = await house.message(house.people[0], lambda each: each["text"] == text, "the whole text")
+    assert shown["parts"] == len(parts)
+    for each in ids:
+        receipt = await in_thread(
+            esme.delivered, lambda pdu, id_=each: is_receipt(pdu) and id_ in pdu.short_message, "its receipt"
+        )
+        assert b"stat:DELIVRD" in receipt.short_message
+
+
+async def test_a_query_tells_what_became_of_a_message_and_nothing_of_one_that_is_not_the_accounts(
+    house: House, esme: Esme, aid: str
+) -> None:
+    _, message_id = await in_thread(esme.submit, aid, "查询")
+    await in_thread(
+        esme.delivered, lambda each: is_receipt(each) and message_id.encode() in each.short_message, "receipt"
+    )
+    told = await in_thread(esme.query, message_id)
+    assert (told.status, told.message_id.decode()) == (CommandStatus.ESME_ROK, message_id)
+    assert (told.message_state, told.error_code or 0) == (MessageState.DELIVERED, 0)
+    assert told.final_date
+
+    stranger = await in_thread(Esme(house.ports.smpp, ENT_B).bind)
+    try:
+        refused = await in_thread(stranger.query, message_id)
+        assert refused.status == CommandStatus.ESME_RQUERYFAIL
+    finally:
+        await in_thread(stranger.close)
+
+
+async def test_a_scheduled_message_that_is_cancelled_is_never_delivered(
+    house: House, esme: Esme, aid: str
+) -> None:
+    sequence = await in_thread(partial(esme.send, aid, "一小时以后", schedule_delivery_time=IN_AN_HOUR))
+    accepted = await in_thread(esme.answer, sequence)
+    assert accepted.status == CommandStatus.ESME_ROK
+    message_id = accepted.message_id.decode()
+    waits = await in_thread(esme.query, message_id)
+    assert (waits.status, waits.message_state) == (CommandStatus.ESME_ROK, MessageState.ENROUTE)
+
+    stranger = await in_thread(Esme(house.ports.smpp, ENT_B).bind)
+    try:
+        assert await in_thread(stranger.cancel, message_id, aid) == CommandStatus.ESME_RCANCELFAIL
+    finally:
+        await in_thread(stranger.close)
+    assert await in_thread(esme.cancel, message_id, aid) == CommandStatus.ESME_ROK
+    receipt = await in_thread(
+        esme.delivered, lambda each: is_receipt(each) and message_id.encode() in each.short_message, "receipt"
+    )
+    assert b"stat:DELETED" in receipt.short_message
+    cancelled = await in_thread(esme.query, message_id)
+    assert (cancelled.status, cancelled.message_state) == (CommandStatus.ESME_ROK, MessageState.DELETED)
+    assert await in_thread(esme.cancel, message_id, aid) == CommandStatus.ESME_RCANCELFAIL
+    inbox = await house.handsets.inbox(house.people[0].msisdn)
+    assert all(each["text"] != "一小时以后" for each in inbox)
 
 
 async def test_the_example_of_the_page_runs_as_it_stands(house: House, aid: str, tmp_path: Path) -> None:
