@@ -178,62 +178,80 @@ class Services:
             elif not found:
                 connection.reject(pdu, CommandStatus.ESME_RCANCELFAIL)
             else:
-                self._cancel(connection, pdu, found)
+                self._cancel(connection, pdu, found, is_one=bool(message_id))
 
         self._submit(connection, pdu, op, done)
 
-    def _cancel(self, connection: Connection, pdu: Pdu, found: Sequence[Stored]) -> None:
+    def _cancel(self, connection: Connection, pdu: Pdu, found: Sequence[Stored], *, is_one: bool) -> None:
+        """All that one id names, or ESME_RCANCELFAIL: what could be deleted is deleted then too, and its receipt
+        says so. Between two addresses what does not wait here any more is left."""
         here = [
             each for each in found if each.state < State.ACCEPTED and self._dispatcher.withdraw(each.row.id)
         ]
         there = [each for each in found if each.state == State.ACCEPTED]
-        if not here and len(there) == 1:
-            self._cancel_upstream(connection, pdu, there[0])
-            return
+        waiting = len(there) + (1 if here else 0)
+        status = int(CommandStatus.ESME_ROK)
+        if not waiting or (is_one and len(here) + len(there) < len(found)):
+            status = CommandStatus.ESME_RCANCELFAIL  # between here and an SMSC
 
-        def op(conn: sqlite3.Connection) -> list[Delivery]:
-            ends = []
-            for each in here:
-                now = messages.get(conn, each.row.id)
-                if now is not None and now.state < State.ACCEPTED:
-                    ends.append(End(each.row, MessageState.DELETED))
-            if not ends:
-                raise LookupError("nothing of it waits any more")
-            return finish_messages(conn, self._domain, ends, self._settings.outbox_validity_s)
-
-        self._submit(connection, pdu, op, partial(self._ended, connection, pdu))
-
-    def _cancel_upstream(self, connection: Connection, pdu: Pdu, stored: Stored) -> None:
-        row = stored.row
-
-        def answered(answer: Pdu | RequestFailed) -> None:
-            if isinstance(answer, RequestFailed) or answer.command_status != CommandStatus.ESME_ROK:
-                connection.reject(pdu, CommandStatus.ESME_RCANCELFAIL)
+        def answered(fault: int) -> None:
+            nonlocal waiting, status
+            waiting -= 1
+            status = status or fault
+            if waiting > 0:
                 return
-            self._submit(
-                connection,
-                pdu,
-                lambda conn: finish_one(
-                    conn, self._domain, End(row, MessageState.DELETED), self._settings.outbox_validity_s
-                ),
-                partial(self._ended, connection, pdu),
+            if status:
+                connection.reject(pdu, status)
+            else:
+                connection.respond(pdu.sequence_number, CancelSmResp())
+
+        if not waiting:
+            answered(status)
+        if here:
+            self._end(partial(self._delete, here), answered)
+        for each in there:
+            self._cancel_upstream(each, answered)
+
+    def _delete(self, here: Sequence[Stored], conn: sqlite3.Connection) -> list[Delivery]:
+        ends = []
+        for each in here:
+            now = messages.get(conn, each.row.id)
+            if now is not None and now.state < State.ACCEPTED:
+                ends.append(End(each.row, MessageState.DELETED))
+        if not ends:
+            raise LookupError("nothing of it waits any more")
+        return finish_messages(conn, self._domain, ends, self._settings.outbox_validity_s)
+
+    def _cancel_upstream(self, stored: Stored, answered: Callable[[int], None]) -> None:
+        end = End(stored.row, MessageState.DELETED)
+
+        def told(answer: Pdu | RequestFailed) -> None:
+            if isinstance(answer, RequestFailed) or answer.command_status != CommandStatus.ESME_ROK:
+                answered(CommandStatus.ESME_RCANCELFAIL)
+                return
+            self._end(
+                lambda conn: finish_one(conn, self._domain, end, self._settings.outbox_validity_s), answered
             )
 
-        if not cancel_upstream(self._domain, self._upstream, stored, answered):
-            connection.reject(pdu, CommandStatus.ESME_RCANCELFAIL)
+        if not cancel_upstream(self._domain, self._upstream, stored, told):
+            answered(CommandStatus.ESME_RCANCELFAIL)
 
-    def _ended(
-        self, connection: Connection, pdu: Pdu, deliveries: list[Delivery] | None, error: BaseException | None
+    def _end(
+        self, op: Callable[[sqlite3.Connection], list[Delivery]], answered: Callable[[int], None]
     ) -> None:
-        if deliveries is None:
-            is_late = isinstance(error, LookupError)
-            connection.reject(
-                pdu, CommandStatus.ESME_RCANCELFAIL if is_late else CommandStatus.ESME_RTHROTTLED
-            )
-            return
-        connection.respond(pdu.sequence_number, CancelSmResp())
-        self._on_deliveries(deliveries)
-        self._on_trust_rows()
+        def done(deliveries: list[Delivery] | None, error: BaseException | None) -> None:
+            if deliveries is None:
+                is_late = isinstance(error, LookupError)
+                answered(CommandStatus.ESME_RCANCELFAIL if is_late else CommandStatus.ESME_RTHROTTLED)
+                return
+            answered(CommandStatus.ESME_ROK)
+            self._on_deliveries(deliveries)
+            self._on_trust_rows()
+
+        try:
+            self._domain.store.submit(op, done)
+        except _FAILURES:
+            answered(CommandStatus.ESME_RTHROTTLED)
 
     # --- replace_sm -----------------------------------------------------------------------------------
 

@@ -45,6 +45,7 @@ from tests.gateway.carrier import (
     Clock,
     grant,
     rows,
+    settled,
     until,
 )
 from tests.gateway.sms.desk import SETTINGS, Desk, message_id_of, time_text
@@ -392,17 +393,36 @@ class TestCancelAtTheSmsc:
         assert await cancel(desk, message_id) == CANCEL_FAILED
         assert desk.smsc.cancels == []
 
-    async def test_a_submit_multi_of_which_one_waits_is_cancelled_as_far_as_it_goes(self, desk: Desk) -> None:
+    async def several_with_one_there(self, desk: Desk) -> int:
+        """A submit_multi of which one is at the SMSC and the other waits."""
         desk.smsc.room = False
         message_id = await several(desk)
-        # One goes while the other waits.
         desk.smsc.room = True
         [first, *_] = await rows(desk.domain, "message")
         assert desk.dispatcher.withdraw(first["id"] + 1)
         desk.dispatcher.pump()
         await desk.taken(b"1")
-        assert await cancel(desk, message_id) == CancelSmResp()
-        assert await results(desk) == [(message_id, "DELETED")]
+        return message_id
+
+    async def test_a_submit_multi_is_deleted_here_and_there(self, desk: Desk) -> None:
+        message_id = await self.several_with_one_there(desk)
+        desk.services.cancel(
+            desk.session,  # type: ignore[arg-type]
+            desk.directory.current.accounts["sms-a"],
+            desk.request(CancelSm(message_id=id_text(message_id))),
+        )
+        await until(lambda: bool(desk.smsc.cancels))
+        await settled(desk.domain)
+        assert desk.session.answers == []
+        desk.smsc.answer_cancel(Pdu(CancelSmResp(), 1))
+        assert (await desk.session.answer())[1:] == (0, CancelSmResp())
+        assert [result for _, result in await results(desk)] == ["DELETED", "DELETED"]
+
+    async def test_a_submit_multi_of_which_the_smsc_keeps_one_is_not_cancelled(self, desk: Desk) -> None:
+        message_id = await self.several_with_one_there(desk)
+        desk.smsc.takes_cancels = False
+        assert await cancel(desk, message_id) == CANCEL_FAILED
+        assert len(await results(desk)) == 1
         assert await desk.state(message_id) is State.ACCEPTED
 
 
