@@ -1,8 +1,8 @@
 """What becomes of pending messages when consent ends: what waits here is REJECTED, what the SMSC holds is cancelled.
 
 Whoever was blocked gets nothing new from the moment of the commit; this stops what was on its way. One pass
-over the pending messages serves all revocations that wait. One whose messages are between here and an SMSC, or
-with an SMSC that is away, is gone through again.
+over the pending messages serves all revocations that wait. One whose messages are between here and an SMSC,
+with an SMSC that is away, or asked for without an answer yet, is gone through again.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ ROWS_READ = 5_000
 """Pending messages looked through in one commit."""
 
 ASKED_MAX = 100_000
-"""Messages whose SMSC was asked to delete them, remembered while others are still to be; past it some are
-asked for again."""
+"""Messages whose SMSC was asked to delete them, remembered until all are answered; past it some are asked
+for again."""
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +54,8 @@ class Revocations:
         self._settings = settings
         self._on_deliveries = on_deliveries
         self._on_trust_rows = on_trust_rows
-        self._asked: set[int] = set()
+        self._asked: dict[int, bool] = {}
+        """Messages that an SMSC was asked to delete, and whether it has answered."""
         self._courier: Courier[RevocationRow] = Courier(
             "revocation", domain.store, revocations.waiting, self._carry_out
         )
@@ -89,7 +90,7 @@ class Revocations:
         await self._domain.store.write(lambda conn: revocations.done(conn, carried_out))
         self._on_trust_rows()
         if left:
-            raise NotNow("messages are on their way to an SMSC, or one that has some is away")
+            raise NotNow("messages are on their way to an SMSC, or one that has some has not answered")
         self._asked.clear()
 
     def _stop_waiting(
@@ -108,24 +109,28 @@ class Revocations:
         return gone, after, deliveries
 
     def _stopped(self, stored: Stored) -> bool:
-        """Whether nothing is left to do about a message that has gone out: its SMSC was asked to delete it."""
+        """Whether nothing is left to do about a message that has gone out: its SMSC has said what it did."""
         message_id = stored.row.id
         if stored.state != State.ACCEPTED:
             return False
         if message_id in self._asked:
-            return True
+            return self._asked[message_id]
         if stored.upstream is None:
             _log.warning("message %016x cannot be cancelled: its SMSC gave it no id", message_id)
             return True
-        if not cancel_upstream(self._domain, self._upstream, stored, partial(self._answered, stored)):
-            return False
         if len(self._asked) >= ASKED_MAX:
             self._asked.clear()
-        self._asked.add(message_id)
-        return True
+        if cancel_upstream(self._domain, self._upstream, stored, partial(self._answered, stored)):
+            self._asked[message_id] = False
+        return False
 
     def _answered(self, stored: Stored, answer: Pdu | RequestFailed) -> None:
-        if isinstance(answer, RequestFailed) or answer.command_status != CommandStatus.ESME_ROK:
+        if isinstance(answer, RequestFailed):
+            # Lost with its link, or no answer in time: whether it was deleted is not known, so ask again.
+            self._asked.pop(stored.row.id, None)
+            return
+        self._asked[stored.row.id] = True
+        if answer.command_status != CommandStatus.ESME_ROK:
             # Delivered meanwhile, or the SMSC cancels nothing: its receipt will tell.
             return
         end = End(stored.row, MessageState.DELETED)

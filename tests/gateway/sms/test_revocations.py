@@ -63,6 +63,12 @@ async def carried_out(desk: Desk) -> None:
     await settled(desk.domain)
 
 
+async def asked(desk: Desk) -> None:
+    """Until the SMSC was asked to delete a message."""
+    desk.revocations.start()
+    await until(lambda: bool(desk.smsc.cancels))
+
+
 def cancelled(status: int = 0) -> Pdu:
     return Pdu(CancelSmResp(), 1, status)
 
@@ -134,39 +140,62 @@ async def test_what_the_smsc_holds_is_cancelled_there(desk: Desk) -> None:
     message_id = await desk.accepted(registered_delivery=1)
     await desk.taken(b"00AB")
     await revoke(desk)
-    await carried_out(desk)
+    await asked(desk)
     # Named as the response named it, from the access number to the person.
     assert desk.smsc.cancels == [("smsc", "00AB", NUMBER, MSISDN)]
     assert await desk.state(message_id) is State.ACCEPTED
     desk.smsc.answer_cancel(cancelled())
-    await settled(desk.domain)
+    await carried_out_again(desk)
     assert desk.told() == [(message_id, DELETED)]
 
 
-@pytest.mark.parametrize(
-    "answer", [cancelled(CommandStatus.ESME_RCANCELFAIL), RequestFailed("timeout"), RequestFailed("closed")]
-)
-async def test_where_the_smsc_does_not_cancel_its_receipt_tells(
-    desk: Desk, answer: Pdu | RequestFailed
-) -> None:
+async def test_where_the_smsc_does_not_cancel_its_receipt_tells(desk: Desk) -> None:
     message_id = await desk.accepted(registered_delivery=1)
     await desk.taken()
     await revoke(desk)
-    await carried_out(desk)
-    desk.smsc.answer_cancel(answer)
+    await asked(desk)
+    desk.smsc.answer_cancel(cancelled(CommandStatus.ESME_RCANCELFAIL))
+    await carried_out_again(desk)
+    assert len(desk.smsc.cancels) == 1
     assert await desk.state(message_id) is State.ACCEPTED
     await desk.receipt()
     assert desk.told() == [(message_id, MessageState.DELIVERED)]
+
+
+@pytest.mark.parametrize("cause", ["timeout", "closed"])
+async def test_a_cancel_sm_without_an_answer_is_sent_again(desk: Desk, cause: str) -> None:
+    """Lost with its link, it stops nothing: the message would still be delivered."""
+    message_id = await desk.accepted(registered_delivery=1)
+    await desk.taken()
+    await revoke(desk)
+    await asked(desk)
+    desk.smsc.answer_cancel(RequestFailed(cause))
+    await until(lambda: len(desk.smsc.cancels) == 2)
+    assert len(await rows(desk.domain, "revocation")) == 1
+    desk.smsc.answer_cancel(cancelled())
+    await carried_out_again(desk)
+    assert desk.told() == [(message_id, DELETED)]
+
+
+async def test_while_an_answer_is_awaited_the_smsc_is_not_asked_again(desk: Desk) -> None:
+    await desk.accepted()
+    await desk.taken()
+    await revoke(desk)
+    await asked(desk)
+    for _ in range(5):
+        await settled(desk.domain)
+    assert len(desk.smsc.cancels) == 1
+    assert len(await rows(desk.domain, "revocation")) == 1
 
 
 async def test_a_receipt_before_the_answer_to_cancel_sm_stands(desk: Desk) -> None:
     message_id = await desk.accepted(registered_delivery=1)
     await desk.taken()
     await revoke(desk)
-    await carried_out(desk)
+    await asked(desk)
     await desk.receipt()
     desk.smsc.answer_cancel(cancelled())
-    await settled(desk.domain)
+    await carried_out_again(desk)
     assert desk.told() == [(message_id, MessageState.DELIVERED)]
     assert len(await rows(desk.domain, "cdr")) == 1
 
@@ -183,6 +212,7 @@ async def test_an_smsc_that_is_not_there_is_asked_again(desk: Desk) -> None:
     assert len(await rows(desk.domain, "revocation")) == 1
     desk.smsc.takes_cancels = True
     await until(lambda: desk.smsc.cancels == [("smsc", "7", NUMBER, MSISDN)])
+    desk.smsc.answer_cancel(cancelled())
     await carried_out_again(desk)
 
 
@@ -196,6 +226,7 @@ async def test_what_was_on_its_way_is_cancelled_once_the_smsc_has_it(desk: Desk)
     assert (desk.smsc.cancels, await desk.state(message_id)) == ([], State.QUEUED)
     await desk.taken(b"7")
     await until(lambda: desk.smsc.cancels == [("smsc", "7", NUMBER, MSISDN)])
+    desk.smsc.answer_cancel(cancelled())
     await carried_out_again(desk)
     assert len(desk.smsc.cancels) == 1
 
@@ -253,11 +284,11 @@ async def test_an_opt_out_stops_what_was_sent_before_it(desk: Desk) -> None:
     )
     inbound.take(smsc, reply, encode(reply))  # type: ignore[arg-type]
     assert (await smsc.answer())[1] == 0
-    await carried_out(desk)
+    await asked(desk)
     assert desk.told() == [(waiting, REJECTED)]
     assert desk.smsc.cancels == [("smsc", "7", NUMBER, MSISDN)]
     desk.smsc.answer_cancel(cancelled())
-    await settled(desk.domain)
+    await carried_out_again(desk)
     assert desk.told() == [(waiting, REJECTED), (with_smsc, DELETED)]
     assert len(notices) == 1
     assert await desk.status(AID) == CommandStatus.ESME_RINVDSTADR
