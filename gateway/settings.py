@@ -184,6 +184,9 @@ class SmsSettings(Config):
 
     validity_default_s: int = Field(default=86_400, ge=1)
     validity_max_s: int = Field(default=7 * 86_400, ge=1)
+    schedule_max_s: int = Field(
+        default=30 * 86_400, ge=1, description="how far ahead schedule_delivery_time may be"
+    )
     receipt_wait_s: int = Field(
         default=3_600, ge=0, description="after validity, before a message without a receipt is EXPIRED"
     )

@@ -104,7 +104,7 @@ class Committer:
                 # Those before it in this commit may be among them.
                 messages.insert(conn, rows)
                 rows.clear()
-                replaced = self._replaced(conn, row)
+                replaced = self._replaced(conn, row, submission.body.service_type)
             deliveries = (
                 finish_messages(
                     conn,
@@ -125,10 +125,22 @@ class Committer:
         records.put_refusals(conn, refused)
         return outcomes
 
-    def _replaced(self, conn: sqlite3.Connection, row: MessageRow) -> list[Stored]:
-        """3.4, 5.2.18: a message to the same destination from the same source that has not been sent."""
+    def _replaced(self, conn: sqlite3.Connection, row: MessageRow, service_type: bytes) -> list[Stored]:
+        """3.4, 5.2.18: a message to the same destination from the same source with the same service type that
+        has not been sent."""
         earlier = messages.queued_to(conn, row.account, row.access_number, row.aid, REPLACED_MAX)
-        return [each for each in earlier if each.row.long_id is None and self._take_back(each.row.id)]
+        return [
+            each
+            for each in earlier
+            if each.row.long_id is None
+            and self._service_type(each) == service_type
+            and self._take_back(each.row.id)
+        ]
+
+    def _service_type(self, stored: Stored) -> bytes:
+        body = decode(open_outgoing(self._domain, stored).frame).body
+        assert isinstance(body, SubmitSm)
+        return body.service_type
 
     def _decide(
         self, conn: sqlite3.Connection, submissions: Sequence[Submission], now: int

@@ -41,7 +41,7 @@ from smpp.pdu import (
     UnsuccessSme,
 )
 from smpp.segmentation import part_info
-from smpp.times import TimeFormatError, format_absolute, parse_time
+from smpp.times import TimeFormatError, format_absolute, format_relative, parse_time
 from trust_client.verifier import Grant, Question, Refused, Unavailable, Verifier
 
 PENDING_MAX: Final = 10_000
@@ -250,6 +250,8 @@ class Intake:
             schedule = parse_time(body.schedule_delivery_time, now)
         except TimeFormatError:
             return CommandStatus.ESME_RINVSCHED
+        if schedule is not None and schedule > now + timedelta(seconds=self._settings.schedule_max_s):
+            return CommandStatus.ESME_RINVSCHED
         try:
             validity = parse_time(body.validity_period, now)
         except TimeFormatError:
@@ -391,6 +393,8 @@ def _submit_of(body: DataSm) -> SubmitSm:
     """A data_sm as the submit_sm that says the same: its text where it fits (3.4, 4.7.1 and 4.4.1)."""
     payload = next((value for tag, value in body.tlvs if tag == Tag.MESSAGE_PAYLOAD), b"")
     fits = len(payload) <= 254
+    lifetime = next((value for tag, value in body.tlvs if tag == Tag.QOS_TIME_TO_LIVE), None)
+    moved = {Tag.QOS_TIME_TO_LIVE, *([Tag.MESSAGE_PAYLOAD] if fits else [])}
     return SubmitSm(
         service_type=body.service_type,
         source_addr_ton=body.source_addr_ton,
@@ -402,9 +406,16 @@ def _submit_of(body: DataSm) -> SubmitSm:
         esm_class=body.esm_class,
         registered_delivery=body.registered_delivery,
         data_coding=body.data_coding,
+        # 3.4, 5.3.2.9: the seconds that it may be kept; a submit_sm says so with its validity period.
+        validity_period=b"" if lifetime is None else format_relative(_seconds(lifetime)),
         short_message=payload if fits else b"",
-        tlvs=[each for each in body.tlvs if not (fits and each[0] == Tag.MESSAGE_PAYLOAD)],
+        tlvs=[each for each in body.tlvs if each[0] not in moved],
     )
+
+
+def _seconds(raw: bytes) -> timedelta:
+    """What a TLV holds; over a year is cut to it, which is longer than any message is kept."""
+    return min(timedelta(seconds=int.from_bytes(raw, "big")), timedelta(days=365))
 
 
 def _single_of(body: SubmitMulti, dest: SmeDest) -> SubmitSm:

@@ -356,6 +356,8 @@ class Services:
             schedule = parse_time(body.schedule_delivery_time, now)
         except TimeFormatError:
             return CommandStatus.ESME_RINVSCHED
+        if schedule is not None and schedule > now + timedelta(seconds=self._settings.schedule_max_s):
+            return CommandStatus.ESME_RINVSCHED
         try:
             validity = parse_time(body.validity_period, now)
         except TimeFormatError:

@@ -95,6 +95,7 @@ async def test_what_is_no_aid_is_refused_like_one(desk: Desk, aid: str) -> None:
         ({"data_coding": 0xF2}, CommandStatus.ESME_RINVDCS),
         ({"tlvs": [(Tag.DESTINATION_PORT, b"\0\1")]}, None),
         ({"schedule_delivery_time": b"tomorrow"}, CommandStatus.ESME_RINVSCHED),
+        ({"schedule_delivery_time": time_text(NOW_MS + 31 * 86_400_000)}, CommandStatus.ESME_RINVSCHED),
         ({"validity_period": b"for ever"}, CommandStatus.ESME_RINVEXPIRY),
         ({"validity_period": time_text(NOW_MS - 1000)}, CommandStatus.ESME_RINVEXPIRY),
     ],

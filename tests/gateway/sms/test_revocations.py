@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -163,7 +163,9 @@ async def test_where_the_smsc_does_not_cancel_its_receipt_tells(desk: Desk) -> N
 
 
 @pytest.mark.parametrize("cause", ["timeout", "closed"])
-async def test_a_cancel_sm_without_an_answer_is_sent_again(desk: Desk, cause: str) -> None:
+async def test_a_cancel_sm_without_an_answer_is_sent_again(
+    desk: Desk, cause: Literal["timeout", "closed"]
+) -> None:
     """Lost with its link, it stops nothing: the message would still be delivered."""
     message_id = await desk.accepted(registered_delivery=1)
     await desk.taken()

@@ -506,6 +506,7 @@ class TestReplace:
         ("fields", "status"),
         [
             ({"schedule_delivery_time": b"tomorrow"}, CommandStatus.ESME_RINVSCHED),
+            ({"schedule_delivery_time": time_text(NOW_MS + 31 * 24 * HOUR_MS)}, CommandStatus.ESME_RINVSCHED),
             ({"validity_period": b"for ever"}, CommandStatus.ESME_RINVEXPIRY),
             ({"validity_period": time_text(NOW_MS - 1000)}, CommandStatus.ESME_RINVEXPIRY),
             # It would begin after its end.

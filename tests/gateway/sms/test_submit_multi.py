@@ -199,6 +199,24 @@ async def test_a_data_sm_may_hold_longer_addresses_than_any_of_ours(
     assert await desk.ask(desk.intake.data, data_sm(**{field: b"8" * 40})) == status
 
 
+async def test_a_data_sm_lives_as_long_as_it_asks(desk: Desk) -> None:
+    """3.4, 5.3.2.9."""
+    body = data_sm()
+    body.tlvs.append((Tag.QOS_TIME_TO_LIVE, (60).to_bytes(4, "big")))
+    await desk.ask(desk.intake.data, body)
+    [row] = await rows(desk.domain, "message")
+    assert row["expires_at"] - row["accepted_at"] == 60_000
+    [sent] = desk.smsc.bodies()
+    assert sent.validity_period
+    assert Tag.QOS_TIME_TO_LIVE not in [tag for tag, _ in sent.tlvs]
+
+
+async def test_a_data_sm_of_no_time_is_refused(desk: Desk) -> None:
+    body = data_sm()
+    body.tlvs.append((Tag.QOS_TIME_TO_LIVE, bytes(4)))
+    assert await desk.ask(desk.intake.data, body) == CommandStatus.ESME_RINVEXPIRY
+
+
 # --- replace_if_present_flag ------------------------------------------------------------------------
 
 LATER = time_text(NOW_MS + 60_000)
@@ -229,6 +247,14 @@ async def test_what_is_on_its_way_or_with_the_smsc_is_not_replaced(desk: Desk) -
     assert await desk.state(sent) is State.QUEUED
     assert await desk.state(taken) is State.ACCEPTED
     assert desk.deliveries == []
+
+
+async def test_a_message_of_another_service_type_is_not_replaced(desk: Desk) -> None:
+    first = await desk.accepted(schedule_delivery_time=LATER, service_type=b"CMT")
+    await desk.accepted(replace_if_present_flag=1)
+    assert await desk.state(first) is State.QUEUED
+    await desk.accepted(replace_if_present_flag=1, service_type=b"CMT")
+    assert await desk.state(first) is None
 
 
 async def test_a_message_to_another_is_not_replaced(desk: Desk) -> None:
