@@ -3,6 +3,7 @@
 # make lint    formatting, types and the order of rooms alone
 # make soak    minutes of steady load; SOAK_SECONDS=n for longer
 # make bench-sms  how fast the SMS path is, minutes; BENCH_ARGS="--help" shows what can be asked
+# make bench-voice  the same for the voice path; needs sipp
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SHELL := /bin/bash
@@ -14,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 
-.PHONY: help demo test lint soak bench-sms peers
+.PHONY: help demo test lint soak bench-sms bench-voice peers
 
 help:
 	@sed -n '/^# make/s/^# //p' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +39,9 @@ soak: $(VENV)/.installed-test
 
 bench-sms: $(VENV)/.installed
 	@$(BIN)/python -m bench.sms $(BENCH_ARGS)
+
+bench-voice: $(VENV)/.installed peers
+	@$(BIN)/python -m bench.voice $(BENCH_ARGS)
 
 # Programs from Debian that the tests meet as peers. Without them, and without root to install them, the
 # tests that need one are named as skipped; with CI=true they fail.

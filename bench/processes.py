@@ -36,6 +36,7 @@ class Used(NamedTuple):
     cpu_s: float
     peak_mb: float
     threads: list[Thread]
+    resident_mb: float = 0.0
 
 
 def _stat(path: Path) -> tuple[int, float]:
@@ -54,16 +55,18 @@ def used_by_session(session: int) -> list[Used]:
             of, cpu = _stat(folder / "stat")
             if of != session:
                 continue
-            peak = 0.0
+            peak = resident = 0.0
             for line in (folder / "status").read_text().splitlines():
                 if line.startswith("VmHWM:"):
                     peak = int(line.split()[1]) / 1024
+                elif line.startswith("VmRSS:"):
+                    resident = int(line.split()[1]) / 1024
             threads = [
                 Thread(int(each.name), _stat(each / "stat")[1]) for each in (folder / "task").iterdir()
             ]
             words = (folder / "cmdline").read_bytes().split(b"\0")
             command = b" ".join(words[1:6]).decode(errors="replace")
-            found.append(Used(int(folder.name), command, cpu, peak, sorted(threads)))
+            found.append(Used(int(folder.name), command, cpu, peak, sorted(threads), resident))
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended meanwhile
     return sorted(found)
@@ -107,17 +110,27 @@ class Processes:
         self._running: list[Running] = []
 
     async def start(
-        self, name: str, arguments: Sequence[str], *, loop: str = "", talks: bool = False
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        loop: str = "",
+        talks: bool = False,
+        program: str = sys.executable,
     ) -> Running:
-        """Start `python ARGUMENTS`. `loop` forces an event loop; `talks` pipes stdin and stdout to here."""
+        """Start `program ARGUMENTS`, in the bench's folder unless it is Python.
+
+        `loop` forces an event loop; `talks` pipes stdin and stdout to here.
+        """
         output = self._folder / f"{name}.out"
         environment = {key: value for key, value in os.environ.items() if key != "ASCS_LOOP"}
         if loop:
             environment["ASCS_LOOP"] = loop
         with output.open("ab") as sink:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
+                program,
                 *arguments,
+                cwd=None if program == sys.executable else self._folder,
                 stdin=asyncio.subprocess.PIPE if talks else asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE if talks else sink,
                 stderr=sink,
@@ -138,6 +151,10 @@ class Processes:
                     f"{each.name} ended with status {each.process.returncode}\n"
                     + "\n".join(f"--- {one.name}\n{one.said()}" for one in self._running)
                 )
+
+    def forget(self, which: Running) -> None:
+        """It ended as it should."""
+        self._running.remove(which)
 
     async def stop(self, *which: Running) -> None:
         """End these processes, or all, the last started first."""

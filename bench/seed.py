@@ -62,7 +62,7 @@ def _consent(enterprise: DemoEnterprise, person: Person, now_ms: int) -> Given:
     consent = Consent(
         enterprise=enterprise.id,
         service=enterprise.service,
-        channels=["sms"],
+        channels=["sms", "voice"],
         access_numbers=[enterprise.access_number],
         hours="00:00-24:00",
         frequency=FREQUENCY,
