@@ -66,3 +66,13 @@ def select_keys(conn: sqlite3.Connection, sql: str, keys: Sequence[Any]) -> list
     for group in groups(keys):
         found += conn.execute(_with_keys(sql, len(group)), tuple(group)).fetchall()
     return found
+
+
+def select_rows(conn: sqlite3.Connection, sql: str, rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """All rows of `sql` for `rows` (of equal length) where it says "@rows":
+    "WITH v (a, b) AS (VALUES @rows) SELECT t.c FROM v JOIN t ON ..."."""
+    found: list[Any] = []
+    for group in groups(rows):
+        statement = _with_values(sql, len(group[0]), len(group))
+        found += conn.execute(statement, tuple(chain.from_iterable(group))).fetchall()
+    return found

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
+from functools import lru_cache
 from typing import Protocol
 
 __all__ = [
@@ -88,6 +89,7 @@ class Resolution:
         return self.candidates if self.subscriber_id is None else (self.subscriber_id,)
 
 
+@lru_cache(maxsize=1024)
 def day_window(as_of: int) -> tuple[int, int]:
     """Day YYYYMMDD in Asia/Shanghai as [start, end) in ms. Raises ValueError when it is no date."""
     start = datetime.combine(_date(as_of), datetime.min.time(), SHANGHAI)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.policy.frequency import parse, within_frequency
 from gateway.policy.hours import within_hours
@@ -16,7 +16,7 @@ from gateway.policy.refusal import Case, Cause, Refusal
 from gateway.store import edis
 from gateway.store.domain import Domain
 from gateway.store.subscriber_cache import Resolved
-from gateway.store.subscribers import holdings
+from gateway.store.subscribers import holdings_of
 from masking.resolve import Holding, Outcome, decide
 from trust_client.verifier import Grant
 
@@ -48,33 +48,28 @@ def decide_contacts(
     what is refused here of someone remembered, so that who refused cannot be told from how long it took.
     """
     domain.subscribers.refresh(conn)
-    people: list[Resolved | Refusal] = []
-    remembered: list[bool] = []
-    for ask in asks:
-        edi_id = None if ask.grant is None else ask.grant.edi_id
-        known = _known(domain, edi_id, ask.enterprise_id, now_ms)
-        remembered.append(known is not None)
-        people.append(known or _resolve(conn, domain, edi_id, ask.enterprise_id, now_ms))
+    people, remembered = _find(conn, domain, [(_edi_id(ask), ask.enterprise_id) for ask in asks], now_ms)
     blocks = edis.blocked_at(
         conn, [os.urandom(16) if isinstance(person, Refusal) else person.msisdn_index for person in people]
     )
     answers: list[Resolved | Refusal] = []
     windows: dict[bytes, Resolved] = {}
     contacts: dict[tuple[bytes, str], bytes] = {}
+    refused_remembered = 0
     for ask, person, was_remembered in zip(asks, people, remembered, strict=True):
         if isinstance(person, Refusal) or ask.grant is None:
             answers.append(person if isinstance(person, Refusal) else _UNKNOWN)
             continue
         refusal = _opted_out(person, blocks) or _count(person, ask.grant, now_ms)
         if refusal is not None:
-            if was_remembered:
-                _look_up_nobody(conn)
+            refused_remembered += was_remembered
             answers.append(refusal)
             continue
         answers.append(person)
         windows[person.edi_id] = person
         if domain.subscribers.contacted(person, ask.access_number):
             contacts[(person.msisdn_index, ask.access_number)] = person.edi_id
+    _look_up_nobody(conn, refused_remembered)
     edis.set_windows(conn, [(each.edi_id, each.window_start, each.window_count) for each in windows.values()])
     edis.touch_contacts(
         conn, [(index, number, edi_id, now_ms) for (index, number), edi_id in contacts.items()]
@@ -87,10 +82,7 @@ def find_subscribers(
 ) -> list[Resolved | Refusal]:
     """The people behind EDIs, each with the enterprise that wants to reach them, or why it may not."""
     domain.subscribers.refresh(conn)
-    people = [
-        _known(domain, edi_id, enterprise_id, now_ms) or _resolve(conn, domain, edi_id, enterprise_id, now_ms)
-        for edi_id, enterprise_id in asks
-    ]
+    people, _ = _find(conn, domain, asks, now_ms)
     blocks = edis.blocked_at(
         conn, [os.urandom(16) if isinstance(person, Refusal) else person.msisdn_index for person in people]
     )
@@ -126,21 +118,59 @@ def _count(person: Resolved, grant: Grant, now_ms: int) -> Refusal | None:
     return None
 
 
-def _known(domain: Domain, edi_id: bytes | None, enterprise_id: str, now_ms: int) -> Resolved | None:
-    """The subscriber behind an EDI as it was resolved before."""
-    known = None if edi_id is None else domain.subscribers.get(edi_id, now_ms)
-    return known if known is not None and known.enterprise_id == enterprise_id else None
+def _edi_id(ask: Ask) -> bytes | None:
+    return None if ask.grant is None else ask.grant.edi_id
+
+
+def _find(
+    conn: sqlite3.Connection, domain: Domain, asks: Sequence[tuple[bytes | None, str]], now_ms: int
+) -> tuple[list[Resolved | Refusal], list[bool]]:
+    """The people behind EDIs, opt-outs apart, and which of them were remembered. Who is not is looked up with
+    all others, in as many rows for an EDI that nobody has as for one that somebody has."""
+    known: list[Resolved | None] = []
+    for edi_id, enterprise_id in asks:
+        entry = None if edi_id is None else domain.subscribers.get(edi_id, now_ms)
+        known.append(entry if entry is not None and entry.enterprise_id == enterprise_id else None)
+    # Two contacts under one EDI are one person: they count together.
+    missing: dict[tuple[bytes, str], Resolved | Refusal] = {}
+    places: list[tuple[bytes, str] | None] = []
+    for (edi_id, enterprise_id), entry in zip(asks, known, strict=True):
+        place = None if entry is not None else (edi_id or os.urandom(16), enterprise_id)
+        places.append(place)
+        if place is not None:
+            missing[place] = _UNKNOWN
+    if missing:
+        _resolve(conn, domain, missing, now_ms)
+    people = [_UNKNOWN if place is None else missing[place] for place in places]
+    return [entry or person for entry, person in zip(known, people, strict=True)], [
+        entry is not None for entry in known
+    ]
 
 
 def _resolve(
-    conn: sqlite3.Connection, domain: Domain, edi_id: bytes | None, enterprise_id: str, now_ms: int
+    conn: sqlite3.Connection, domain: Domain, asked: dict[tuple[bytes, str], Resolved | Refusal], now_ms: int
+) -> None:
+    """Fill in the subscribers behind EDIs, each for an enterprise."""
+    rows = edis.get_all(conn, list({edi_id for edi_id, _ in asked}))
+    found = [(place, rows.get(place[0])) for place in asked]
+    lines = holdings_of(
+        conn, [_NOBODY if edi is None else (edi.id_type, edi.identifier_index) for _, edi in found]
+    )
+    for place, edi in found:
+        if edi is not None:
+            held = lines.get((edi.id_type, edi.identifier_index), [])
+            asked[place] = _person(conn, domain, edi, place[1], held, now_ms)
+
+
+def _person(
+    conn: sqlite3.Connection,
+    domain: Domain,
+    edi: edis.EdiRow,
+    enterprise_id: str,
+    lines: Sequence[Holding],
+    now_ms: int,
 ) -> Resolved | Refusal:
     """The subscriber behind an EDI, opt-outs apart. Law 4: never guess a person."""
-    edi = edis.get(conn, os.urandom(16) if edi_id is None else edi_id)
-    if edi is None:
-        holdings(conn, 0, b"")
-        return _UNKNOWN
-    lines = holdings(conn, edi.id_type, edi.identifier_index)
     resolution = decide(
         lines, id_type=edi.id_type, identifier=edi.identifier_index.hex(), as_of=edi.as_of, now=now_ms
     )
@@ -175,9 +205,13 @@ def _resolve(
     return person
 
 
-def _look_up_nobody(conn: sqlite3.Connection) -> None:
-    edis.get(conn, os.urandom(16))
-    holdings(conn, 0, b"")
+_NOBODY: Final = (0, b"")
+"""An identifier that nobody has."""
+
+
+def _look_up_nobody(conn: sqlite3.Connection, times: int) -> None:
+    edis.get_all(conn, [os.urandom(16) for _ in range(times)])
+    holdings_of(conn, [_NOBODY] * times)
 
 
 def _until(lines: Sequence[Holding], now_ms: int) -> int:

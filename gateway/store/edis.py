@@ -57,10 +57,13 @@ def confirm(conn: sqlite3.Connection, edi_id: bytes, at_ms: int) -> None:
 
 
 def get(conn: sqlite3.Connection, edi_id: bytes) -> EdiRow | None:
-    row = conn.execute(
-        f"SELECT {_COLUMNS}, window_start, window_count FROM edi WHERE edi_id = ?", (edi_id,)
-    ).fetchone()
-    return None if row is None else EdiRow(*row)
+    return get_all(conn, [edi_id]).get(edi_id)
+
+
+def get_all(conn: sqlite3.Connection, edi_ids: Sequence[bytes]) -> dict[bytes, EdiRow]:
+    """Those of the EDIs that are known, by edi_id."""
+    sql = f"SELECT {_COLUMNS}, window_start, window_count FROM edi WHERE edi_id IN (@keys)"
+    return {row[0]: EdiRow(*row) for row in select_keys(conn, sql, edi_ids)}
 
 
 def sealed_msisdns(conn: sqlite3.Connection, edi_ids: Sequence[bytes]) -> list[tuple[bytes, bytes]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from foundation.rows import select_rows
 from gateway.store.vault import Vault
 from masking.resolve import End, Holding
 
@@ -107,39 +108,53 @@ def _new_ids(conn: sqlite3.Connection) -> Iterator[int]:
 
 
 def holdings(conn: sqlite3.Connection, id_type: int, identifier_index: bytes) -> list[Holding]:
-    """Every line of an identifier and every line of the numbers in them: what a decision needs.
+    """As `holdings_of` for one identifier."""
+    return holdings_of(conn, [(id_type, identifier_index)]).get((id_type, identifier_index), [])
+
+
+def holdings_of(
+    conn: sqlite3.Connection, identifiers: Sequence[tuple[int, bytes]]
+) -> dict[tuple[int, bytes], list[Holding]]:
+    """For each identifier (id_type, index), as often as it is given once, every line of it and every line of
+    the numbers in them: what a decision needs. One that nobody ever held is not in it.
 
     Number and identifier are given as hex of their blind indexes: a decision only compares them. A device
     holds a number no longer than the subscription (IMSI) it belongs to, whatever its own line says, and ends as
     that did.
     """
-    rows = conn.execute(
-        "SELECT subscriber_id, msisdn_index, id_type, identifier_index, valid_from, valid_to, recorded_from,"
-        " recorded_to, ended FROM holding WHERE msisdn_index IN"
-        " (SELECT msisdn_index FROM holding WHERE id_type = ? AND identifier_index = ?)",
-        (id_type, identifier_index),
+    rows = select_rows(
+        conn,
+        "WITH v (id_type, identifier_index) AS (VALUES @rows), n AS (SELECT DISTINCT v.id_type,"
+        " v.identifier_index, h.msisdn_index FROM v JOIN holding h ON h.id_type = v.id_type"
+        " AND h.identifier_index = v.identifier_index)"
+        " SELECT n.id_type, n.identifier_index, h.subscriber_id, h.msisdn_index, h.id_type, h.identifier_index,"
+        " h.valid_from, h.valid_to, h.recorded_from, h.recorded_to, h.ended"
+        " FROM n JOIN holding h ON h.msisdn_index = n.msisdn_index",
+        identifiers,
     )
-    found = [
-        Holding(
-            subscriber_id=row[0],
-            msisdn=row[1].hex(),
-            id_type=row[2],
-            identifier=row[3].hex(),
-            valid_from=row[4],
-            valid_to=row[5],
-            recorded_from=row[6],
-            recorded_to=row[7],
-            end=End(row[8]),
+    found: dict[tuple[int, bytes], list[Holding]] = {}
+    for row in rows:
+        found.setdefault((row[0], row[1]), []).append(
+            Holding(
+                row[2], row[3].hex(), row[4], row[5].hex(), row[6], row[7], row[8], row[9], _ENDS[row[10]]
+            )
         )
-        for row in rows
-    ]
+    return {identifier: _within_subscriptions(lines) for identifier, lines in found.items()}
+
+
+_ENDS = {str(end): end for end in End}
+
+
+def _within_subscriptions(lines: list[Holding]) -> list[Holding]:
+    if all(row.id_type == IMSI for row in lines):
+        return lines
     subscriptions: dict[tuple[int, str], list[Holding]] = {}
-    for row in found:
+    for row in lines:
         if row.id_type == IMSI and row.recorded_to is None:
             subscriptions.setdefault((row.subscriber_id, row.msisdn), []).append(row)
     return [
         row if row.id_type == IMSI else _within(row, subscriptions.get((row.subscriber_id, row.msisdn), []))
-        for row in found
+        for row in lines
     ]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from foundation.rows import SIZES, execute_keys, execute_rows, groups, select_keys
+from foundation.rows import SIZES, execute_keys, execute_rows, groups, select_keys, select_rows
 
 
 @pytest.fixture
@@ -32,6 +32,8 @@ def test_every_row_is_written_found_and_deleted(conn: sqlite3.Connection, count:
     keys = [number for number, _ in rows]
     found = select_keys(conn, "SELECT id, a FROM t WHERE id IN (@keys)", [*keys, count + 1])
     assert sorted(found) == rows
+    joined = "WITH v (id, a) AS (VALUES @rows) SELECT t.id, t.a FROM v JOIN t ON t.id = v.id AND t.a = v.a"
+    assert sorted(select_rows(conn, joined, [*rows, (0, "another")])) == rows
     assert execute_keys(conn, "DELETE FROM t WHERE id IN (@keys)", keys) == count
     assert conn.execute("SELECT COUNT(*) FROM t").fetchone() == (0,)
 

@@ -51,7 +51,7 @@ CAUSES: dict[str, Answer] = {
 """Cause on record to what the trust party answers."""
 
 _VERB = re.compile(r"\s*(\w+)")
-_TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE)\s+(\w+)")
+_TABLE = re.compile(r"\b(?:FROM|JOIN|INTO|UPDATE)\s+(\w+)")
 
 
 class RecordingStore:
@@ -125,7 +125,7 @@ async def refused(carrier: Domain, clock: Clock, answer: Answer) -> list[Any]:
     return steps
 
 
-LOOK_UPS = ("SELECT holding_version", "SELECT edi", "SELECT holding holding", "SELECT block")
+LOOK_UPS = ("SELECT holding_version", "SELECT edi", "WITH v holding n holding", "SELECT block")
 
 
 @pytest.mark.parametrize("cause", CAUSES)

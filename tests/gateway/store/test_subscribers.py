@@ -2,7 +2,7 @@
 
 from gateway.store import edis
 from gateway.store.domain import Domain
-from gateway.store.subscribers import HoldingLine, holdings, import_lines, sealed_msisdn
+from gateway.store.subscribers import HoldingLine, holdings, holdings_of, import_lines, sealed_msisdn
 from masking.resolve import End
 
 N, M = "8613800000001", "8613800000002"
@@ -74,6 +74,22 @@ async def test_an_identifier_brings_the_other_lines_of_its_numbers(domain: Domai
         HoldingLine(M, IMSI, "sim3", 10, None),
     )
     assert len(await held(domain, "sim1")) == 2
+
+
+async def test_each_of_several_identifiers_has_its_own_lines(domain: Domain) -> None:
+    await learn(
+        domain,
+        100,
+        HoldingLine(N, IMSI, "sim1", 10, None),
+        HoldingLine(N, IMEI, "dev", 10, None),
+        HoldingLine(M, IMSI, "sim2", 10, None),
+    )
+    keys = [
+        (id_type, domain.vault.identifier_index(id_type, name))
+        for id_type, name in ((IMSI, "sim1"), (IMEI, "dev"), (IMSI, "sim2"), (IMSI, "nobody's"))
+    ]
+    found = await domain.store.write(lambda conn: holdings_of(conn, keys))
+    assert [len(found.get(key, [])) for key in keys] == [2, 2, 1, 0]
 
 
 async def test_a_devices_line_ends_with_its_subscription(domain: Domain) -> None:
