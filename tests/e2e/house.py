@@ -75,9 +75,13 @@ async def until(ask: Callable[[], Awaitable[Any]], what: str, seconds: float = W
 class House:
     """Trust party, gateway, SMSC, core and handsets. The enterprises' systems are the tests themselves."""
 
-    def __init__(self, layout: Layout, files: Files, people: Sequence[Person]) -> None:
+    def __init__(
+        self, layout: Layout, files: Files, people: Sequence[Person], core_port: int | None = None
+    ) -> None:
         self.layout = layout
         self.ports = layout.ports
+        self.core_port = core_port or layout.ports.core
+        """Where the gateway looks for its core."""
         self.files = files
         self.people = people
         self.handsets = HandsetClient(f"http://{HOST}:{self.ports.handsets_api}")
