@@ -78,8 +78,10 @@ class SideStats:
     packets: int
     octets: int
     """RTP payload octets."""
-    lost: int
-    jitter_ms: float
+    lost: int | None
+    """None where the relay does not know it."""
+    jitter_ms: float | None
+    """None where the relay does not know it."""
     ssrc_changes: int
     refused: int
     """Datagrams dropped: another source, no RTP, over the rate."""
