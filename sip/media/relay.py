@@ -6,6 +6,7 @@ RTCP is read into typed values and built from them under our SSRC and a CNAME ma
 (RFC 3550, 7.2: a translator that changes SSRCs must change RTCP with them).
 """
 
+import ipaddress
 import secrets
 import struct
 from collections.abc import Mapping
@@ -21,6 +22,8 @@ Address = tuple[str, int]
 SESSIONS_MAX = 2000
 SOURCES_MAX = 4
 """SSRCs remembered a side, so that a late packet of the source before keeps its translation."""
+CANDIDATES_MAX = 4
+"""Sources remembered of which one packet came, while a port has none."""
 PACKET_RATE_MAX = 200
 """Packets a second taken from one side: 50 of audio, doubled for 10 ms frames, doubled for a burst."""
 RTCP_RATE_MAX = 20
@@ -30,6 +33,17 @@ CNAME_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 """A CNAME of letters alone: nobody can take it for a number."""
 
 _HEADER = struct.Struct("!BBHII")
+
+
+def _address_text(host: str) -> str:
+    """An address as the kernel writes it: a description may write IPv6 in other ways (RFC 5952)."""
+    if host in UNSPECIFIED:
+        return host
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        # A name would have the kernel's resolver asked, with all calls' audio waiting.
+        raise MediaError("no IP address is announced") from None
 
 
 def _random32() -> int:
@@ -51,25 +65,33 @@ class _Translation:
 class _Latch:
     """Which source one of our ports listens to, and where it sends.
 
-    The first valid packet from an allowed host latches its port; the very address that the SDP
-    announces takes over from a guess, once; after that nothing but an update changes it.
+    The address that the SDP announces latches with its first packet, and takes over from a guess, once.
+    Another port of an allowed host latches as a guess, where its packets prove to be one stream. After
+    that nothing but an update changes the source.
     """
 
-    __slots__ = ("_exact", "announced", "hosts", "source")
+    __slots__ = ("_candidates", "_exact", "announced", "hosts", "source")
 
     def __init__(self) -> None:
         self.announced: Address | None = None
         self.hosts: frozenset[str] = frozenset()
         self.source: Address | None = None
         self._exact = False
+        self._candidates: dict[Address, tuple[int, int]] = {}
 
     def update(self, announced: Address, hosts: frozenset[str]) -> None:
         """The same announcement again (a session refresh) keeps the source."""
         if (announced, hosts) != (self.announced, self.hosts):
             self.announced, self.hosts = announced, hosts
             self.source, self._exact = None, False
+            self._candidates.clear()
 
-    def accepts(self, source: Address) -> bool:
+    def accepts(self, source: Address, ssrc: int | None = None, sequence: int = 0) -> bool:
+        """Whether a packet that is valid in itself may come from there.
+
+        RTP gives its SSRC and sequence number: a guess is latched by two packets in sequence (RFC 3550, A.1,
+        MIN_SEQUENTIAL), so that one stray or forged packet takes nothing over. RTCP comes too seldom for that.
+        """
         if source == self.source:
             return True
         if self._exact or self.announced is None:
@@ -77,10 +99,16 @@ class _Latch:
         if source == self.announced:
             self.source, self._exact = source, True
             return True
-        if self.source is None and source[0] in self.hosts:
-            self.source = source
-            return True
-        return False
+        if self.source is not None or source[0] not in self.hosts:
+            return False
+        if ssrc is not None and self._candidates.get(source) != (ssrc, sequence):
+            if source not in self._candidates and len(self._candidates) == CANDIDATES_MAX:
+                del self._candidates[next(iter(self._candidates))]
+            self._candidates[source] = (ssrc, (sequence + 1) & 0xFFFF)
+            return False
+        self._candidates.clear()
+        self.source = source
+        return True
 
     @property
     def destination(self) -> Address | None:
@@ -97,6 +125,7 @@ class Leg:
         "_count",
         "_current",
         "_lost_before",
+        "_probation",
         "_rtcp_count",
         "_rtcp_window",
         "_window",
@@ -129,18 +158,20 @@ class Leg:
         """Reports cross under it while the side itself sent no RTP."""
         self.cname = "".join(secrets.choice(CNAME_LETTERS) for _ in range(16))
         self._current: _Translation | None = None
+        self._probation: tuple[int, int] | None = None
         self._lost_before = 0
         self._window = self._rtcp_window = now
         self._count = self._rtcp_count = 0
 
     def update(self, remote: RemoteMedia) -> None:
-        """Take what the side's SDP announces."""
-        hosts = frozenset((remote.host, *remote.also_from)).difference(UNSPECIFIED)
+        """Take what the side's SDP announces. Raises MediaError where that is no IP address."""
+        host = _address_text(remote.host)
+        hosts = frozenset((host, *map(_address_text, remote.also_from))).difference(UNSPECIFIED)
         rtcp_port = remote.rtcp_port
         if rtcp_port is None:
             rtcp_port = remote.rtp_port + 1 if remote.rtp_port else 0
-        self.rtp.update((remote.host, remote.rtp_port), hosts)
-        self.rtcp.update((remote.host, rtcp_port), hosts)
+        self.rtp.update((host, remote.rtp_port), hosts)
+        self.rtcp.update((host, rtcp_port), hosts)
         self.clock_rates = dict(remote.clock_rates)
 
     def receive_rtp(
@@ -159,7 +190,7 @@ class Leg:
             except rtp.RtpError:
                 return self._refuse()
         # Only a packet that is valid in itself may latch.
-        if not self.rtp.accepts(source):
+        if source != self.rtp.source and not self.rtp.accepts(source, ssrc, sequence):
             return self._refuse()
         if now - self._window >= 1.0:
             self._window, self._count = now, 0
@@ -168,10 +199,12 @@ class Leg:
             return self._refuse()
         current = self._current
         if current is None or current.reception.ssrc != ssrc:
-            clock_rate = self.clock_rates.get(second & 0x7F, DEFAULT_CLOCK_RATE)
-            current = self._change_source(ssrc, sequence, clock_rate)
+            current = self._change_source(ssrc, sequence, second & 0x7F)
+            if current is None:
+                return self._refuse()
         octets = len(payload)
-        current.reception.receive(sequence, timestamp, octets, now)
+        if not current.reception.receive(sequence, timestamp, octets, now):
+            return self._refuse()
         self.packets += 1
         self.octets += octets
         self.last_rtp = now
@@ -194,16 +227,24 @@ class Leg:
         self.refused += 1
         return None
 
-    def _change_source(self, ssrc: int, sequence: int, clock_rate: int) -> _Translation:
-        if self._current is not None:
-            self.ssrc_changes += 1
+    def _change_source(self, ssrc: int, sequence: int, payload_type: int) -> _Translation | None:
+        """The translation of an SSRC other than the current one; None while it has not proved itself.
+
+        RFC 3550, A.1: a new source is on probation until two packets came in sequence. The first of a leg is
+        taken at once, since there is nothing that it could take over.
+        """
         translation = self.sources.get(ssrc)
         if translation is None:
+            if self._current is not None and self._probation != (ssrc, sequence):
+                self._probation = (ssrc, (sequence + 1) & 0xFFFF)
+                return None
             if len(self.sources) == SOURCES_MAX:
                 forgotten = self.sources.pop(next(iter(self.sources)))
                 self._lost_before += max(0, forgotten.reception.lost)
-            translation = _Translation(rtp.Reception(ssrc, sequence, clock_rate))
-            self.sources[ssrc] = translation
+            clock_rate = self.clock_rates.get(payload_type, DEFAULT_CLOCK_RATE)
+            translation = self.sources[ssrc] = _Translation(rtp.Reception(ssrc, sequence, clock_rate))
+        if self._current is not None:
+            self.ssrc_changes += 1
         self._current = translation
         return translation
 
@@ -217,7 +258,7 @@ class Leg:
             packets = rtcp.parse(data)
         except rtcp.RtcpError:
             return self._refuse()
-        if not self.rtcp.accepts(source):
+        if not self._is_rtcp_source(source) or not self.rtcp.accepts(source):
             return self._refuse()
         if now - self._rtcp_window >= 1.0:
             self._rtcp_window, self._rtcp_count = now, 0
@@ -229,6 +270,11 @@ class Leg:
         if destination is None or not translated:
             return None
         return rtcp.build(translated), destination
+
+    def _is_rtcp_source(self, source: Address) -> bool:
+        """Where the side's RTP comes from is known: another allowed host's RTCP is taken from its own port alone."""
+        heard = self.rtp.source
+        return heard is None or source[0] == heard[0] or source == self.rtcp.announced
 
     def _translate(self, packets: list[rtcp.Packet], other: "Leg") -> list[rtcp.Packet]:
         """The compound packet that crosses: a report, our CNAME, and BYE. The rest has no form here."""

@@ -110,11 +110,14 @@ class Reception:
     """What arrived of one source: loss and jitter as in RFC 3550, A.1, A.3 and A.8."""
 
     __slots__ = (
+        "_bad_sequence",
         "_base",
         "_cycles",
         "_expected_prior",
+        "_lost_before",
         "_max_sequence",
         "_received_prior",
+        "_timestamp",
         "_transit",
         "clock_rate",
         "jitter",
@@ -131,33 +134,51 @@ class Reception:
         self.jitter = 0.0
         """In timestamp units."""
         self._base = self._max_sequence = sequence
+        self._bad_sequence: int | None = None
         self._cycles = 0
+        self._lost_before = 0
+        self._timestamp: int | None = None
         self._transit: float | None = None
         self._expected_prior = 0
         self._received_prior = 0
 
-    def receive(self, sequence: int, timestamp: int, octets: int, now: float) -> None:
-        """Count one packet: its sequence number, timestamp, payload octets and arrival in seconds."""
+    def receive(self, sequence: int, timestamp: int, octets: int, now: float) -> bool:
+        """Count one packet: its sequence number, timestamp, payload octets and arrival in seconds.
+
+        False, and nothing counted, for the first packet far from the ones before (A.1).
+        """
         step = (sequence - self._max_sequence) & 0xFFFF
         if step < MAX_DROPOUT:
             if sequence < self._max_sequence:
                 self._cycles += 0x10000
             self._max_sequence = sequence
         elif step <= 0x10000 - MAX_MISORDER:
-            # A.1 restarts the count when the source made a very large jump.
-            self._base = self._max_sequence = sequence
-            self._cycles = 0
-            self.received = 0
-            self._expected_prior = self._received_prior = 0
-            self._transit = None
+            # A.1: two in sequence show that the source began anew; one alone is a stray or a forgery.
+            if sequence != self._bad_sequence:
+                self._bad_sequence = (sequence + 1) & 0xFFFF
+                return False
+            self._begin_anew(sequence)
         self.received += 1
         self.octets += octets
-        transit = now * self.clock_rate - timestamp
-        if self._transit is not None:
-            # The 32-bit timestamp wraps; the difference of transits is what counts, modulo 2^32.
-            delta = abs((transit - self._transit + 0x80000000) % 0x100000000 - 0x80000000)
-            self.jitter += (delta - self.jitter) / 16.0
-        self._transit = transit
+        # Packets of one event share its timestamp (RFC 4733, 2.5.1.2) and tell nothing of jitter.
+        if timestamp != self._timestamp:
+            self._timestamp = timestamp
+            transit = now * self.clock_rate - timestamp
+            if self._transit is not None:
+                # The 32-bit timestamp wraps; the difference of transits is what counts, modulo 2^32.
+                delta = abs((transit - self._transit + 0x80000000) % 0x100000000 - 0x80000000)
+                self.jitter += (delta - self.jitter) / 16.0
+            self._transit = transit
+        return True
+
+    def _begin_anew(self, sequence: int) -> None:
+        self._lost_before = max(0, self.lost)
+        self._bad_sequence = None
+        self._base = self._max_sequence = sequence
+        self._cycles = 0
+        self.received = 0
+        self._expected_prior = self._received_prior = 0
+        self._transit = None
 
     @property
     def extended_sequence(self) -> int:
@@ -167,7 +188,7 @@ class Reception:
     @property
     def lost(self) -> int:
         """Expected minus received; below zero when duplicates came."""
-        return self.extended_sequence - self._base + 1 - self.received
+        return self._lost_before + self.extended_sequence - self._base + 1 - self.received
 
     @property
     def jitter_ms(self) -> float:

@@ -4,7 +4,7 @@ import pytest
 
 from sip.media import rtcp, rtp
 from sip.media.control import MediaError, RemoteMedia
-from sip.media.relay import PACKET_RATE_MAX, RTCP_RATE_MAX, SOURCES_MAX, RelayCore, Session
+from sip.media.relay import CANDIDATES_MAX, PACKET_RATE_MAX, RTCP_RATE_MAX, SOURCES_MAX, RelayCore, Session
 
 PBX = ("192.0.2.10", 4000)
 PBX_RTCP = ("192.0.2.10", 4001)
@@ -79,8 +79,10 @@ def test_an_intruder_is_not_latched_before_or_after(session: Session) -> None:
 
 def test_another_port_of_the_announced_host_latches_until_the_announced_one_speaks(session: Session) -> None:
     mapped, other = (PBX[0], 61000), (PBX[0], 61001)
-    assert from_a(session, audio(1), mapped) is not None
+    from_a(session, audio(1), mapped)
+    assert from_a(session, audio(2), mapped) is not None
     assert from_a(session, audio(2), other) is None
+    assert from_a(session, audio(3), other) is None
     back = session.b.receive_rtp(audio(1), PHONE, 0.0, session.a)
     assert back is not None
     assert back[1] == mapped
@@ -88,13 +90,32 @@ def test_another_port_of_the_announced_host_latches_until_the_announced_one_spea
     assert from_a(session, audio(4), mapped) is None
 
 
+def test_another_port_is_latched_by_two_packets_of_one_stream_alone(session: Session) -> None:
+    """RFC 3550, A.1: one stray or forged packet proves nothing, and keeps nobody from proving himself."""
+    mapped, stray = (PBX[0], 61000), (PBX[0], 61001)
+    assert from_a(session, audio(7), mapped) is None
+    assert from_a(session, audio(8, ssrc=0x2222), mapped) is None
+    assert from_a(session, audio(30), mapped) is None
+    assert from_a(session, audio(31), stray) is None
+    for number in range(CANDIDATES_MAX * 2):
+        assert from_a(session, audio(number), (PBX[0], 50000 + number)) is None
+    assert from_a(session, audio(40), mapped) is None
+    assert from_a(session, audio(1), stray) is None
+    assert from_a(session, audio(41), mapped) is not None
+    assert session.a.rtp.source == mapped
+    assert len(session.a.rtp._candidates) == 0
+
+
 def test_behind_nat_the_host_that_signals_may_send() -> None:
     session = RelayCore().create("call", 0.0)
     session.b.update(RemoteMedia(*PHONE))
     session.a.update(RemoteMedia("10.0.0.5", 4000, also_from=("192.0.2.99",)))
     assert from_a(session, audio(), INTRUDER) is None
-    assert from_a(session, audio(), ("192.0.2.99", 33333)) is not None
-    assert from_a(session, audio(), ("192.0.2.99", 33334)) is None
+    assert from_a(session, audio(2), INTRUDER) is None
+    from_a(session, audio(1), ("192.0.2.99", 33333))
+    assert from_a(session, audio(2), ("192.0.2.99", 33333)) is not None
+    for number in (1, 2, 3):
+        assert from_a(session, audio(number), ("192.0.2.99", 33334)) is None
 
 
 def test_only_a_valid_packet_latches(session: Session) -> None:
@@ -151,7 +172,8 @@ def test_rate_is_capped(session: Session) -> None:
 
 def test_a_new_source_gets_a_new_name_and_is_counted(session: Session) -> None:
     first = from_a(session, audio(1))
-    second = from_a(session, audio(1, ssrc=0x2222))
+    assert from_a(session, audio(1, ssrc=0x2222)) is None
+    second = from_a(session, audio(2, ssrc=0x2222))
     again = from_a(session, audio(2))
     assert first
     assert second
@@ -161,7 +183,42 @@ def test_a_new_source_gets_a_new_name_and_is_counted(session: Session) -> None:
     assert session.a.ssrc_changes == 2
     for ssrc in range(20):
         from_a(session, audio(1, ssrc=ssrc))
+        from_a(session, audio(2, ssrc=ssrc))
     assert len(session.a.sources) == SOURCES_MAX
+
+
+def test_a_new_source_is_on_probation_while_another_speaks(session: Session) -> None:
+    """RFC 3550, A.1: two packets in sequence; forged ones in between take nothing over."""
+    from_a(session, audio(1))
+    for number in (2, 3, 4):
+        assert from_a(session, audio(number * 1000, ssrc=0x6666)) is None
+        assert from_a(session, audio(number)) is not None
+    assert session.a.ssrc_changes == 0
+
+
+def test_a_far_sequence_number_is_a_stray_unless_the_next_follows(session: Session) -> None:
+    assert from_a(session, audio(1)) is not None
+    assert from_a(session, audio(30_000)) is None
+    assert from_a(session, audio(2)) is not None
+    assert from_a(session, audio(50_000)) is None
+    assert from_a(session, audio(50_001)) is not None
+    assert session.a.stats(0.0).lost == 0
+
+
+def test_ipv6_is_compared_as_an_address_however_it_is_written(session: Session) -> None:
+    session.a.update(RemoteMedia("2001:DB8:0::0001", 4000))
+    out = from_a(session, audio(), ("2001:db8::1", 4000))
+    assert out is not None
+    back = session.b.receive_rtp(audio(1), PHONE, 0.0, session.a)
+    assert back is not None
+    assert back[1] == ("2001:db8::1", 4000)
+
+
+def test_a_name_is_not_looked_up(session: Session) -> None:
+    with pytest.raises(MediaError, match="no IP address"):
+        session.a.update(RemoteMedia("pbx.example", 4000))
+    with pytest.raises(MediaError, match="no IP address"):
+        session.a.update(RemoteMedia(*PBX, also_from=("pbx.example",)))
 
 
 def test_counts_loss_and_jitter(session: Session) -> None:
@@ -228,6 +285,15 @@ def test_rtcp_is_latched_and_capped_on_its_own(session: Session) -> None:
     assert session.a.receive_rtcp(b"junk", PBX_RTCP, 0.0, session.b) is None
     crossed = [session.a.receive_rtcp(report, PBX_RTCP, 0.0, session.b) for _ in range(RTCP_RATE_MAX + 5)]
     assert sum(result is not None for result in crossed) == RTCP_RATE_MAX
+
+
+def test_rtcp_comes_from_where_rtp_comes_from(session: Session) -> None:
+    report = rtcp.build([rtcp.ReceiverReport(1)])
+    session.a.update(RemoteMedia(*PBX, also_from=("192.0.2.99",)))
+    from_a(session, audio(1))
+    assert session.a.receive_rtcp(report, ("192.0.2.99", 6001), 0.0, session.b) is None
+    assert session.a.receive_rtcp(report, (PBX[0], 6001), 0.0, session.b) is not None
+    assert session.a.receive_rtcp(report, PBX_RTCP, 0.0, session.b) is not None
 
 
 def test_rtcp_on_the_rtp_port_is_refused(session: Session) -> None:

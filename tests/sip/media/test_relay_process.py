@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from sip.media import rtp
 from sip.media.control import MediaError, RemoteMedia
 from sip.media.endpoint import RtpEndpoint
 from sip.media.relay_client import RelayClient
@@ -78,3 +79,44 @@ async def test_no_port_left() -> None:
         await client.create("two")
     finally:
         await client.stop()
+
+
+async def test_one_side_over_ipv6_the_other_over_ipv4() -> None:
+    client = await RelayClient.start(RelayConfig(host_a="::1", port_min=21110, port_max=21129))
+    alice, bob = await RtpEndpoint.open("::1"), await RtpEndpoint.open()
+    try:
+        ports = await client.create("call")
+        assert (ports.a.host, ports.b.host) == ("::1", "127.0.0.1")
+        await client.update("call", "a", RemoteMedia("0:0:0:0:0:0:0:1", alice.rtp_port))
+        await client.update("call", "b", RemoteMedia(bob.host, bob.rtp_port))
+        alice.set_remote(ports.a.host, ports.a.rtp_port)
+        bob.set_remote(ports.b.host, ports.b.rtp_port)
+        alice.start()
+        bob.start()
+        await until(lambda: bob.stats.rtp_received > 3 and alice.stats.rtp_received > 3)
+        assert (await client.stats("call")).a.refused == 0
+    finally:
+        await alice.close()
+        await bob.close()
+        await client.stop()
+
+
+async def test_what_waits_on_one_socket_is_read_in_order(relay: RelayClient) -> None:
+    """One datagram a turn; the poll names the socket until it is empty."""
+    ports = await relay.create("call")
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as alice,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bob,
+    ):
+        for opened in (alice, bob):
+            opened.bind(("127.0.0.1", 0))
+            opened.setblocking(False)
+        await relay.update("call", "a", RemoteMedia("127.0.0.1", alice.getsockname()[1]))
+        await relay.update("call", "b", RemoteMedia("127.0.0.1", bob.getsockname()[1]))
+        for number in range(40):
+            data = rtp.build(rtp.RtpPacket(0, number, number * 160, 7, bytes([number])))
+            alice.sendto(data, ("127.0.0.1", ports.a.rtp_port))
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(5.0):
+            heard = [rtp.parse(await loop.sock_recv(bob, 2000)).payload for _ in range(40)]
+    assert heard == [bytes([number]) for number in range(40)]

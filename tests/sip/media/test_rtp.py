@@ -83,3 +83,24 @@ def test_jitter_follows_a_8() -> None:
     reception.receive(1, 160, 160, 0.030)
     assert reception.jitter == pytest.approx(80 / 16)
     assert reception.jitter_ms == pytest.approx(80 / 16 / 8)
+
+
+def test_a_far_packet_alone_is_not_counted_and_two_in_sequence_begin_anew() -> None:
+    """RFC 3550, A.1. What was lost before stays lost."""
+    reception = Reception(1, 10)
+    assert reception.receive(10, 0, 160, 0.0)
+    assert reception.receive(13, 480, 160, 0.06)
+    assert not reception.receive(40_000, 0, 160, 0.08)
+    assert (reception.received, reception.lost) == (2, 2)
+    assert not reception.receive(50_000, 0, 160, 0.1)
+    assert reception.receive(50_001, 160, 160, 0.12)
+    assert (reception.received, reception.lost, reception.extended_sequence) == (1, 2, 50_001)
+
+
+def test_packets_of_one_event_are_no_jitter() -> None:
+    """RFC 4733, 2.5.1.2: all bear the timestamp of the event's start."""
+    reception = Reception(1, 0)
+    for index in range(10):
+        reception.receive(index, 0, 4, index * 0.02)
+    reception.receive(10, 1600, 160, 0.2)
+    assert reception.jitter == 0.0
