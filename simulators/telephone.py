@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from simulators.journal import Journal
 from sip.agent import AgentConfig
-from sip.aio.udp import UdpEndpoint
+from sip.aio.endpoint import Listener, SipEndpoint
 from sip.call import Call
 from sip.digest import Credentials
 from sip.events import (
@@ -131,7 +131,7 @@ class Telephone:
         self._on_other = on_other
         self._live = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._endpoint: UdpEndpoint
+        self._endpoint: SipEndpoint
 
     @classmethod
     async def open(
@@ -150,12 +150,14 @@ class Telephone:
         """Bind `host`:`port` (0: any). `line_of` finds the line of a called user; what is not a call's
         business goes to `on_other`, which says whether it dealt with it."""
         telephone = cls(line_of, media_host=host, tap_rtp=tap_rtp, tap_rtcp=tap_rtcp, on_other=on_other)
-        config = AgentConfig(host, port, user_agent=user_agent, calls_max=LIVE_CALLS_MAX, symmetric=symmetric)
-        telephone._endpoint = await UdpEndpoint.open(host, port, telephone._on_event, config, tap=tap_sip)
+        config = AgentConfig(user_agent=user_agent, calls_max=LIVE_CALLS_MAX, symmetric=symmetric)
+        telephone._endpoint = await SipEndpoint.open(
+            [Listener("UDP", host, port)], telephone._on_event, config, tap=tap_sip
+        )
         return telephone
 
     @property
-    def endpoint(self) -> UdpEndpoint:
+    def endpoint(self) -> SipEndpoint:
         """The SIP socket and its agent."""
         return self._endpoint
 

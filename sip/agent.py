@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from sip.call import Call
@@ -13,7 +13,7 @@ from sip.call_caller import CHALLENGES_MAX
 from sip.dialog import Dialog, DialogError, DialogKey
 from sip.digest import Credentials, authorize
 from sip.events import Event, IncomingCall, RequestFailed, RequestReceived, ResponseReceived
-from sip.flow import Flow
+from sip.flow import Flow, local_address
 from sip.headers import NameAddr
 from sip.message import DEFAULT_MAX_FORWARDS, HeaderItems, Message, Request, Response, make_response
 from sip.timers import TimerHeap, TimerValues
@@ -36,6 +36,8 @@ M = TypeVar("M", Request, Response)
 
 CALLS_MAX = 10_000
 """Calls of one agent, all states; a further INVITE is answered 503."""
+CONTACTS_MAX = 10_000
+"""Contacts of ours remembered ready made."""
 RING_MAX = 180.0
 """Seconds an INVITE may stay without final answer."""
 
@@ -48,11 +50,10 @@ _BODY_METHODS = frozenset(("INVITE", "UPDATE"))
 
 @dataclass(slots=True, frozen=True)
 class AgentConfig:
-    """What an agent is. ``host`` and ``port`` stand in Via and Contact: what others reach it by."""
+    """What an agent is. ``addresses`` stand in Via and Contact: what others reach it by, one for each transport
+    and address family, the first for what has no better. An endpoint fills them in."""
 
-    host: str
-    port: int
-    transport: str = "UDP"
+    addresses: tuple[Flow, ...] = ()
     user: str = ""
     """User part of the Contact where a call states none."""
     user_agent: str | None = None
@@ -105,9 +106,7 @@ class UserAgent:
         self.config = config
         self.timers = TimerHeap()
         self.layer = TransactionLayer(
-            config.host,
-            config.port,
-            transport=config.transport,
+            config.addresses,
             values=config.values,
             timers=self.timers,
             transactions_max=config.transactions_max,
@@ -115,7 +114,7 @@ class UserAgent:
         self.calls: dict[Call, None] = {}
         self._dialogs: dict[DialogKey, tuple[Call, Dialog]] = {}
         self._events: list[Event] = []
-        self._host = host_reference(config.host)
+        self._contacts: dict[tuple[str, str, bool], NameAddr] = {}
 
     @property
     def on_output(self) -> Callable[[], None] | None:
@@ -125,6 +124,11 @@ class UserAgent:
     def on_output(self, call: Callable[[], None] | None) -> None:
         self.layer.on_output = call
         self.timers.on_change = call
+
+    def set_addresses(self, addresses: tuple[Flow, ...]) -> None:
+        """What others reach us by, once the sockets are bound."""
+        self.config = replace(self.config, addresses=addresses)
+        self.layer.addresses = addresses
 
     # -- input and output -------------------------------------------------------------------------------
 
@@ -313,7 +317,7 @@ class UserAgent:
         if len(self.calls) >= self.config.calls_max:
             raise OverflowError("call table is full")
         user = self.config.user if contact_user is None else contact_user
-        own_headers: list[tuple[str, object]] = [("Contact", self.contact(user)), *headers]
+        own_headers: list[tuple[str, object]] = [("Contact", self.contact(user, flow)), *headers]
         request = self._request("INVITE", uri, to, from_, own_headers, body, content_type, call_id, 1)
         self.add_capabilities(request)
         call = Call(self, "uac", request, flow, user)
@@ -395,10 +399,16 @@ class UserAgent:
 
     # -- what calls use ---------------------------------------------------------------------------------
 
-    def contact(self, user: str = "") -> NameAddr:
-        """Our Contact for a user part."""
-        params = () if self.config.transport == "UDP" else (("transport", self.config.transport.lower()),)
-        return NameAddr(SipUri(user or None, self._host, self.config.port, params))
+    def contact(self, user: str, flow: Flow) -> NameAddr:
+        """Our Contact for a user part, as the peer at ``flow`` reaches us."""
+        found = self._contacts.get((user, flow.transport, flow.is_ipv6))
+        if found is None:
+            local = local_address(self.config.addresses, flow)
+            params = () if local.transport == "UDP" else (("transport", local.transport.lower()),)
+            found = NameAddr(SipUri(user or None, host_reference(local.host), local.port, params))
+            if len(self._contacts) < CONTACTS_MAX:
+                self._contacts[(user, flow.transport, flow.is_ipv6)] = found
+        return found
 
     def signed(self, message: M) -> M:
         """The message with User-Agent or Server, where the configuration names one."""

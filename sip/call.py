@@ -68,7 +68,7 @@ class Call(CallerSide, CalleeSide):
             return False
         assert self.dialog is not None
         request = self.dialog.build("INVITE")
-        request.add("Contact", self.agent.contact(self.contact_user))
+        request.add("Contact", self.agent.contact(self.contact_user, self.dialog.flow))
         for name, value in headers:
             request.add(name, value)
         if body:

@@ -143,7 +143,7 @@ class CallBase:
             content_type=SDP_TYPE if body else None,
         )
         if status > 100:
-            response.add("Contact", self.agent.contact(self.contact_user))
+            response.add("Contact", self.agent.contact(self.contact_user, transaction.flow))
         if status >= 200:
             self.agent.add_capabilities(response)
         for name, value in headers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sip.flow import Flow
+from sip.flow import TRANSPORTS, Flow, default_port
 from sip.headers import NameAddr
 from sip.message import DEFAULT_MAX_FORWARDS, Request, Response
 from sip.uri import SipUri, Uri, bare_host
@@ -168,7 +168,11 @@ class Dialog:
         if isinstance(uri, SipUri):
             host = bare_host(uri.param("maddr") or uri.host)
             if ":" in host or (host.count(".") == 3 and host.replace(".", "").isdigit()):
-                self.flow = Flow(self.flow.transport, host, uri.port or 5060)
+                transport = (uri.param("transport") or "").upper()
+                if transport not in TRANSPORTS:
+                    # 26.2.2: sips is TLS. Without a word, as the dialog began.
+                    transport = "TLS" if uri.scheme == "sips" else self.flow.transport
+                self.flow = Flow(transport, host, uri.port or default_port(transport))
 
 
 def _target(message: Request | Response) -> Uri:

@@ -52,7 +52,7 @@ class Registration:
         self.aor = aor
         self.flow = flow
         self.credentials = credentials
-        self.contact = agent.contact(contact_user)
+        self.contact = agent.contact(contact_user, flow)
         self.expires = expires
         self.state = RegistrationState.IDLE
         self.status: int | None = None

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sip.flow import Flow
+from sip.flow import Flow, local_address
 from sip.headers import BRANCH_MAGIC, Via
 from sip.message import Message, Request, Response, make_error_response, make_response
 from sip.parser import SipParseError, parse
@@ -76,7 +76,8 @@ TransactionEvent = RequestArrived | AckArrived | CancelArrived | ResponseArrived
 
 
 class TransactionLayer:
-    """All transactions of one local address.
+    """All transactions of one user agent. ``addresses`` are what others reach it by, one for each transport and
+    address family; they stand in Via.
 
     Give it what comes (:meth:`receive_datagram`, :meth:`receive`) and the time (:meth:`handle_timer` at
     :meth:`next_timer`); afterwards take :meth:`events` and :meth:`datagrams`. ``on_output`` is called when
@@ -85,17 +86,13 @@ class TransactionLayer:
 
     def __init__(
         self,
-        host: str,
-        port: int,
+        addresses: tuple[Flow, ...],
         *,
-        transport: str = "UDP",
         values: TimerValues | None = None,
         timers: TimerHeap | None = None,
         transactions_max: int = TRANSACTIONS_MAX,
     ) -> None:
-        self.host = host_reference(host)
-        self.port = port
-        self.transport = transport
+        self.addresses = addresses
         self.values = values or TimerValues()
         self.timers = TimerHeap() if timers is None else timers
         self.transactions_max = transactions_max
@@ -133,13 +130,13 @@ class TransactionLayer:
             self.on_output()
 
     def receive_datagram(self, data: bytes, flow: Flow, now: float) -> None:
-        """One datagram. Keep-alives (RFC 5626 3.5.1) and rubbish are counted and dropped; a request that does
-        not parse is answered without state, as RFC 4475 3.1.2 has it."""
+        """One datagram, or one framed piece of a stream. Keep-alives (RFC 5626 3.5.1) and rubbish are counted
+        and dropped; a request that does not parse is answered without state, as RFC 4475 3.1.2 has it."""
         if not data.strip(b"\r\n\0 "):
             self.counters["keepalive"] += 1
             return
         try:
-            message = parse(data)
+            message = parse(data, stream=flow.reliable)
         except SipParseError as error:
             self.counters["malformed"] += 1
             if error.request is not None:
@@ -245,7 +242,7 @@ class TransactionLayer:
         if len(self) >= self.transactions_max and request.to.tag is None and request.method != "CANCEL":
             raise OverflowError("transaction table is full")
         if not request.get("Via"):
-            request.prepend("Via", self.new_via(flow.transport))
+            request.prepend("Via", self.new_via(flow))
         via = request.top_via
         kind = InviteClient if request.method == "INVITE" else NonInviteClient
         transaction = kind(self, request, flow, (via.branch or "", request.method))
@@ -256,15 +253,17 @@ class TransactionLayer:
     def send_stateless(self, request: Request, flow: Flow) -> bytes:
         """Send a request that no transaction repeats (the ACK for a 2xx); gives its bytes for repeats."""
         if not request.get("Via"):
-            request.prepend("Via", self.new_via(flow.transport))
+            request.prepend("Via", self.new_via(flow))
         data = request.to_bytes()
         self.send(data, flow)
         return data
 
-    def new_via(self, transport: str) -> Via:
-        """Our Via with a branch of its own; rport is asked (RFC 3581 3)."""
+    def new_via(self, flow: Flow) -> Via:
+        """Our Via towards a flow with a branch of its own; rport is asked (RFC 3581 3)."""
         branch = BRANCH_MAGIC + secrets.token_hex(12)
-        return Via(transport, self.host, self.port, (("branch", branch), ("rport", None)))
+        local = local_address(self.addresses, flow)
+        host = host_reference(local.host)
+        return Via(flow.transport, host, local.port, (("branch", branch), ("rport", None)))
 
     def respond(self, transaction: ServerTransaction, response: Response, now: float) -> None:
         transaction.respond(response, now)

@@ -25,7 +25,7 @@ from gateway.voice.egress import (
 )
 from gateway.voice.media import CallMedia
 from masking.sip_leg import build_info, enterprise_status
-from sip.aio.udp import UdpEndpoint
+from sip.aio.endpoint import SipEndpoint
 from sip.call import Call
 from sip.dialog import DialogError
 from sip.events import (
@@ -79,7 +79,7 @@ class Leg:
 
     bridge: Bridge
     side: Side
-    endpoint: UdpEndpoint
+    endpoint: SipEndpoint
     call: Call
 
 
@@ -425,7 +425,7 @@ class Bridges:
         self.records = records
         self.media: MediaControl | None = None
         """The running relay, None while there is none."""
-        self.endpoints: dict[Side, UdpEndpoint] = {}
+        self.endpoints: dict[Side, SipEndpoint] = {}
         self._bridges: dict[Bridge, None] = {}
         self._of_trunk: dict[str, int] = {}
 

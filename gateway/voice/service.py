@@ -21,7 +21,7 @@ from gateway.voice.egress import CORE_SIDE, ENTERPRISE_SIDE
 from gateway.voice.outbound import Outbound
 from gateway.voice.registration import Registrations
 from sip.agent import AgentConfig
-from sip.aio.udp import UdpEndpoint
+from sip.aio.endpoint import Listener, SipEndpoint
 from sip.events import Event, IncomingCall, RequestReceived
 from sip.flow import Flow
 from sip.media.control import MediaError, Side
@@ -151,14 +151,12 @@ class VoiceService:
 
     async def _listen(self, side: Side, address: SipSideSettings, *, symmetric: bool) -> None:
         config = AgentConfig(
-            address.host,
-            address.port,
             calls_max=self._settings.calls_max + UNANSWERED_CALLS,
             ring_max=self._settings.ring_s,
             symmetric=symmetric,
         )
-        self._bridges.endpoints[side] = await UdpEndpoint.open(
-            address.host, address.port, functools.partial(self._on_event, side), config
+        self._bridges.endpoints[side] = await SipEndpoint.open(
+            [Listener("UDP", address.host, address.port)], functools.partial(self._on_event, side), config
         )
 
     def _on_event(self, side: Side, event: Event) -> None:

@@ -9,7 +9,7 @@ import logging
 
 from simulators.core.settings import CoreSettings, Peer
 from sip.agent import AgentConfig
-from sip.aio.udp import UdpEndpoint
+from sip.aio.endpoint import Listener, SipEndpoint
 from sip.call import Call
 from sip.dialog import DialogError
 from sip.events import (
@@ -50,14 +50,16 @@ class Core:
         self._settings = settings
         self._gateway = _flow(settings.gateway)
         self._handsets = _flow(settings.handsets)
-        self._endpoint: UdpEndpoint
+        self._endpoint: SipEndpoint
 
     @classmethod
     async def start(cls, settings: CoreSettings) -> "Core":
         """Bind the SIP address and serve."""
         core = cls(settings)
-        config = AgentConfig(settings.host, settings.port, user_agent="core", calls_max=settings.calls_max)
-        core._endpoint = await UdpEndpoint.open(settings.host, settings.port, core._on_event, config)
+        config = AgentConfig(user_agent="core", calls_max=settings.calls_max)
+        core._endpoint = await SipEndpoint.open(
+            [Listener("UDP", settings.host, settings.port)], core._on_event, config
+        )
         _log.info("SIP core listens on port %d", core.port)
         return core
 

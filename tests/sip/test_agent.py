@@ -14,7 +14,7 @@ from tests.sip.wire import PEER, SDP, address_of, invite_text, lines, only, requ
 
 
 def agent_of(**options: object) -> UserAgent:
-    return UserAgent(AgentConfig("192.0.2.2", 5060, **options))  # type: ignore[arg-type]
+    return UserAgent(AgentConfig((Flow("UDP", "192.0.2.2", 5060),), **options))  # type: ignore[arg-type]
 
 
 def answer_to(agent: UserAgent, data: bytes) -> Response:
@@ -219,7 +219,8 @@ class TestRequestsOutsideCalls:
 
 
 def test_the_user_agents_headers() -> None:
-    agent = agent_of(user_agent="ascs", user="pbx", transport="TCP")
+    agent = agent_of(user_agent="ascs", user="pbx")
+    agent.set_addresses((Flow("TCP", "192.0.2.2", 5060),))
     alice = address_of("alice", "192.0.2.1")
     call = agent.invite(
         alice.uri, to=alice, from_=alice, flow=PEER, now=0.0, headers=[("Max-Forwards", "20"), ("X-Y", "1")]

@@ -42,7 +42,7 @@ class Pair:
         self.told: dict[str, list[Event]] = {ALICE: [], BOB: []}
         self.reactions: dict[tuple[str, type[Event]], Callable[[Event, float], None]] = {}
         for host in (ALICE, BOB):
-            config = AgentConfig(host, 5060, ring_max=ring_max, calls_max=calls_max)
+            config = AgentConfig((Flow("UDP", host, 5060),), ring_max=ring_max, calls_max=calls_max)
             self.network.add(host, self._handler(host), config)
         self.alice = self.network.agents[(ALICE, 5060)]
         self.bob = self.network.agents[(BOB, 5060)]

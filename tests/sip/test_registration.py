@@ -7,6 +7,7 @@ import pytest
 from sip.agent import AgentConfig, UserAgent
 from sip.digest import Credentials
 from sip.events import RequestReceived
+from sip.flow import Flow
 from sip.message import HeaderItems, Request, make_response
 from sip.registration import RETRY_AFTER, Registration, RegistrationState
 from sip.uri import SipUri
@@ -15,7 +16,7 @@ from tests.sip.wire import PEER, address_of, invite_text, only, response_of, sen
 
 class Phone:
     def __init__(self, credentials: Credentials | None = None) -> None:
-        self.agent = UserAgent(AgentConfig("192.0.2.2", 5060))
+        self.agent = UserAgent(AgentConfig((Flow("UDP", "192.0.2.2", 5060),)))
         self.registration = Registration(
             self.agent,
             registrar=SipUri(None, "192.0.2.1"),

@@ -101,7 +101,7 @@ OPTIONS = (
 
 
 def agent() -> UserAgent:
-    return UserAgent(AgentConfig("192.0.2.2", 5060))
+    return UserAgent(AgentConfig((Flow("UDP", "192.0.2.2", 5060),)))
 
 
 def test_every_file_has_a_verdict() -> None:

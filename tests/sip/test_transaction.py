@@ -13,7 +13,7 @@ from tests.sip.wire import PEER, invite_text, lines, only, request_text, respons
 
 
 def layer_of(**options: int) -> TransactionLayer:
-    return TransactionLayer("192.0.2.2", 5060, **options)  # type: ignore[arg-type]
+    return TransactionLayer((Flow("UDP", "192.0.2.2", 5060),), **options)  # type: ignore[arg-type]
 
 
 def arrive(layer: TransactionLayer, data: bytes, flow: Flow = PEER) -> ServerTransaction:

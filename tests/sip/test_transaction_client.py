@@ -16,7 +16,7 @@ TCP = Flow("TCP", "192.0.2.1", 5060)
 
 
 def layer_of() -> TransactionLayer:
-    return TransactionLayer("192.0.2.2", 5060)
+    return TransactionLayer((Flow("UDP", "192.0.2.2", 5060),))
 
 
 def start(layer: TransactionLayer, method: str, flow: Flow = PEER) -> ClientTransaction:
@@ -193,7 +193,7 @@ class TestNonInvite:
 
 
 def test_other_timer_values_scale_everything() -> None:
-    layer = TransactionLayer("192.0.2.2", 5060, values=TimerValues(t1=0.1, t2=0.4))
+    layer = TransactionLayer((Flow("UDP", "192.0.2.2", 5060),), values=TimerValues(t1=0.1, t2=0.4))
     start(layer, "OPTIONS")
     sent(layer)
     assert [at for at, _ in run_until(layer, 10.0)][:4] == [0.1, 0.3, 0.7, 1.1]

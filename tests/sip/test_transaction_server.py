@@ -14,7 +14,7 @@ TCP = Flow("TCP", "192.0.2.1", 5060)
 
 
 def layer_of() -> TransactionLayer:
-    return TransactionLayer("192.0.2.2", 5060)
+    return TransactionLayer((Flow("UDP", "192.0.2.2", 5060),))
 
 
 def arrive(layer: TransactionLayer, data: bytes, now: float = 0.0, flow: Flow = PEER) -> ServerTransaction:

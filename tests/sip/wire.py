@@ -120,7 +120,7 @@ class Network:
     def add(
         self, host: str, handler: Callable[[Event, float], None], config: AgentConfig | None = None
     ) -> UserAgent:
-        agent = UserAgent(config or AgentConfig(host, 5060))
+        agent = UserAgent(config or AgentConfig((Flow("UDP", host, 5060),)))
         self.agents[(host, 5060)] = agent
         self.handlers[(host, 5060)] = handler
         return agent

@@ -22,7 +22,7 @@ from gateway.voice.service import VoiceService
 from gm.keystore import ITERATIONS_MIN, KeyStore
 from interparty.messages import RefusalBody, RestoreAnswer, RestoreItem, VerifyItem
 from sip.agent import AgentConfig
-from sip.aio.udp import UdpEndpoint
+from sip.aio.endpoint import Listener, SipEndpoint
 from sip.digest import Credentials, ha1
 from sip.events import CallAnswered, Event, IncomingCall, ResponseReceived
 from sip.flow import Flow
@@ -131,15 +131,17 @@ class Party:
 
     def __init__(self) -> None:
         self.received = bytearray()
-        self.endpoint: UdpEndpoint
+        self.endpoint: SipEndpoint
         self._events: asyncio.Queue[Event] = asyncio.Queue()
 
     @classmethod
     async def open(cls) -> "Party":
         party = cls()
-        config = AgentConfig("127.0.0.1", 0, values=FAST)
-        party.endpoint = await UdpEndpoint.open(
-            "127.0.0.1", 0, party._events.put_nowait, config, tap=party.received.extend
+        party.endpoint = await SipEndpoint.open(
+            [Listener("UDP", "127.0.0.1", 0)],
+            party._events.put_nowait,
+            AgentConfig(values=FAST),
+            tap=party.received.extend,
         )
         return party
 

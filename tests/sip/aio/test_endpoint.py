@@ -1,17 +1,19 @@
-"""The UDP shell on loopback sockets, with our own agent and with sipp at the other end."""
+"""The shell on loopback sockets, over each transport and family, with our own agent and with sipp at the other end."""
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-from collections.abc import AsyncIterator, Callable
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from foundation.pki import make_ca, make_party
 from sip.agent import AgentConfig
-from sip.aio.udp import UdpEndpoint
+from sip.aio.endpoint import Listener, SipEndpoint, Transport
 from sip.call import CallState
 from sip.events import (
     CallAnswered,
@@ -26,7 +28,7 @@ from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.sdp import make_answer, make_offer, parse_sdp
 from sip.timers import TimerValues
-from sip.uri import SipUri
+from sip.uri import SipUri, host_reference
 
 DEADLINE = 10.0
 """Seconds that a test waits for what must come; nothing is timed."""
@@ -42,7 +44,7 @@ class Side:
         self.told: list[Event] = []
         self.heard: list[bytes] = []
         self.news = asyncio.Event()
-        self.endpoint: UdpEndpoint
+        self.endpoint: SipEndpoint
 
     def on_event(self, event: Event) -> None:
         self.told.append(event)
@@ -59,24 +61,32 @@ class Side:
                 self.news.clear()
                 await self.news.wait()
 
-    def dial(self, port: int, body: bytes) -> None:
-        target = SipUri("service", "127.0.0.1", port)
+    def dial(self, port: int, body: bytes, transport: Transport = "UDP", host: str = "127.0.0.1") -> None:
+        target = SipUri("service", host_reference(host), port)
         self.endpoint.agent.invite(
             target,
             to=NameAddr(target),
             from_=NameAddr(SipUri("alice", "127.0.0.1")),
-            flow=Flow("UDP", "127.0.0.1", port),
+            flow=Flow(transport, host, port),
             now=self.endpoint.now(),
             body=body,
         )
 
 
+UDP = (Listener("UDP", "127.0.0.1", 0),)
+
+
 @asynccontextmanager
 async def side(
-    react: Callable[[Side, Event], None] | None = None, config: AgentConfig | None = None
+    react: Callable[[Side, Event], None] | None = None,
+    config: AgentConfig | None = None,
+    listeners: Sequence[Listener] = UDP,
+    client_tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Side]:
     it = Side(react)
-    it.endpoint = await UdpEndpoint.open("127.0.0.1", 0, it.on_event, config, tap=it.heard.append)
+    it.endpoint = await SipEndpoint.open(
+        listeners, it.on_event, config, client_tls=client_tls, tap=it.heard.append
+    )
     try:
         yield it
     finally:
@@ -114,7 +124,7 @@ async def test_a_call_over_sockets() -> None:
 async def test_timers_run_by_themselves() -> None:
     """Nobody listens at the other end: timer B ends the call."""
     values = TimerValues(t1=0.002, t2=0.01)
-    async with side(config=AgentConfig("127.0.0.1", 0, values=values)) as alice:
+    async with side(config=AgentConfig(values=values)) as alice:
         # A bound socket that never answers.
         transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
             asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0)
@@ -160,11 +170,85 @@ async def test_closing_says_goodbye() -> None:
         assert ended.call.state is CallState.TERMINATED
 
 
-async def test_the_configured_address_is_the_one_that_is_told() -> None:
-    config = AgentConfig("203.0.113.7", 0)
-    async with side(config=config) as alice:
-        assert dataclasses.asdict(alice.endpoint.agent.config)["port"] == alice.endpoint.local[1]
-        assert str(alice.endpoint.agent.contact("a")) == f"<sip:a@203.0.113.7:{alice.endpoint.local[1]}>"
+async def test_the_advertised_address_is_the_one_that_is_told() -> None:
+    async with side(listeners=[Listener("UDP", "127.0.0.1", 0, advertise=("203.0.113.7", 0))]) as alice:
+        contact = alice.endpoint.agent.contact("a", Flow("UDP", "198.51.100.1", 5060))
+        assert str(contact) == f"<sip:a@203.0.113.7:{alice.endpoint.local[1]}>"
+
+
+@pytest.mark.parametrize("wildcard", ["0.0.0.0", "::"])
+async def test_a_wildcard_is_never_told(wildcard: str) -> None:
+    async with side(listeners=[Listener("UDP", wildcard, 0)]) as alice:
+        [address] = alice.endpoint.agent.config.addresses
+        assert address.host not in ("0.0.0.0", "::", "")
+
+
+def tls_contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's that asks for a certificate, and a client's that has one."""
+    make_ca(folder / "ca", "Test CA")
+    for party in ("server", "client"):
+        make_party(folder / party, folder / "ca", party, hosts=("127.0.0.1", "::1"))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for context, party in ((server, "server"), (client, "client")):
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(folder / party / f"{party}.pem", folder / party / f"{party}.key")
+        context.load_verify_locations(folder / "ca" / "ca.pem")
+    server.verify_mode = ssl.CERT_OPTIONAL
+    return server, client
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("transport", ["UDP", "TCP", "TLS"])
+async def test_a_call_over_each_transport_and_family(tmp_path: Path, transport: Transport, host: str) -> None:
+    server, client = tls_contexts(tmp_path) if transport == "TLS" else (None, None)
+    listeners = [Listener(transport, host, 0, tls=server)]
+    async with (
+        side(answer_calls, None, listeners, client) as bob,
+        side(None, None, listeners, client) as alice,
+    ):
+        alice.dial(bob.endpoint.local[1], offer(), transport, host)
+        answered = await alice.wait_for(CallAnswered)
+        assert isinstance(answered, CallAnswered)
+        await bob.wait_for(CallEstablished)
+        incoming = await bob.wait_for(IncomingCall)
+        assert isinstance(incoming, IncomingCall)
+        assert incoming.flow.transport == transport
+        assert incoming.request.top_via.transport == transport
+        named = None if transport == "UDP" else transport.lower()
+        uri = incoming.request.contacts[0].uri
+        assert isinstance(uri, SipUri)
+        assert uri.param("transport") == named
+        shown = bob.endpoint.peer_certificate(incoming.flow)
+        assert (shown is not None) == (transport == "TLS")
+        # The callee's request in the dialog: to the Contact, on a connection of its own where there is none.
+        incoming.call.hangup(bob.endpoint.now())
+        ended = await alice.wait_for(CallEnded)
+        assert isinstance(ended, CallEnded)
+        assert ended.cause == "bye"
+
+
+async def test_where_nobody_listens_the_call_fails_at_once() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        async with side(listeners=[Listener("TCP", "127.0.0.1", 0)]) as alice:
+            alice.dial(taken.getsockname()[1], offer(), "TCP")
+            failed = await alice.wait_for(CallFailed)
+    assert isinstance(failed, CallFailed)
+    assert failed.status == 503
+
+
+async def test_a_server_that_cannot_prove_its_name_is_not_spoken_to(tmp_path: Path) -> None:
+    server, client = tls_contexts(tmp_path)
+    listeners = [Listener("TLS", "127.0.0.1", 0, tls=server)]
+    async with side(answer_calls, None, listeners) as bob, side(None, None, UDP, client) as alice:
+        flow = Flow("TLS", *bob.endpoint.local)
+        alice.endpoint.expect_name(flow, "another.example")
+        alice.dial(flow.port, offer(), "TLS")
+        failed = await alice.wait_for(CallFailed)
+        assert isinstance(failed, CallFailed)
+        assert failed.status == 503
+        assert bob.told == []
 
 
 async def run_sipp(*arguments: str, folder: Path) -> tuple[int | None, str]:
@@ -211,7 +295,7 @@ async def test_we_call_sipp(tmp_path: Path, unused_udp_port: int) -> None:
             event.call.hangup(it.endpoint.now())
 
     values = TimerValues(t1=0.1)
-    async with side(react, AgentConfig("127.0.0.1", 0, values=values)) as alice:
+    async with side(react, AgentConfig(values=values)) as alice:
         sipp = asyncio.create_task(
             run_sipp(
                 *("-sn", "uas", "-p", str(unused_udp_port), "-m", str(SIPP_CALLS)),
