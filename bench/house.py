@@ -1,6 +1,6 @@
 """The parties of a bench in one folder: set up as the demo sets them up, with AIDs by the ten thousand.
 
-A house with its AIDs is kept in var/bench/ and copied for each run, since a hundred thousand AIDs take a
+A house with its AIDs is kept in build/bench/ and copied for each run, since a hundred thousand AIDs take a
 minute or two; it is made anew when what made it has changed.
 """
 
@@ -34,7 +34,7 @@ from foundation import logs
 from gm.sm2 import PrivateKey
 
 ROOT = Path(__file__).resolve().parents[1]
-KEPT = ROOT / "var" / "bench"
+KEPT = ROOT / "build" / "bench"
 KEPT_MAX = 8
 """Houses kept; the oldest goes."""
 ENTERPRISE = ENTERPRISES[0]
