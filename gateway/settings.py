@@ -209,12 +209,36 @@ class CoreSettings(Config):
     port: Port = 5080
 
 
-class MediaSettings(Config):
-    """The RTP relay."""
+class RtpengineSettings(Config):
+    """rtpengine's NG protocol, and which of its interfaces each side is given."""
 
     host: str = "127.0.0.1"
+    port: Port = 22222
+    enterprise_interface: str | None = None
+    core_interface: str | None = None
+    enterprise_family: Literal["IP4", "IP6"] = "IP4"
+    core_family: Literal["IP4", "IP6"] = "IP4"
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.enterprise_interface is None) != (self.core_interface is None):
+            raise ValueError("enterprise_interface and core_interface: both or none")
+        return self
+
+
+class MediaSettings(Config):
+    """What anchors RTP: the gateway's own relay process, or rtpengine."""
+
+    kind: Literal["relay", "rtpengine"] = "relay"
+    host: str = "127.0.0.1"
+    core_host: str | None = Field(
+        default=None, description="the relay's address towards the core; none: host"
+    )
+    advertise: str | None = Field(default=None, description="what enterprises are told instead of host")
+    core_advertise: str | None = Field(default=None, description="what the core is told instead of core_host")
     port_min: int = Field(default=20_000, ge=1024, le=65_000)
     port_max: int = Field(default=24_999, ge=1025, le=65_535)
+    rtpengine: RtpengineSettings = RtpengineSettings()
 
 
 class VoiceSettings(Config):

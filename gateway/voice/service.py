@@ -6,7 +6,6 @@ import asyncio
 import functools
 import logging
 import socket
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from gateway.voice.bridge import Bridges
 from gateway.voice.call_record import CallRecords, Result
 from gateway.voice.callback import Callbacks
 from gateway.voice.egress import CORE_SIDE, ENTERPRISE_SIDE
+from gateway.voice.media_control import MediaClient, start_media
 from gateway.voice.outbound import Outbound
 from gateway.voice.registration import Registrations
 from sip.agent import AgentConfig
@@ -25,7 +25,6 @@ from sip.aio.endpoint import Listener, SipEndpoint
 from sip.events import Event, IncomingCall, RequestReceived
 from sip.flow import Flow
 from sip.media.control import MediaError, Side
-from sip.media.relay_client import RelayClient, RelayConfig
 from trust_client.carrier import CarrierClient
 from trust_client.verifier import Verifier
 
@@ -71,7 +70,7 @@ class VoiceService:
         self._registrations = Registrations(self._admission)
         self._outbound: Outbound
         self._callbacks: Callbacks
-        self._relay: RelayClient | None = None
+        self._relay: MediaClient | None = None
         self._stopping = False
         self._sweeper: asyncio.Task[None] | None = None
         self._restart: asyncio.Task[None] | None = None
@@ -182,25 +181,14 @@ class VoiceService:
                 self._bridges.handle(event)
 
     async def _start_relay(self) -> None:
-        media = self._settings.media
-        self._relay = await RelayClient.start(
-            RelayConfig(
-                host_a=media.host,
-                host_b=media.host,
-                port_min=media.port_min,
-                port_max=media.port_max,
-                sessions_max=self._settings.calls_max,
-            ),
-            command=[sys.executable, "-m", "gateway.voice.relay_process", "--logs", str(self._logs_folder)],
-            on_exit=self._relay_ended,
-        )
+        self._relay = await start_media(self._settings, self._logs_folder, self._relay_ended)
         self._bridges.media = self._relay
 
-    def _relay_ended(self, code: int) -> None:
+    def _relay_ended(self) -> None:
         """Calls have lost their media: release them, and have a relay for the next ones."""
         if self._bridges.media is None:
             return  # it never served: whoever started it is told
-        _log.error("the relay ended with code %d; calls are released", code)
+        _log.error("the relay is lost; calls are released")
         self._bridges.media = None
         self._bridges.release_all(Result.MEDIA_LOST)
         if not self._stopping:

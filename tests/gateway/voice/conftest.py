@@ -28,6 +28,7 @@ from sip.events import CallAnswered, Event, IncomingCall, ResponseReceived
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.media.control import LocalMedia, MediaError, MediaPorts, MediaStats, RemoteMedia, Side, SideStats
+from sip.media.relay_client import RelayClient
 from sip.sdp import make_answer, make_offer, parse_sdp
 from sip.timers import TimerValues
 from sip.uri import SipUri, Uri
@@ -388,7 +389,7 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         world.relay.running = True
         return world.relay
 
-    monkeypatch.setattr(voice_service.RelayClient, "start", start)
+    monkeypatch.setattr(RelayClient, "start", start)
     monkeypatch.setattr(voice_service, "SWEEP_S", 0.02)
     monkeypatch.setattr(voice_service, "RELAY_RESTART_S", 0.02)
     monkeypatch.setattr(voice_service, "DRAIN_S", 0.1)

@@ -5,7 +5,6 @@ import os
 
 import pytest
 
-from gateway.voice import service as voice_service
 from masking.encodings import Numbers, find
 from sip.events import CallAnswered, CallEnded, IncomingCall
 from sip.media.endpoint import RtpEndpoint
@@ -20,7 +19,7 @@ START = RelayClient.start
 async def relayed(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """The world with the real relay."""
     await world.service.stop()
-    monkeypatch.setattr(voice_service.RelayClient, "start", START)
+    monkeypatch.setattr(RelayClient, "start", START)
     world.service = world.make_service()
     await world.service.start()
     return world
@@ -63,7 +62,7 @@ async def test_a_relay_that_dies_is_replaced(relayed: World) -> None:
     world = relayed
     await world.talk()
     relay = world.service._relay
-    assert relay is not None
+    assert isinstance(relay, RelayClient)
     os.kill(relay.pid, 9)
     await world.phone.next(CallEnded)
     await until(lambda: world.service.media_running and world.service._relay is not relay)
