@@ -2,15 +2,19 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
+from gateway.settings import MediaSettings, RtpengineSettings
 from masking.encodings import Numbers, find
 from sip.events import CallAnswered, CallEnded, IncomingCall
 from sip.media.endpoint import RtpEndpoint
 from sip.media.relay_client import RelayClient
+from sip.media.rtpengine import RtpengineClient
 from sip.sdp import media_address, parse_sdp
 from tests.gateway.voice.conftest import MSISDN, World, answer, offer, until
+from tests.rtpengine import rtpengine_daemon
 
 START = RelayClient.start
 
@@ -32,8 +36,7 @@ def listen_to(endpoint: RtpEndpoint, body: bytes) -> None:
     endpoint.start()
 
 
-async def test_audio_and_digits_go_through_the_relay(relayed: World) -> None:
-    world = relayed
+async def audio_and_digits_go_through(world: World) -> None:
     tapped = bytearray()
     phone = await RtpEndpoint.open(tap_rtp=tapped.extend, tap_rtcp=tapped.extend)
     handset = await RtpEndpoint.open(cname=f"+{MSISDN}")
@@ -51,6 +54,25 @@ async def test_audio_and_digits_go_through_the_relay(relayed: World) -> None:
     (cdr,) = await world.closed()
     assert cdr["octets"] > 1000
     assert find(bytes(tapped), Numbers([MSISDN])) == []
+
+
+async def test_audio_and_digits_go_through_the_relay(relayed: World) -> None:
+    await audio_and_digits_go_through(relayed)
+
+
+@pytest.mark.peer("rtpengine")
+async def test_audio_and_digits_go_through_rtpengine(world: World, tmp_path: Path) -> None:
+    await world.service.stop()
+    with rtpengine_daemon(tmp_path, port_min=33_200, port_max=33_299) as port:
+        media = MediaSettings(kind="rtpengine", rtpengine=RtpengineSettings(port=port))
+        world.settings = world.settings.model_copy(update={"media": media})
+        world.service = world.make_service()
+        await world.service.start()
+        try:
+            assert isinstance(world.service._relay, RtpengineClient)
+            await audio_and_digits_go_through(world)
+        finally:
+            await world.service.stop()
 
 
 async def test_the_relays_log_goes_through_the_number_filters_format(relayed: World) -> None:

@@ -2,10 +2,7 @@
 
 import asyncio
 import socket
-import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,61 +11,14 @@ from sip.media.bencode import Value, decode, encode
 from sip.media.control import MediaError, MediaPorts, MediaUnavailable, RemoteMedia
 from sip.media.endpoint import RtpEndpoint
 from sip.media.rtpengine import RtpengineClient, RtpengineConfig
-
-START_S = 10.0
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
-
-
-def until_answers(port: int) -> None:
-    end = time.monotonic() + START_S
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.settimeout(0.1)
-        probe.connect(("127.0.0.1", port))
-        while time.monotonic() < end:
-            try:
-                probe.send(b"probe d7:command4:pinge")
-                if probe.recv(1000):
-                    return
-            except OSError:
-                time.sleep(0.05)
-    pytest.fail("rtpengine does not start")
+from tests.rtpengine import rtpengine_daemon
 
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Debian's daemon without its kernel module, on loopback; the port of its NG protocol."""
-    folder: Path = tmp_path_factory.mktemp("rtpengine")
-    port = free_port()
-    options = [
-        "--table=-1",
-        "--interface=127.0.0.1",
-        f"--listen-ng=127.0.0.1:{port}",
-        "--foreground",
-        "--log-stderr",
-        "--endpoint-learning=immediate",
-        "--port-min=33000",
-        "--port-max=33199",
-        "--num-threads=2",
-        f"--pidfile={folder / 'pid'}",
-    ]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(["rtpengine", *options], stdout=log, stderr=log)
-        try:
-            until_answers(port)
-            yield port
-        finally:
-            process.terminate()
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    """The port of its NG protocol."""
+    with rtpengine_daemon(tmp_path_factory.mktemp("rtpengine"), port_min=33_000, port_max=33_199) as port:
+        yield port
 
 
 @pytest.fixture
