@@ -55,7 +55,9 @@ class SipEndpoint:
         """By whether it is IPv6."""
         self._on_event = on_event
         self._tap = tap
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._due = 0.0
+        """Of `_timer`. Kept here: for what is due at once, uvloop's handle is none that knows its time."""
         self._flush_scheduled = False
         self._send_error: Exception | None = None
         self._open = True
@@ -215,11 +217,12 @@ class SipEndpoint:
     def _arm(self) -> None:
         due = self.agent.next_timer()
         if self._timer is not None:
-            if due is not None and self._timer.when() == due:
+            if due is not None and self._due == due:
                 return
             self._timer.cancel()
             self._timer = None
         if due is not None and self._open:
+            self._due = due
             self._timer = self._loop.call_at(due, self._on_timer)
 
     def _on_timer(self) -> None:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from foundation.pki import make_ca, make_party
 from sip.agent import AgentConfig
@@ -134,6 +135,28 @@ async def test_timers_run_by_themselves() -> None:
         transport.close()
     assert isinstance(failed, CallFailed)
     assert failed.status == 408
+
+
+def test_timers_that_are_due_at_once_run_on_uvloop() -> None:
+    """uvloop gives what is due within half a millisecond no TimerHandle: a handle that knows no time."""
+    faults: list[object] = []
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
+        async with side(answer_calls) as bob:
+            values = TimerValues(t1=0.0001, t2=0.0002)
+            async with side(config=AgentConfig(values=values)) as alice:
+                transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+                    asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0)
+                )
+                alice.dial(transport.get_extra_info("sockname")[1], offer())
+                alice.dial(bob.endpoint.local[1], offer())
+                await alice.wait_for(CallFailed)
+                transport.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
+    assert faults == []
 
 
 async def test_what_cannot_be_sent_fails_the_call() -> None:
