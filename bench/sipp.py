@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import random
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +16,8 @@ RECV_TIMEOUT_MS = 4_000
 """A call in which the next message takes longer has failed."""
 CALLS_OPEN_S = 10
 """Calls that may be open at one time, as a multiple of the calls a second."""
-ANSWERER_MEDIA, CALLER_MEDIA = 29_990, 30_000
-"""The first ports of RTP. The answering side has one for all calls; the calling side one a call."""
+MEDIA_PORTS = range(29_000, 32_000, 10)
+"""Where the first port of RTP is looked for; the port after it and the two after those are taken too."""
 AUDIO_OCTETS = 8_000 * 60
 """A minute of G.711 A-law: longer than any call of a bench."""
 SILENCE = b"\xd5"
@@ -48,11 +51,24 @@ def write_scenarios(folder: Path) -> None:
     (folder / "answerer.xml").write_text((SCENARIOS / "answerer.xml").read_text())
 
 
+def media_port() -> int:
+    """The first of four ports that are free now. Raises OSError when there are none."""
+    for first in random.sample(MEDIA_PORTS, len(MEDIA_PORTS)):
+        with contextlib.ExitStack() as held:
+            try:
+                for port in range(first, first + 4):
+                    held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)).bind((HOST, port))
+            except OSError:
+                continue
+            return first
+    raise OSError("no free media port")
+
+
 def answerer(port: int) -> list[str]:
     """Arguments of the answering side. It sends back each RTP packet that comes."""
     return [
         "-sf", "answerer.xml", "-i", HOST, "-p", str(port), "-nostdin", "-rtp_echo",
-        "-mi", HOST, "-mp", str(ANSWERER_MEDIA), "-deadcall_wait", "0",
+        "-mi", HOST, "-mp", str(media_port()), "-deadcall_wait", "0",
     ]  # fmt: skip
 
 
@@ -82,7 +98,7 @@ def caller(
         "-r", str(max(1, round(rate))), "-m", str(calls), "-l", str(most), "-d", str(int(talk_s * 1000)),
         "-recv_timeout", str(RECV_TIMEOUT_MS), "-deadcall_wait", "0",
         "-nostdin", "-trace_err", "-error_file", "errors", "-trace_stat", "-stf", "stat.csv", "-fd", "1",
-"-mi", HOST, "-mp", str(CALLER_MEDIA),
+"-mi", HOST, "-mp", str(media_port()),
         *(("-trace_shortmsg", "-shortmessage_file", "short.csv") if trace else ()),
     ]  # fmt: skip
 
