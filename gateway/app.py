@@ -19,6 +19,7 @@ from gateway.confirm.confirmations import Confirmations
 from gateway.operations import Health, Operations
 from gateway.records import metrics
 from gateway.records.trust_rows import TrustRows
+from gateway.revoked import RevokedByTrust
 from gateway.settings import GatewaySettings
 from gateway.sms.congestion import Congestion
 from gateway.sms.deliver import Deliveries
@@ -47,6 +48,8 @@ from smpp.aio.link import LinkState
 from smpp.events import Event, RequestReceived
 from smpp.pdu import DataSm, DeliverSm
 from trust_client.carrier import CarrierClient
+from trust_client.grant_cache import GrantCache
+from trust_client.revocation_feed import RevocationFeed
 from trust_client.verifier import Verifier
 from trust_client.verify_stream import VerifyStream
 
@@ -87,8 +90,17 @@ class Gateway:
             timeout=settings.trust.timeout_s,
         )
         self.trust = CarrierClient(self._peer, self._keys.current(own_keys.SIGN).sm2)
+        cache = GrantCache(settings.trust.cached_grants)
+        self.revoked = RevokedByTrust(self.domain, [lambda edi_ids: self.revocations.revoked(edi_ids)])
+        self.feed = RevocationFeed(
+            settings.carrier.id, self._peer_keys.trust_key, self.trust.revocations, self.revoked, cache
+        )
         self.verifier = Verifier(
-            self.trust, deadline=settings.trust.timeout_s, stream=VerifyStream(self._peer)
+            self.trust,
+            deadline=settings.trust.timeout_s,
+            stream=VerifyStream(self._peer, self.feed),
+            cache=cache,
+            lease_holds=lambda: self.feed.lease_holds,
         )
         self.trust_watch = TrustWatch(self.trust.ping)
         self.trust_rows = TrustRows(self.domain.store, self.trust)
@@ -197,6 +209,7 @@ class Gateway:
             parts={
                 "store": "failed" if self.domain.store.failed else "ok",
                 "trust": self.trust_watch.state,
+                "revocations": "ok" if self.feed.lease_holds else "down",
                 "smsc": "ok" if whole else "degraded" if able else "down",
                 "media": "ok" if self.voice.media_running else "down",
             },
@@ -213,6 +226,7 @@ class Gateway:
         self.dispatcher.start()
         self.inbound.start()
         self.revocations.start()
+        self.feed.start()
         self.confirmations.start()
         await self.links.start()
         await self.voice.start()
@@ -241,6 +255,7 @@ class Gateway:
         await self.dispatcher.stop()
         await self.links.stop()
         await self.deliveries.stop()
+        await self.feed.stop()
         await self.trust_rows.stop()
         await self.trust_watch.stop()
         await self.verifier.close()

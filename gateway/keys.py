@@ -112,6 +112,10 @@ class PeerKeys:
         self._trust_key = PublicKey.from_pem(settings.trust.sign_public_key.read_bytes())
         self._trust_keyid = str(KeyId(settings.trust.id, SIGN, settings.trust.sign_key_version))
 
+    def trust_key(self) -> PublicKey:
+        """The trust party's key for statements."""
+        return self._trust_key
+
     def lookup(self, keyid: str) -> bytes | PublicKey | None:
         """The key that a keyid names, None for one that nobody here knows."""
         if keyid == self._trust_keyid:

@@ -52,6 +52,12 @@ class TrustSettings(Config):
     sign_public_key: ConfigPath
     sign_key_version: int = Field(default=1, ge=1)
     timeout_s: float = Field(default=3.0, gt=0, le=30)
+    cached_grants: int = Field(
+        default=200_000,
+        ge=0,
+        le=10_000_000,
+        description="answers used again while the revocation feed's lease holds; 0: every message is asked about",
+    )
 
 
 class SmppTlsSettings(Config):

@@ -112,6 +112,25 @@ class Cancellation(Message):
         return self
 
 
+class Revocation(Message):
+    """ASCS-REVOKE1: an AID that this carrier could be granted is over. `sequence` counts one carrier's revocations
+    of one `epoch` from 1, without a gap."""
+
+    carrier: PartyId
+    epoch: Nonce
+    sequence: Count
+    enterprise: PartyId
+    aid: Aid
+    edi_id: EdiId
+    cause: Literal["REVOKED", "ROTATED"]
+    at: Millis
+
+
+class SignedRevocation(Message):
+    statement: Revocation
+    signature: SignatureText
+
+
 class SignedConfirmation(Message):
     statement: Confirmation
     signature: SignatureText
@@ -325,6 +344,50 @@ class StreamBatch(Message):
     """From the trust party: ASCS-BATCH1 over the answers sent since the last one, in the order sent."""
 
     batch: BatchHead
+
+
+# --- revocations and the lease: on the stream, over MQTT, and POST /v1/revocations --------------------
+
+
+class LeaseNonce(Message):
+    """From the carrier: to be echoed by the next heartbeat."""
+
+    lease: Nonce
+
+
+class HeartbeatBody(Message):
+    """What the trust party has revoked for this carrier so far, and the last nonce that it got."""
+
+    epoch: Nonce
+    sequence: Count
+    nonce: Nonce
+
+
+class Heartbeat(Message):
+    """From the trust party, in answer to a LeaseNonce."""
+
+    heartbeat: HeartbeatBody
+
+
+class Revoked(Message):
+    """From the trust party, unasked: revocations in their order."""
+
+    revoked: Annotated[list[SignedRevocation], Field(min_length=1, max_length=ITEMS_MAX)]
+
+
+class RevocationsRequest(Message):
+    """POST /v1/revocations: those of this epoch after a sequence; of another epoch than the current one, none."""
+
+    epoch: Nonce
+    after: Count
+
+
+class RevocationsResponse(Message):
+    """The next of them, at most ITEMS_MAX, and the newest there is."""
+
+    epoch: Nonce
+    newest: Count
+    revoked: Annotated[list[SignedRevocation], Field(max_length=ITEMS_MAX)]
 
 
 # --- POST /v1/conversions, /v1/restorations, /v1/reports --------------------------------------------

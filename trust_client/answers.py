@@ -32,6 +32,8 @@ class Grant:
     """The numbers from which the consent allows contact."""
     not_after_ms: int
     """End of the term, milliseconds since the epoch, not included in it."""
+    is_cached: bool = False
+    """Whether it is an earlier answer, used again under the lease."""
 
     @property
     def edi(self) -> bytes:

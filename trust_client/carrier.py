@@ -1,4 +1,4 @@
-"""The carrier's side of the trust party: ping, verify, convert, restore, confirm, cancel, report.
+"""The carrier's side of the trust party: ping, verify, convert, restore, confirm, cancel, report, revocations.
 
 All methods raise interparty.client's PeerUnavailable or PeerProblem. Lists of any length are sent in as
 many requests as the routes' caps need; when one fails, what the earlier ones did stands, and asking
@@ -37,6 +37,8 @@ from interparty.messages import (
     RestoreItem,
     RestoreRequest,
     RestoreResponse,
+    RevocationsRequest,
+    RevocationsResponse,
     SignedConfirmation,
     VerifyItem,
     VerifyRequest,
@@ -130,6 +132,11 @@ class CarrierClient:
             except ValidationError:
                 raise PeerUnavailable("answer is not the message of this route") from None
         return accepted
+
+    async def revocations(self, epoch: str, after: int) -> RevocationsResponse:
+        """What was revoked for this carrier in an epoch after a sequence: the next page, and the newest."""
+        request = RevocationsRequest(epoch=epoch, after=after)
+        return await self._peer.request("POST", "/v1/revocations", request, RevocationsResponse)
 
     def _signing_key(self) -> PrivateKey:
         if self._key is None:

@@ -8,6 +8,7 @@ batches without a timer that costs every message its linger.
 import asyncio
 import functools
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from interparty.hot_messages import Question, QuestionLike, question_text, quest
 from interparty.messages import ITEMS_MAX
 from trust_client.answers import AnswerReader, Grant, Refused
 from trust_client.carrier import CarrierClient
+from trust_client.grant_cache import GrantCache
 
 __all__ = ["Done", "Grant", "Outcome", "Question", "Refused", "Stream", "Unavailable", "Verifier"]
 
@@ -72,6 +74,7 @@ class Stream(Protocol):
 _QUEUE_FULL: Final = Unavailable("too many verifications wait")
 _TOO_LATE: Final = Unavailable("no answer in time")
 _STOPPED: Final = Unavailable("verification stopped")
+_REVOKED: Final = Refused("REVOKED")
 
 
 class Verifier:
@@ -79,10 +82,21 @@ class Verifier:
     `close` it at the end, which closes the stream too."""
 
     def __init__(
-        self, client: CarrierClient, *, deadline: float = DEADLINE_SECONDS, stream: Stream | None = None
+        self,
+        client: CarrierClient,
+        *,
+        deadline: float = DEADLINE_SECONDS,
+        stream: Stream | None = None,
+        cache: GrantCache | None = None,
+        lease_holds: Callable[[], bool] = lambda: False,
+        now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
     ) -> None:
+        """`cache`: grants that are used again while `lease_holds`."""
         self._client = client
         self._stream = stream
+        self._cache = cache
+        self._lease_holds = lease_holds
+        self._now_ms = now_ms
         self._deadline = deadline
         self._reader = AnswerReader()
         self._loop = asyncio.get_running_loop()
@@ -95,7 +109,9 @@ class Verifier:
         self.batches = 0
         """Batches sent so far, on the stream or in a request."""
         self.verified = 0
-        """Questions answered so far, with a grant or a refusal."""
+        """Questions answered so far by the trust party, with a grant or a refusal."""
+        self.cached = 0
+        """Questions answered so far with an earlier grant."""
         if stream is not None:
             stream.start()
 
@@ -104,13 +120,23 @@ class Verifier:
         """Questions not yet sent."""
         return len(self._queue)
 
-    def submit(self, question: QuestionLike, done: Done) -> None:
+    def submit(self, question: QuestionLike, done: Done, *, fresh: bool = False) -> None:
         """Ask, and have `done` called once with the outcome, within the deadline, on the loop; at once when
-        the queue is full. `done` must neither block nor raise. Raises ValueError for a malformed question."""
+        the queue is full, or when a cached grant answers, unless it is to be `fresh`. `done` must neither block nor
+        raise. Raises ValueError for a malformed question."""
         text = question_text(question)
         if self._closed:
             done(_STOPPED)
             return
+        if self._cache is not None:
+            holds = self._lease_holds()
+            grant = self._cache.get(question, self._now_ms()) if holds and not fresh else None
+            if grant is not None:
+                self.cached += 1
+                done(grant)
+                return
+            # Kept only if asked under the lease: then whatever revokes it from now on is heard of.
+            done = functools.partial(self._keep, self._cache, question, done, holds)
         if len(self._queue) >= QUEUE_MAX:
             done(_QUEUE_FULL)
             return
@@ -119,6 +145,17 @@ class Verifier:
             # Once an iteration of the loop: what one read of a socket brought goes in one request.
             self._pump_due = True
             self._loop.call_soon(self._pump)
+
+    @staticmethod
+    def _keep(
+        cache: GrantCache, question: QuestionLike, done: Done, under_lease: bool, outcome: Outcome
+    ) -> None:
+        if isinstance(outcome, Grant):
+            if cache.is_revoked(question.aid):
+                outcome = _REVOKED
+            elif under_lease:
+                cache.put(question, outcome)
+        done(outcome)
 
     async def verify(self, question: QuestionLike) -> Outcome:
         """Ask one question and wait for its outcome."""

@@ -41,6 +41,14 @@ class StreamPeer(Protocol):
     async def open_stream(self, path: str) -> tuple[Channel, bytes]: ...
 
 
+class Feed(Protocol):
+    """Who takes revocations and heartbeats: trust_client.revocation_feed."""
+
+    def connected(self, send: Callable[[bytes], None]) -> None: ...
+    def received(self, payload: bytes) -> bool: ...
+    def disconnected(self) -> None: ...
+
+
 class _Ask:
     __slots__ = ("answered", "count", "timer")
 
@@ -53,8 +61,10 @@ class _Ask:
 class VerifyStream:
     """The stream to one trust party; give it to a Verifier."""
 
-    def __init__(self, peer: StreamPeer) -> None:
+    def __init__(self, peer: StreamPeer, feed: Feed | None = None) -> None:
+        """`feed`: who is told of revocations and heartbeats, where they come over this stream."""
         self._peer = peer
+        self._feed = feed
         self._reader = AnswerReader()
         self._loop = asyncio.get_running_loop()
         self._channel: Channel | None = None
@@ -123,6 +133,8 @@ class VerifyStream:
         if not self._closed:
             _log.warning("verify stream lost: %s", reason)
         self._channel = None
+        if self._feed is not None:
+            self._feed.disconnected()
         self._lost.set()
         asks, self._asks = self._asks, {}
         for ask in asks.values():
@@ -134,6 +146,9 @@ class VerifyStream:
         """Raises ValidationError."""
         if payload.startswith(b'{"batch"'):
             self._sign(StreamBatch.model_validate_json(payload).batch.count)
+        elif payload.startswith((b'{"heartbeat"', b'{"revoked"')):
+            if self._feed is not None and not self._feed.received(payload):
+                self._break("a message that is none of this stream")
         elif payload.startswith(b'{"failed"'):
             failed = StreamFailure.model_validate_json(payload)
             ask = self._take(failed.failed)
@@ -193,6 +208,8 @@ class VerifyStream:
                 self._channel = channel
                 self.opened += 1
                 channel.begin(self, data)
+                if self._feed is not None and self._channel is not None:
+                    self._feed.connected(channel.send)
                 await self._lost.wait()
                 if self._loop.time() - began >= SETTLED_SECONDS:
                     wait = BACKOFF_SECONDS[0]

@@ -26,6 +26,7 @@ from trust_party.forwarding import Forwarder
 from trust_party.keys import LOG, create_missing, open_store, signer
 from trust_party.reports import Reports
 from trust_party.restoration import Restoration
+from trust_party.revocations import RevocationFeed
 from trust_party.routes import Routes
 from trust_party.settings import TrustSettings
 from trust_party.store import MIGRATIONS
@@ -103,6 +104,10 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
         sweeper = Sweeper(store, evidence, live)
         await sweeper.sweep(now_ms())
         verification = Verification(store, live, keys)
+        feed = RevocationFeed(store, keys)
+        await feed.load()
+        feed.start()
+        stack.push_async_callback(feed.stop)
         routes = Routes(
             store=store,
             directory=directory,
@@ -111,8 +116,9 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             verification=verification,
             restoration=Restoration(store, live),
             confirmations=Confirmations(store, evidence, live),
-            cancellations=Cancellations(store, evidence, live),
+            cancellations=Cancellations(store, evidence, live, feed),
             reports=Reports(store, evidence),
+            feed=feed,
         )
         server = await serve(
             routes.app(),
@@ -121,7 +127,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             pki.server_context(settings.tls.ca, settings.tls.cert, settings.tls.key),
             keys=directory,
             signer=signer(settings, keys),
-            streams={verify_stream.PATH: VerifyStreams(directory, verification, now_ms).accept},
+            streams={verify_stream.PATH: VerifyStreams(directory, verification, feed, now_ms).accept},
             capture=_recorder(capture),
         )
         stack.push_async_callback(server.stop)

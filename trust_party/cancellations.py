@@ -14,9 +14,11 @@ from foundation.logs import get_logger
 from foundation.store import Store
 from interparty import statements
 from interparty.messages import Cancellation, CancellationResult, SignedCancellation
+from trust_party import revocations
 from trust_party.admission import Carrier, Enterprise
 from trust_party.aids import MOVES, State, move
 from trust_party.evidence_log import Evidence
+from trust_party.revocations import RevocationFeed
 from trust_party.store.commit import commit_then
 from trust_party.verification import LiveIndex
 
@@ -25,16 +27,17 @@ UNKNOWN: Final = CancellationResult(status="UNKNOWN")
 
 _log = get_logger(__name__)
 
-_Outcome = tuple[list[CancellationResult], list[int]]
+_Outcome = tuple[list[CancellationResult], list[int], list[revocations.Told]]
 
 
 class Cancellations:
     """Takes cancellations."""
 
-    def __init__(self, store: Store, evidence: Evidence, live: LiveIndex) -> None:
+    def __init__(self, store: Store, evidence: Evidence, live: LiveIndex, feed: RevocationFeed) -> None:
         self._store = store
         self._evidence = evidence
         self._live = live
+        self._feed = feed
 
     async def cancel(
         self, caller: Enterprise | Carrier, cancellations: Sequence[SignedCancellation], now_ms: int
@@ -50,6 +53,7 @@ class Cancellations:
         def follow(outcome: _Outcome) -> None:
             for aid in outcome[1]:
                 self._live.drop(aid)
+            self._feed.committed(outcome[2])
 
         def op(conn: sqlite3.Connection) -> _Outcome:
             return self._keep(conn, caller, cancellations, genuine, now_ms)
@@ -67,6 +71,7 @@ class Cancellations:
         results: list[CancellationResult] = []
         records: list[dict[str, Any]] = []
         revoked: list[int] = []
+        over: list[revocations.Over] = []
         for signed, is_genuine in zip(cancellations, genuine, strict=True):
             statement = signed.statement
             found = _find(conn, caller, statement) if is_genuine else None
@@ -79,6 +84,8 @@ class Cancellations:
                 move(conn, aid, state, State.REVOKED, now_ms)
                 conn.execute("DELETE FROM confirmation_outbox WHERE aid = ?", (aid,))
                 revoked.append(aid)
+                if state is State.ACTIVE:
+                    over += revocations.over_of(conn, aid, "REVOKED")
                 records.append(
                     {
                         "kind": "CANCELLATION",
@@ -101,7 +108,7 @@ class Cancellations:
             else:
                 results.append(REVOKED if state is State.REVOKED else UNKNOWN)
         self._evidence.append(conn, records, now_ms)
-        return results, revoked
+        return results, revoked, revocations.put(conn, over, now_ms)
 
 
 def _genuine(caller: Enterprise | Carrier, cancellations: Sequence[SignedCancellation]) -> list[bool]:

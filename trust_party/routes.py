@@ -26,6 +26,7 @@ from trust_party.deposits import Deposits, SignatureRefused
 from trust_party.evidence_log import Evidence
 from trust_party.reports import Reports
 from trust_party.restoration import Restoration
+from trust_party.revocations import RevocationFeed
 from trust_party.statuses import statuses
 from trust_party.verification import Verification
 
@@ -48,6 +49,7 @@ class Routes:
     confirmations: Confirmations
     cancellations: Cancellations
     reports: Reports
+    feed: RevocationFeed
 
     def app(self) -> Starlette:
         """The ASGI application; to be served by interparty.server alone."""
@@ -61,6 +63,7 @@ class Routes:
             ("POST", "/v1/restorations", self._restore),
             ("POST", "/v1/confirmations", self._confirm),
             ("POST", "/v1/reports", self._report),
+            ("POST", "/v1/revocations", self._revocations),
             ("GET", "/v1/log/checkpoint", self._checkpoint),
             ("GET", "/v1/log/inclusion", self._inclusion),
             ("GET", "/v1/log/consistency", self._consistency),
@@ -145,6 +148,11 @@ class Routes:
         reports = await bodies.read_by(request, read_reports)
         accepted = await self.reports.report(caller.id, reports, now_ms())
         return bodies.answer(messages.Accepted(accepted=accepted))
+
+    async def _revocations(self, request: Request) -> Response:
+        caller = self._carrier(request)
+        message = await bodies.read(request, messages.RevocationsRequest)
+        return bodies.answer(await self.feed.after(caller.id, message.epoch, message.after))
 
     async def _checkpoint(self, request: Request) -> Response:
         self._member(request)

@@ -1,4 +1,5 @@
-"""The stream of verifications: questions of one carrier come and their answers go, without a request for each batch.
+"""The stream of verifications: questions of one carrier come and their answers go, without a request for each batch;
+and with them go its revocations and the heartbeats of its lease.
 
 Answers go out at once, under the stream's HMAC. SM2 signs the root over many of them, some moments later and off the
 loop: it takes longer than a thousand answers from memory.
@@ -17,9 +18,11 @@ from foundation.store import StoreBusy, StoreUnavailable
 from interparty import websocket
 from interparty.bodies import describe
 from interparty.hot_messages import read_ask
+from interparty.messages import LeaseNonce
 from interparty.signed_http import SignatureError, VerifiedRequest
 from interparty.stream import Channel
 from trust_party.admission import Directory
+from trust_party.revocations import RevocationFeed
 from trust_party.verification import Batch, Verification
 
 PATH: Final = "/v1/verifications/stream"
@@ -40,8 +43,15 @@ _log = logging.getLogger(__name__)
 class VerifyStreams:
     """All streams of verifications that carriers hold open."""
 
-    def __init__(self, directory: Directory, verification: Verification, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        verification: Verification,
+        feed: RevocationFeed,
+        now_ms: Callable[[], int],
+    ) -> None:
         self._directory = directory
+        self.feed = feed
         self._verification = verification
         self._now_ms = now_ms
         self._open: dict[str, int] = {}
@@ -89,6 +99,7 @@ class CarrierStream:
         """Of the answers that are not signed yet, in the order sent."""
         self._signing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        streams.feed.subscribe(request.party, self, self._push)
 
     # What the channel tells.
 
@@ -96,6 +107,9 @@ class CarrierStream:
         if not self._streams.is_valid(self._request):
             _log.warning("verify stream closed: its key is no longer valid, party=%s", self._request.party)
             self._channel.close(websocket.POLICY)
+            return
+        if payload.startswith(b'{"lease"'):
+            self._lease(payload)
             return
         try:
             number, asked = read_ask(payload)
@@ -117,6 +131,18 @@ class CarrierStream:
             self._looking_up.add(task)
             task.add_done_callback(self._looking_up.discard)
 
+    def _lease(self, payload: bytes) -> None:
+        try:
+            nonce = LeaseNonce.model_validate_json(payload).lease
+        except ValidationError:
+            self._channel.close(websocket.POLICY)
+            return
+        self._channel.send(self._streams.feed.heartbeat(self._request.party, nonce))
+
+    def _push(self, _carrier: str, payload: bytes) -> None:
+        if self._channel.is_open:
+            self._channel.send(payload)
+
     def closing(self) -> None:
         """Sign what was answered, on the loop: it is the last that is done here."""
         if self._leaves and self._signing is None:
@@ -125,6 +151,7 @@ class CarrierStream:
     def lost(self, reason: str) -> None:
         _log.info("verify stream over: %s, party=%s", reason, self._request.party)
         self._streams.closed(self._request.party)
+        self._streams.feed.unsubscribe(self._request.party, self)
         if self._timer is not None:
             self._timer.cancel()
         for task in (*self._looking_up, self._signing):

@@ -271,12 +271,7 @@ class Intake:
         self._pending += 1
         if submission.part is not None and self._joins(submission):
             return
-        self._verifier.submit(
-            Question(
-                submission.aid, submission.account.enterprise_id, "sms", submission.access_number.number
-            ),
-            partial(self._verified, submission),
-        )
+        self._verifier.submit(self._question(submission), partial(self._verified, submission))
 
     def _joins(self, submission: Submission) -> bool:
         """A long message is one authorization: whether another part stands for this one."""
@@ -326,7 +321,7 @@ class Intake:
         for submission, outcome in zip(submissions, outcomes, strict=True):
             if isinstance(outcome, Refusal):
                 metrics.REFUSALS.add("sms")
-                self._settle(submission, _status(outcome.case))
+                self._refused(submission, _status(outcome.case))
             elif isinstance(outcome, NoSuchSet):
                 # It ended while this part was on its way. Sent again, the part is authorized on its own.
                 self._open.pop(submission.set_key, None)
@@ -347,6 +342,22 @@ class Intake:
                     self._dispatcher.offer(outgoing)
                 self._on_deliveries(outcome.deliveries)
         self._dispatcher.pump()
+
+    def _refused(self, submission: Submission, status: int) -> None:
+        """A refusal takes a question to the trust party as every other does, also where an earlier grant had
+        answered it: else it would be told by its haste."""
+        if submission.grant is None or not submission.grant.is_cached:
+            self._settle(submission, status)
+            return
+        self._verifier.submit(
+            self._question(submission), lambda _answer: self._settle(submission, status), fresh=True
+        )
+
+    @staticmethod
+    def _question(submission: Submission) -> Question:
+        return Question(
+            submission.aid, submission.account.enterprise_id, "sms", submission.access_number.number
+        )
 
     def _settle(
         self, submission: Submission, status: int, *, is_set_whole: bool = False, is_set_open: bool = False

@@ -37,6 +37,9 @@ class CdrRow(NamedTuple):
     """Of text, or of media in both directions."""
     digest: bytes | None = None
     """Of the content; the content itself is not kept."""
+    media: str | None = None
+    """Of a call, JSON: for `enterprise` and `core`, what came from that side: `packets`, `octets`, `lost` and
+    `jitter_ms` (null where rtpengine anchored the call), `refused` datagrams."""
 
 
 _FIELDS = ", ".join(CdrRow._fields)

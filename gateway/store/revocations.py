@@ -21,6 +21,20 @@ def put(conn: sqlite3.Connection, ids: IdSource, enterprise_id: str, edi_ids: Se
     execute_rows(conn, "INSERT INTO revocation (id, enterprise_id, edi_id) VALUES @rows", rows)
 
 
+def position(conn: sqlite3.Connection) -> tuple[str, int] | None:
+    """Epoch and sequence of the trust party's last revocation that was taken in, None before the first."""
+    row = conn.execute("SELECT epoch, sequence FROM revocation_position WHERE id = 1").fetchone()
+    return None if row is None else (str(row[0]), int(row[1]))
+
+
+def set_position(conn: sqlite3.Connection, epoch: str, sequence: int) -> None:
+    conn.execute(
+        "INSERT INTO revocation_position (id, epoch, sequence) VALUES (1, ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, sequence = excluded.sequence",
+        (epoch, sequence),
+    )
+
+
 def waiting(conn: sqlite3.Connection, limit: int) -> list[RevocationRow]:
     """The oldest first."""
     rows = conn.execute("SELECT id, enterprise_id, edi_id FROM revocation ORDER BY id LIMIT ?", (limit,))

@@ -60,6 +60,8 @@ class Outbound:
         self._verifier.submit(
             Question(call.aid, call.trunk.enterprise_id, "voice", call.access_number),
             lambda answer: self._verified(bridge, call, answer),
+            # Calls are few: each is asked about, whatever was granted before.
+            fresh=True,
         )
 
     def _verified(self, bridge: Bridge, call: Admitted, answer: Grant | Refused | Unavailable) -> None:

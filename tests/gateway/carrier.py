@@ -72,7 +72,7 @@ class FakeVerifier:
             AID_UNAVAILABLE: Unavailable("no answer in time"),
         }
 
-    def submit(self, item: VerifyItem, done: Callable[[Any], None]) -> None:
+    def submit(self, item: VerifyItem, done: Callable[[Any], None], *, fresh: bool = False) -> None:
         self.asked.append(item)
         done(self.answers.get(item.aid, Refused("UNKNOWN")))
 

@@ -28,8 +28,10 @@ from gateway.settings import (
 )
 from gm.keystore import ITERATIONS_MIN, KeyStore
 from gm.sm2 import PrivateKey, PublicKey
+from interparty.messages import Heartbeat, HeartbeatBody, LeaseNonce
 from interparty.server import serve
-from interparty.signed_http import Signer
+from interparty.signed_http import Signer, VerifiedRequest
+from interparty.stream import Channel
 from tests.gateway.carrier import CODE_NUMBER
 
 TRUST_KEY = PrivateKey.generate()
@@ -90,6 +92,29 @@ class FakeTrustParty:
         return JSONResponse(handler(body))
 
 
+EPOCH = "0a" * 16
+
+
+class FakeStream:
+    """Answers what keeps a lease; a question ends it, so that it is asked in a request."""
+
+    def __init__(self, channel: Channel, _request: VerifiedRequest) -> None:
+        self._channel = channel
+
+    def received(self, payload: bytes) -> None:
+        if payload.startswith(b'{"lease"'):
+            body = HeartbeatBody(epoch=EPOCH, sequence=0, nonce=LeaseNonce.model_validate_json(payload).lease)
+            self._channel.send(Heartbeat(heartbeat=body).model_dump_json().encode())
+        else:
+            self._channel.close()
+
+    def closing(self) -> None:
+        pass
+
+    def lost(self, reason: str) -> None:
+        pass
+
+
 @asynccontextmanager
 async def trust_party(certificates: Path, http_key: bytes) -> AsyncIterator[FakeTrustParty]:
     """A trust party that listens, with real mutual TLS and signatures; `http_key` is the carrier's."""
@@ -99,6 +124,7 @@ async def trust_party(certificates: Path, http_key: bytes) -> AsyncIterator[Fake
             return http_key if keyid == "CMCC/http/1" else None
 
     fake = FakeTrustParty()
+    fake.routes["/v1/revocations"] = lambda _: {"epoch": EPOCH, "newest": 0, "revoked": []}
     home = certificates / "ttp"
     running = await serve(
         Starlette(routes=[Route("/{rest:path}", fake.answer, methods=["GET", "POST"])]),
@@ -107,6 +133,7 @@ async def trust_party(certificates: Path, http_key: bytes) -> AsyncIterator[Fake
         server_context(home / "ca.pem", home / "ttp.pem", home / "ttp.key"),
         keys=Keys(),
         signer=Signer("ttp/sign/1", TRUST_KEY),
+        streams={"/v1/verifications/stream": FakeStream},
     )
     fake.port = running.port
     yield fake

@@ -72,7 +72,7 @@ async def health(gateway: Gateway) -> tuple[int, Any]:
 
 async def test_it_is_well_when_trust_party_smsc_and_relay_are_there(gateway: Gateway) -> None:
     await until(lambda: gateway.health().status == "ok")
-    parts = {"store": "ok", "trust": "ok", "smsc": "ok", "media": "ok"}
+    parts = {"store": "ok", "trust": "ok", "revocations": "ok", "smsc": "ok", "media": "ok"}
     assert await health(gateway) == (200, {"status": "ok", "parts": parts, "links": {"main": "bound"}})
 
 

@@ -7,6 +7,7 @@ import pytest
 from interparty.client import PeerProblem, PeerUnavailable
 from trust_client import verifier as module
 from trust_client.carrier import CarrierClient
+from trust_client.grant_cache import GrantCache
 from trust_client.verifier import Grant, Question, Refused, Unavailable, Verifier
 
 from .conftest import EDI_ID, EDI_TEXT, grant, item
@@ -195,3 +196,55 @@ async def test_a_malformed_question_is_never_sent(peer, verifier):
         verifier.submit(Question("88813234158239770", "ent-a", "sms", asked.access_number), lambda _: None)
     await turns()
     assert peer.requests == []
+
+
+class TestCachedGrants:
+    """An earlier grant answers under the lease, and never longer."""
+
+    @pytest.fixture
+    async def house(self, peer):
+        peer.answers["/v1/verifications"] = {
+            "answers": [grant()],
+            "batch": {"root": "0" * 64, "count": 1, "at": 0, "signature": "A" * 86},
+        }
+        self.lease = True
+        self.cache = GrantCache()
+        made = Verifier(
+            CarrierClient(peer), cache=self.cache, lease_holds=lambda: self.lease, now_ms=lambda: 0
+        )
+        yield made
+        await made.close()
+
+    async def test_the_second_time_nobody_is_asked(self, peer, house):
+        first, second = await house.verify(item()), await house.verify(item())
+        assert (first.is_cached, second.is_cached) == (False, True)
+        assert (peer.sizes, house.cached) == ([1], 1)
+
+    async def test_without_the_lease_each_is_asked_about(self, peer, house):
+        await house.verify(item())
+        self.lease = False
+        assert not (await house.verify(item())).is_cached
+        assert peer.sizes == [1, 1]
+
+    async def test_what_was_granted_without_the_lease_is_not_kept(self, peer, house):
+        self.lease = False
+        await house.verify(item())
+        self.lease = True
+        assert not (await house.verify(item())).is_cached
+
+    async def test_who_wants_a_fresh_answer_gets_one(self, peer, house):
+        await house.verify(item())
+        done = []
+        house.submit(item(), done.append, fresh=True)
+        await turns()
+        assert [one.is_cached for one in done] == [False]
+
+    async def test_a_grant_that_its_revocation_overtook_is_a_refusal(self, peer, house):
+        peer.gate = asyncio.get_running_loop().create_future()
+        done = []
+        house.submit(item(), done.append)
+        await turns()
+        self.cache.revoke(item().aid)
+        peer.gate.set_result(None)
+        await turns()
+        assert done == [Refused("REVOKED")]

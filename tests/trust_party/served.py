@@ -82,8 +82,11 @@ async def served(party: Party, folder: Path) -> AsyncIterator[Served]:
         confirmations=party.confirmations,
         cancellations=party.cancellations,
         reports=party.reports,
+        feed=party.feed,
     )
     app: Starlette = routes.app()
+    await party.feed.load()
+    party.feed.start()
     running = await serve(
         app,
         "127.0.0.1",
@@ -91,10 +94,11 @@ async def served(party: Party, folder: Path) -> AsyncIterator[Served]:
         context(folder, "ttp", pki.server_context),
         keys=party.directory,
         signer=signer(party.settings, party.keys),
-        streams={PATH: VerifyStreams(party.directory, party.verification, now_ms).accept},
+        streams={PATH: VerifyStreams(party.directory, party.verification, party.feed, now_ms).accept},
     )
     made = Served(party, folder, running)
     try:
         yield made
     finally:
         await running.stop()
+        await party.feed.stop()

@@ -14,7 +14,7 @@ from gm.sm2 import PrivateKey
 from interparty import statements
 from interparty.client import Peer, PeerUnavailable
 from interparty.hot_messages import Question, ask_message, question_text
-from interparty.messages import StreamAnswer, StreamBatch, VerifyItem
+from interparty.messages import LeaseNonce, StreamAnswer, StreamBatch, VerifyItem
 from interparty.signed_http import Signer
 from interparty.stream import Channel
 from tests.trust_party.served import Served, make_pki, served
@@ -283,3 +283,26 @@ async def test_the_verifier_goes_on_by_request_while_there_is_no_stream(house: S
 
 def test_both_sides_mean_the_same_path() -> None:
     assert client.PATH == module.PATH
+
+
+async def test_a_lease_nonce_is_echoed_with_the_newest_revocation(house: Served, peer: Peer) -> None:
+    listener = await listen(peer)
+    listener.channel.send(LeaseNonce(lease="ab" * 16).model_dump_json().encode())
+    told = await listener.next()
+    assert told == {"heartbeat": {"epoch": house.party.feed.epoch, "sequence": 0, "nonce": "ab" * 16}}
+
+
+async def test_what_is_revoked_is_pushed(house: Served, peer: Peer) -> None:
+    aid, _ = await house.party.active()
+    listener = await listen(peer)
+    key = house.party.people.enterprises["ent-a"]
+    await house.party.cancel("ent-a", house.party.people.cancellation(key, aid=aid))
+    told = await listener.next()
+    assert told is not None
+    assert [each["statement"]["aid"] for each in told["revoked"]] == [aid]
+
+
+async def test_a_nonce_that_is_none_ends_the_stream(house: Served, peer: Peer) -> None:
+    listener = await listen(peer)
+    listener.channel.send(b'{"lease":"short"}')
+    assert await listener.next() is None

@@ -38,6 +38,7 @@ from trust_party.evidence_log import Evidence
 from trust_party.keys import LOG, open_store
 from trust_party.reports import Reports
 from trust_party.restoration import Restoration
+from trust_party.revocations import RevocationFeed
 from trust_party.settings import KeystoreSettings, TlsSettings, TrustSettings
 from trust_party.store import MIGRATIONS
 from trust_party.sweeper import Sweeper
@@ -185,7 +186,8 @@ class Party:
         self.verification = Verification(self.store, self.live, self.keys)
         self.restoration = Restoration(self.store, self.live)
         self.confirmations = Confirmations(self.store, self.evidence, self.live)
-        self.cancellations = Cancellations(self.store, self.evidence, self.live)
+        self.feed = RevocationFeed(self.store, self.keys)
+        self.cancellations = Cancellations(self.store, self.evidence, self.live, self.feed)
         self.reports = Reports(self.store, self.evidence)
         self.sweeper = Sweeper(self.store, self.evidence, self.live)
 

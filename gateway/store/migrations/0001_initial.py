@@ -77,6 +77,9 @@ STATEMENTS = [
     "CREATE INDEX parked_by_upstream ON parked_receipt (upstream)",
     """CREATE TABLE revocation (
         id INTEGER PRIMARY KEY, enterprise_id TEXT NOT NULL, edi_id BLOB NOT NULL)""",
+    # Up to where the trust party's revocations were taken in.
+    """CREATE TABLE revocation_position (
+        id INTEGER PRIMARY KEY, epoch TEXT NOT NULL, sequence INTEGER NOT NULL)""",
     # --- messages from subscribers, and what waits for the enterprise --------------------------------
     """CREATE TABLE inbound (
         id INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, access_number TEXT NOT NULL,
@@ -110,7 +113,8 @@ STATEMENTS = [
         account TEXT NOT NULL,
         enterprise_id TEXT NOT NULL, access_number TEXT NOT NULL, aid TEXT NOT NULL, edi_id BLOB,
         started_at INTEGER NOT NULL, answered_at INTEGER, ended_at INTEGER NOT NULL, result TEXT NOT NULL,
-        error INTEGER NOT NULL, parts INTEGER NOT NULL, octets INTEGER NOT NULL, digest BLOB)""",
+        error INTEGER NOT NULL, parts INTEGER NOT NULL, octets INTEGER NOT NULL, digest BLOB,
+        media TEXT)""",
     "CREATE INDEX cdr_by_id ON cdr (id)",
     "CREATE TABLE report_position (id INTEGER PRIMARY KEY, seq INTEGER NOT NULL)",
     "INSERT INTO report_position (id, seq) VALUES (1, 0)",

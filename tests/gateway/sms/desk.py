@@ -51,7 +51,7 @@ class HeldVerifier(FakeVerifier):
         self.held = False
         self._waiting: list[tuple[VerifyItem, Callable[[Any], None]]] = []
 
-    def submit(self, item: VerifyItem, done: Callable[[Any], None]) -> None:
+    def submit(self, item: VerifyItem, done: Callable[[Any], None], *, fresh: bool = False) -> None:
         if self.held:
             self._waiting.append((item, done))
         else:

@@ -27,6 +27,7 @@ from tests.gateway.carrier import (
     edi_row,
     grant,
     rows,
+    until,
 )
 from tests.gateway.sms.desk import Desk
 from trust_client.verifier import Grant, Refused, Unavailable
@@ -166,3 +167,13 @@ async def test_the_terms_of_a_consent_are_judged_after_the_same_look_ups(
     steps = await refused(carrier, clock, grant(hours="00:00-00:01"))
     assert steps[0] == "handed to the store"
     assert steps[1][: len(LOOK_UPS)] == LOOK_UPS
+
+
+async def test_a_cached_grant_that_is_refused_here_asks_all_the_same(carrier: Domain, clock: Clock) -> None:
+    """Else the refusal of a person who opted out would come faster than that of a stranger's AID."""
+    desk = Desk(carrier, clock)
+    desk.verifier.answers[AID] = replace(grant(EDI_BLOCKED), is_cached=True)
+    desk.submit()
+    await until(lambda: len(desk.verifier.asked) == 2)
+    assert await desk.session.answer() == (1, CommandStatus.ESME_RINVDSTADR, None)
+    assert [each.aid for each in desk.verifier.asked] == [AID, AID]

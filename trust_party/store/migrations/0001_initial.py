@@ -54,6 +54,11 @@ STATEMENTS = [
         id INTEGER PRIMARY KEY, carrier TEXT NOT NULL, deposit_id TEXT NOT NULL,
         aid BIGINT NOT NULL REFERENCES authorizations (aid), UNIQUE (aid, carrier))""",
     "CREATE INDEX confirmation_outbox_by_carrier ON confirmation_outbox (carrier, id)",
+    # --- what carriers are told is over: one sequence for each, of the one epoch of this database ---------
+    "CREATE TABLE revocation_epoch (id INTEGER PRIMARY KEY, epoch TEXT NOT NULL)",
+    """CREATE TABLE revocations (
+        carrier TEXT NOT NULL, sequence BIGINT NOT NULL, enterprise TEXT NOT NULL, aid BIGINT NOT NULL,
+        edi_id BLOB NOT NULL, cause TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (carrier, sequence))""",
     # --- communications, as carriers reported them -----------------------------------------------------
     """CREATE TABLE communications (
         carrier TEXT NOT NULL, report_id TEXT NOT NULL, aid BIGINT NOT NULL, edi_id BLOB NOT NULL,
