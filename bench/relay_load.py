@@ -125,10 +125,10 @@ async def measure(calls: int, seconds: float) -> dict[str, Any]:
             await relay.update(call_id, "a", RemoteMedia(HOST, sides[0].getsockname()[1]))
             await relay.update(call_id, "b", RemoteMedia(HOST, sides[1].getsockname()[1]))
         _drive(sides, ports, WARM_S)
-        before, began = _cpu_s(relay.pid), time.monotonic()
+        before, own, began = _cpu_s(relay.pid), time.process_time(), time.monotonic()
         driven = _drive(sides, ports, seconds)
         took = time.monotonic() - began - WARM_S
-        cpu_s = _cpu_s(relay.pid) - before
+        cpu_s, own = _cpu_s(relay.pid) - before, time.process_time() - own
     finally:
         for each in sides:
             each.close()
@@ -140,6 +140,7 @@ async def measure(calls: int, seconds: float) -> dict[str, Any]:
         **driven,
         "lost_share": lost,
         "core": round(cpu_s / took, 3),
+        "load_core": round(own / took, 3),
         "us_a_packet": round(cpu_s / driven["sent"] * 1e6, 2),
         "held": lost < LOST_MAX and bool(delay) and delay["p99"] <= DELAY_MAX_MS,
     }

@@ -70,7 +70,8 @@ async def _relay(seconds: float) -> list[dict[str, Any]]:
     for each in found:
         delay, calls = each["delay_ms"], f"{each['calls']:>5} calls{'' if each['held'] else ' (not held)'}"
         print(
-            f"{'relay':10}{calls}: {each['core']:.2f} of a core, {each['us_a_packet']:.1f} µs a packet,"
+            f"{'relay':10}{calls}: {each['core']:.2f} of a core (the load {each['load_core']:.2f}),"
+            f" {each['us_a_packet']:.1f} µs a packet,"
             f" lost {each['lost_share']:.2%}, delay, ms: p50 {delay['p50']:.2f}, p99 {delay['p99']:.2f}"
         )
     return found
