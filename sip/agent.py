@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from sip.agent_config import AgentConfig
 from sip.call import Call
-from sip.call_base import SDP_TYPE
 from sip.call_caller import CHALLENGES_MAX
 from sip.dialog import Dialog, DialogError, DialogKey
 from sip.digest import Credentials, authorize
 from sip.events import Event, IncomingCall, RequestFailed, RequestReceived, ResponseReceived
 from sip.flow import Flow, local_address
 from sip.headers import NameAddr
+from sip.inspection import inspect
 from sip.message import DEFAULT_MAX_FORWARDS, HeaderItems, Message, Request, Response, make_response
-from sip.timers import TimerHeap, TimerValues
+from sip.sdp import SDP_TYPE
+from sip.session_timer import request_headers
+from sip.timers import TimerHeap
 from sip.transaction import (
-    TRANSACTIONS_MAX,
     AckArrived,
     AckMissing,
     CancelArrived,
@@ -32,42 +34,14 @@ from sip.transaction_client import ClientTransaction
 from sip.transaction_server import ServerTransaction
 from sip.uri import SipUri, Uri, host_reference
 
+__all__ = ["AgentConfig", "UserAgent"]
+
 M = TypeVar("M", Request, Response)
 
-CALLS_MAX = 10_000
-"""Calls of one agent, all states; a further INVITE is answered 503."""
+_DIALOG_METHODS = frozenset(("BYE", "PRACK", "UPDATE"))
+
 CONTACTS_MAX = 10_000
 """Contacts of ours remembered ready made."""
-RING_MAX = 180.0
-"""Seconds an INVITE may stay without final answer."""
-
-DEFAULT_ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")
-_KNOWN_METHODS = frozenset(
-    (*DEFAULT_ALLOW, "REGISTER", "MESSAGE", "UPDATE", "PRACK", "REFER", "SUBSCRIBE", "NOTIFY", "PUBLISH")
-)
-_BODY_METHODS = frozenset(("INVITE", "UPDATE"))
-
-
-@dataclass(slots=True, frozen=True)
-class AgentConfig:
-    """What an agent is. ``addresses`` stand in Via and Contact: what others reach it by, one for each transport
-    and address family, the first for what has no better. An endpoint fills them in."""
-
-    addresses: tuple[Flow, ...] = ()
-    user: str = ""
-    """User part of the Contact where a call states none."""
-    user_agent: str | None = None
-    """Value of User-Agent and Server; None sends neither."""
-    allow: tuple[str, ...] = DEFAULT_ALLOW
-    """Methods that are not answered 405; REGISTER outside a dialog always reaches the user."""
-    supported: tuple[str, ...] = ()
-    """Option tags; a request that requires another is answered 420."""
-    values: TimerValues = field(default_factory=TimerValues)
-    calls_max: int = CALLS_MAX
-    transactions_max: int = TRANSACTIONS_MAX
-    ring_max: float = RING_MAX
-    symmetric: bool = False
-    """Keep a dialog's requests on the flow that made it, whatever its Contact says: peers behind NAT."""
 
 
 @dataclass(slots=True)
@@ -115,6 +89,8 @@ class UserAgent:
         self._dialogs: dict[DialogKey, tuple[Call, Dialog]] = {}
         self._events: list[Event] = []
         self._contacts: dict[tuple[str, str, bool], NameAddr] = {}
+        self._allow = ", ".join(config.allow)
+        self._supported = ", ".join(config.option_tags)
 
     @property
     def on_output(self) -> Callable[[], None] | None:
@@ -203,10 +179,13 @@ class UserAgent:
     def _handle_request(
         self, transaction: ServerTransaction, request: Request, flow: Flow, now: float
     ) -> None:
-        refusal = self._inspect(request)
+        refusal = inspect(request, self.config)
         if refusal is not None:
             status, headers = refusal
             self.respond(transaction, status, now=now, headers=headers)
+            return
+        if len(request.vias) > 1 and self._came_round(request):
+            self.respond(transaction, 482, now=now)
             return
         if request.to.tag is not None:
             found = self._find(request)
@@ -216,35 +195,19 @@ class UserAgent:
                 found[0].received(transaction, request, found[1], now)
         elif request.method == "INVITE":
             self._handle_invite(transaction, request, flow, now)
-        elif request.method == "BYE":
-            self.respond(transaction, 481, now=now)  # 15.1.2
+        elif request.method in _DIALOG_METHODS:
+            self.respond(transaction, 481, now=now)  # 15.1.2; RFC 3262 3, RFC 3311 5.2
         else:
             self.emit(RequestReceived(transaction, request, flow))
 
-    def _inspect(self, request: Request) -> tuple[int, list[tuple[str, object]]] | None:
-        """8.2: method, scheme, extensions and content, in this order; None when the request may go on."""
-        config = self.config
-        if request.method not in config.allow and request.method != "REGISTER":
-            status = 405 if request.method in _KNOWN_METHODS else 501
-            return status, [("Allow", ", ".join(config.allow))]
-        if request.uri.scheme not in ("sip", "sips", "tel"):
-            return 416, []
-        unknown = [tag for tag in request.get_all("Require") if tag.lower() not in config.supported]
-        if unknown:
-            return 420, [("Unsupported", ", ".join(unknown))]
-        if request.method not in _BODY_METHODS:
-            return None
-        if request.body and (request.content_type or SDP_TYPE) != SDP_TYPE:
-            # 8.2.3; 20.11: an optional body may be passed over.
-            if "handling=optional" in (request.get("Content-Disposition") or "").lower():
-                return None
-            return 415, [("Accept", SDP_TYPE)]
-        if request.get("Content-Encoding") not in (None, "identity"):
-            return 415, [("Accept-Encoding", "identity")]
-        accept = [value.partition(";")[0].strip().lower() for value in request.get_all("Accept")]
-        if accept and not {SDP_TYPE, "application/*", "*/*"}.intersection(accept):
-            return 406, []
-        return None
+    def _came_round(self, request: Request) -> bool:
+        """RFC 5393 4.2: a request of ours that waits for its answer comes in again, and with the Request-URI
+        that it went out with. With another one it is a spiral: somebody else's routing, to be let through."""
+        for via in request.vias[1:]:
+            sent = self.layer.waiting_request(via, request.method)
+            if sent is not None and sent.uri == request.uri:
+                return True
+        return False
 
     def _handle_invite(
         self, transaction: ServerTransaction, request: Request, flow: Flow, now: float
@@ -320,6 +283,12 @@ class UserAgent:
         own_headers: list[tuple[str, object]] = [("Contact", self.contact(user, flow)), *headers]
         request = self._request("INVITE", uri, to, from_, own_headers, body, content_type, call_id, 1)
         self.add_capabilities(request)
+        config = self.config
+        if config.reliable_provisional == "required":
+            request.add("Require", "100rel")
+        if config.session_expires:
+            for name, value in request_headers(config.session_expires, config.min_se):
+                request.add(name, value)
         call = Call(self, "uac", request, flow, user)
         call.credentials = credentials
         call.context = context
@@ -419,9 +388,9 @@ class UserAgent:
     def add_capabilities(self, message: Message) -> None:
         """Allow and Supported (13.2.1, 13.3.1.4), unless they are there."""
         if message.get("Allow") is None:
-            message.add("Allow", ", ".join(self.config.allow))
-        if self.config.supported and message.get("Supported") is None:
-            message.add("Supported", ", ".join(self.config.supported))
+            message.add("Allow", self._allow)
+        if self._supported and message.get("Supported") is None:
+            message.add("Supported", self._supported)
 
     def add_dialog(self, dialog: Dialog, call: Call) -> None:
         self._dialogs[dialog.key] = (call, dialog)

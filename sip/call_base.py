@@ -10,6 +10,7 @@ from sip.digest import Credentials
 from sip.events import CallCancelled, CallEnded, CallFailed
 from sip.flow import Flow
 from sip.message import HeaderItems, Request, Response, make_response
+from sip.sdp import SDP_TYPE
 from sip.timers import Timer
 from sip.transaction_client import ClientTransaction
 from sip.transaction_server import ServerTransaction
@@ -17,8 +18,10 @@ from sip.transaction_server import ServerTransaction
 if TYPE_CHECKING:
     from sip.agent import UserAgent
     from sip.call import Call
-
-SDP_TYPE = "application/sdp"
+    from sip.call_modification import Change
+    from sip.call_refer import Referral
+    from sip.call_reliable import ReliableQueue
+    from sip.session_timer import Agreed
 
 
 class CallState(Enum):
@@ -42,17 +45,28 @@ class CallBase:
     __slots__ = (
         "_ack",
         "_ack_cseq",
+        "_agreed",
         "_answer",
         "_answer_timer",
         "_cancel_headers",
         "_cancel_sent",
         "_challenges",
+        "_change",
         "_deadline",
         "_ending",
+        "_held_answer",
         "_incoming",
+        "_interval_refusals",
+        "_local_sdp",
         "_modification",
         "_provisional_seen",
         "_provisional_timer",
+        "_referral",
+        "_referred",
+        "_referring",
+        "_reliable",
+        "_retry_timer",
+        "_session_timers",
         "_unacknowledged",
         "agent",
         "contact_user",
@@ -81,17 +95,28 @@ class CallBase:
         self.invite: ClientTransaction | ServerTransaction | None = None
         self._ack: tuple[bytes, Flow] | None = None
         self._ack_cseq = 0
+        self._agreed: Agreed | None = None
         self._answer: tuple[ServerTransaction, Response] | None = None
         self._answer_timer: Timer | None = None
         self._cancel_headers: HeaderItems = ()
         self._cancel_sent = False
         self._challenges = 0
+        self._change: Change | None = None
         self._deadline: Timer | None = None
         self._ending = False
+        self._held_answer: tuple[bytes, HeaderItems] | None = None
         self._incoming: ServerTransaction | None = None
+        self._interval_refusals = 0
+        self._local_sdp = b""
         self._modification: ClientTransaction | None = None
         self._provisional_seen = False
         self._provisional_timer: Timer | None = None
+        self._referral: Referral | None = None
+        self._referred = False
+        self._referring = False
+        self._reliable: ReliableQueue | None = None
+        self._retry_timer: Timer | None = None
+        self._session_timers: tuple[Timer, ...] = ()
         self._unacknowledged: int | None = None
 
     def __repr__(self) -> str:
@@ -163,37 +188,15 @@ class CallBase:
         )
         self.agent.layer.respond(transaction, self.agent.signed(response), now)
 
-    def _send_answer(
-        self, transaction: ServerTransaction, body: bytes, now: float, headers: HeaderItems
-    ) -> None:
-        response = self._response(transaction, 200, body, headers)
-        self._stop(self._answer_timer)
-        self._answer = (transaction, response)
-        self.agent.layer.respond(transaction, response, now)
-        self._repeat_answer(self.agent.layer.values.t1, now, now + self.agent.layer.values.timeout)
-
-    def _repeat_answer(self, interval: float, now: float, until: float) -> None:
-        def fire(at: float) -> None:
-            if self._answer is None:
-                return
-            if at >= until:
-                # 13.3.1.4: confirmed but never acknowledged: the session is ended with BYE.
-                self._answer = None
-                self._bye(at)
-                self._finish(
-                    None if self._ending else CallEnded(self._self(), "ack-timeout"), keep_dialog=True
-                )
-                return
-            self.agent.layer.respond(*self._answer, at)
-            self._repeat_answer(min(interval * 2, self.agent.layer.values.t2), at, until)
-
-        # Repeated on every transport: a proxy behind a reliable hop may lose it (13.3.1.4).
-        self._answer_timer = self.agent.timers.set(min(now + interval, until), fire)
-
     @staticmethod
     def _stop(timer: Timer | None) -> None:
         if timer is not None:
             timer.cancel()
+
+    def _stop_session(self) -> None:
+        for timer in self._session_timers:
+            timer.cancel()
+        self._session_timers = ()
 
     def _drop_early(self) -> None:
         for dialog in self.early_dialogs.values():
@@ -205,9 +208,14 @@ class CallBase:
     ) -> None:
         # With keep_dialog a BYE is under way: a crossing BYE still finds the dialog and gets its 200.
         self.state = CallState.TERMINATED
-        for timer in (self._deadline, self._answer_timer, self._provisional_timer):
+        for timer in (self._deadline, self._answer_timer, self._provisional_timer, self._retry_timer):
             self._stop(timer)
-        self._answer = None
+        self._stop_session()
+        if self._reliable is not None:
+            self._stop(self._reliable.timer)
+        if self._referral is not None:
+            self._referral.timer.cancel()
+        self._answer = self._held_answer = None
         self._drop_early()
         if self.dialog is not None and not keep_dialog:
             self.agent.drop_dialog(self.dialog)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sip.call_base import OPEN, CallBase, CallState
+from sip.call_base import OPEN, CallState
+from sip.call_reliable import ReliableSide
 from sip.dialog import Dialog
 from sip.events import CallCancelled, CallEnded, CallEstablished, ModificationAcknowledged
 from sip.message import HeaderItems, Request
@@ -12,7 +13,7 @@ PROVISIONAL_REPEAT = 60.0
 """Seconds after which a callee repeats its provisional response (13.3.1.1)."""
 
 
-class CalleeSide(CallBase):
+class CalleeSide(ReliableSide):
     """What only a callee does."""
 
     __slots__ = ()
@@ -26,17 +27,33 @@ class CalleeSide(CallBase):
         self.dialog = Dialog.as_server(self.request, transaction.local_tag, self.flow, pinned=symmetric)
         self.invite = transaction
         transaction.owner = self
+        self.dialog.note_allow(self.request)
         self.agent.add_dialog(self.dialog, self._self())
         self._deadline = self.agent.timers.set(now + self.agent.config.ring_max, self._rang_too_long)
 
-    def ring(self, now: float, status: int = 180, body: bytes = b"", headers: HeaderItems = ()) -> None:
-        """Send a provisional response, with early media's description if ``body`` is given."""
-        if self.role != "uas" or self.state not in OPEN:
+    def ring(
+        self,
+        now: float,
+        status: int = 180,
+        body: bytes = b"",
+        headers: HeaderItems = (),
+        *,
+        reliable: bool | None = None,
+    ) -> None:
+        """Send a provisional response, with early media's description if ``body`` is given.
+
+        ``reliable``: whether it is repeated until the caller's PRACK, where the caller leaves the choice; None
+        means if it has a body.
+        """
+        if self.role != "uas" or self.state not in OPEN or self._held_answer is not None:
             return
         assert isinstance(self.invite, ServerTransaction)
+        invite, response = self.invite, self._response(self.invite, status, body, headers)
         if status > 100:
             self.state = CallState.PROCEEDING
-        invite, response = self.invite, self._response(self.invite, status, body, headers)
+            if self._goes_reliably(bool(body), reliable):
+                self._ring_reliably(response, now)
+                return
         self.agent.layer.respond(invite, response, now)
         self._stop(self._provisional_timer)
 
@@ -47,16 +64,35 @@ class CalleeSide(CallBase):
         self._provisional_timer = self.agent.timers.set(now + PROVISIONAL_REPEAT, repeat)
 
     def answer(self, body: bytes, now: float, headers: HeaderItems = ()) -> None:
-        """Send 200, repeated until the ACK comes (13.3.1.4). Nothing happens after a final response."""
-        if self.role != "uas" or self.state not in OPEN:
+        """Send 200, repeated until the ACK comes (13.3.1.4). Nothing happens after a final response.
+
+        While a reliable provisional response with a description has no PRACK, the 200 waits for it.
+        """
+        if self.role != "uas" or self.state not in OPEN or self._held_answer is not None:
+            return
+        if self._answer_must_wait:
+            self._held_answer = (body, tuple(headers))
             return
         assert isinstance(self.invite, ServerTransaction)
         assert self.dialog is not None
         self.state = CallState.ANSWERED
         self.dialog.confirmed = True
+        if body:
+            self._local_sdp = body
+        if self.request.body:
+            self.dialog.negotiated = True
         self._stop(self._deadline)
         self._stop(self._provisional_timer)
+        if self._reliable is not None:
+            # RFC 3262 3: what goes no more, and what still waits for its PRACK, the 200 makes needless.
+            self._reliable.waiting.clear()
+            self._stop(self._reliable.timer)
         self._send_answer(self.invite, body, now, headers)
+
+    def _release_answer(self, now: float) -> None:
+        if self._held_answer is not None and not self._answer_must_wait:
+            (body, headers), self._held_answer = self._held_answer, None
+            self.answer(body, now, headers)
 
     def reject(self, status: int, now: float, reason: str | None = None, headers: HeaderItems = ()) -> None:
         """Refuse the call with a status of 300 or more. No event follows."""
@@ -73,6 +109,8 @@ class CalleeSide(CallBase):
         initial = self._answer[0] is self.invite
         self._answer = None
         self._stop(self._answer_timer)
+        if self.dialog is not None:
+            self.dialog.negotiated = True
         if self.over:
             return
         if not initial:

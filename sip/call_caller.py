@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from sip.call_base import OPEN, SDP_TYPE, CallBase, CallState
+from sip.call_base import OPEN, CallState
+from sip.call_reliable import ReliableSide
 from sip.dialog import Dialog, DialogError
 from sip.digest import authorize
 from sip.events import CallAnswered, CallEnded, CallFailed, CallProgress
 from sip.message import HeaderItems, Request, Response
+from sip.sdp import SDP_TYPE
+from sip.session_timer import INTERVAL_REFUSALS_MAX, Agreed, raised
 from sip.transaction_client import ClientTransaction
 
 EARLY_DIALOGS_MAX = 8
@@ -15,7 +18,7 @@ CHALLENGES_MAX = 2
 """Challenges answered for one request: one, and one more for a stale nonce."""
 
 
-class CallerSide(CallBase):
+class CallerSide(ReliableSide):
     """What only a caller does."""
 
     __slots__ = ()
@@ -25,6 +28,7 @@ class CallerSide(CallBase):
         transaction = self.agent.layer.send_request(self.request, self.flow, now)
         transaction.owner = self
         self.invite = transaction
+        self._local_sdp = self.request.body
         if self._deadline is None:
             # Figure 5 has no timer in Proceeding: how long it may ring is for the core to end.
             self._deadline = self.agent.timers.set(now + self.agent.config.ring_max, self.cancel)
@@ -66,6 +70,10 @@ class CallerSide(CallBase):
         if self._unacknowledged is None or self.over:
             return
         self._send_ack(self._unacknowledged, body, content_type)
+        if self.dialog is not None:
+            self.dialog.negotiated = True
+        if body:
+            self._local_sdp = body
         if self.state is CallState.ANSWERED:
             self.state = CallState.ESTABLISHED
 
@@ -75,7 +83,7 @@ class CallerSide(CallBase):
             self._provisional(response, now)
         elif status < 300:
             self._accepted(response, now)
-        elif not self.over and not self._try_credentials(response, now):
+        elif not self.over and not self._try_again(response, now):
             self._finish(CallFailed(self._self(), status, response))
 
     def _provisional(self, response: Response, now: float) -> None:
@@ -85,8 +93,13 @@ class CallerSide(CallBase):
         if self._ending:
             self._send_cancel(now)
         elif response.status > 100:
+            dialog = self._early_dialog(response)
+            reliable = dialog is not None and "100rel" in response.require
+            if reliable and dialog is not None and not self._take_reliable(response, dialog, now):
+                return
             self.state = CallState.PROCEEDING
-            self.agent.emit(CallProgress(self._self(), response, self._early_dialog(response)))
+            due = reliable and dialog is not None and dialog.prack_due is not None
+            self.agent.emit(CallProgress(self._self(), response, dialog, reliable, due))
 
     def _early_dialog(self, response: Response) -> Dialog | None:
         # 12.1.2, 13.2.2.1: each To tag is a branch of its own.
@@ -99,6 +112,7 @@ class CallerSide(CallBase):
                 dialog = self._make_dialog(response)
             except DialogError:
                 return None
+            dialog.note_allow(response)
             self.early_dialogs[tag] = dialog
             self.agent.add_dialog(dialog, self._self())
         return dialog
@@ -125,6 +139,7 @@ class CallerSide(CallBase):
             return
         self._drop_early()
         self.dialog = dialog
+        dialog.note_allow(response)
         self.agent.add_dialog(dialog, self._self())
         self._stop(self._deadline)
         if self._ending:
@@ -132,7 +147,9 @@ class CallerSide(CallBase):
             self._bye(now)
             self._finish(CallEnded(self._self(), "cancelled"), keep_dialog=True)
             return
-        if self.request.body:
+        self._agree_as_caller(response, now)
+        if self.request.body or dialog.negotiated:
+            dialog.negotiated = True
             self._send_ack(self.request.cseq.number)
             self.state = CallState.ESTABLISHED
         else:
@@ -144,16 +161,37 @@ class CallerSide(CallBase):
         self._ack_for(dialog, self.request.cseq.number, b"", SDP_TYPE)
         self.agent.layer.send_request(dialog.build("BYE"), dialog.flow, now)
 
-    def _try_credentials(self, response: Response, now: float) -> bool:
-        if self.credentials is None or self._ending or self._challenges >= CHALLENGES_MAX:
+    def _try_again(self, response: Response, now: float) -> bool:
+        if self._ending:
+            return False
+        if response.status == 422:
+            return self._try_interval(response, now)
+        if self.credentials is None or self._challenges >= CHALLENGES_MAX:
             return False
         if not authorize(response, self.request, self.credentials):
             return False
-        # 22.2: the same Call-ID, From and To; the next CSeq; a branch of its own.
         self._challenges += 1
+        self._start_anew(now)
+        return True
+
+    def _try_interval(self, response: Response, now: float) -> bool:
+        # RFC 4028 7.3: the same call with the interval that the refuser can bear.
+        if not self.agent.config.session_expires or self._interval_refusals >= INTERVAL_REFUSALS_MAX:
+            return False
+        interval = raised(response, self._interval)
+        if interval is None:
+            return False
+        self._interval_refusals += 1
+        self._agreed = Agreed(interval, True)
+        self.request.set("Session-Expires", interval)
+        self.request.set("Min-SE", interval)
+        self._start_anew(now)
+        return True
+
+    def _start_anew(self, now: float) -> None:
+        # 22.2, RFC 4028 7.3: the same Call-ID, From and To; the next CSeq; a branch of its own.
         self._provisional_seen = False
         self._drop_early()
         self.request.set("CSeq", f"{self.request.cseq.number + 1} INVITE")
         self.request.remove("Via")
         self.start(now)
-        return True

@@ -25,9 +25,13 @@ class Dialog:
         "flow",
         "local",
         "local_cseq",
+        "negotiated",
+        "peer_allow",
         "pinned",
+        "prack_due",
         "remote",
         "remote_cseq",
+        "remote_rseq",
         "remote_target",
         "route_set",
     )
@@ -56,6 +60,14 @@ class Dialog:
         self.confirmed = confirmed
         self.pinned = pinned
         self.flow = flow
+        self.negotiated = False
+        """An offer and its answer have passed; before that nobody may offer anew (RFC 3311 5.1)."""
+        self.peer_allow: tuple[str, ...] = ()
+        """The methods of the peer's last Allow."""
+        self.remote_rseq: int | None = None
+        """The last reliable provisional response taken (RFC 3262 4)."""
+        self.prack_due: str | None = None
+        """RAck of the reliable provisional response that made an offer we still owe the answer to."""
         self._aim()
 
     @classmethod
@@ -103,6 +115,12 @@ class Dialog:
     @property
     def key(self) -> DialogKey:
         return self.call_id, self.local.tag or "", self.remote.tag or ""
+
+    def note_allow(self, message: Request | Response) -> None:
+        """Remember what the peer says it takes; silence changes nothing."""
+        allow = message.get_all("Allow")
+        if allow:
+            self.peer_allow = tuple(allow)
 
     def confirm(self, response: Response) -> None:
         """13.2.2.4: the 2xx confirms an early dialog; its route set and target are taken anew."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sip.dialog import Dialog
 from sip.flow import Flow
+from sip.headers import NameAddr
 from sip.message import Request, Response
 from sip.transaction_client import ClientTransaction
 from sip.transaction_server import ServerTransaction
@@ -26,11 +27,26 @@ class IncomingCall:
 
 @dataclass(slots=True, frozen=True)
 class CallProgress:
-    """101 to 199 to our INVITE. ``dialog`` is the early dialog, None when the response has no To tag."""
+    """101 to 199 to our INVITE. ``dialog`` is the early dialog, None when the response has no To tag.
+
+    ``reliable``: the callee repeats it until our PRACK, which is sent; a description in it is the answer to our
+    offer. ``prack_due``: it made the offer, and ``call.prack(answer)`` is due.
+    """
 
     call: Call
     response: Response
     dialog: Dialog | None
+    reliable: bool = False
+    prack_due: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class ProvisionalAcknowledged:
+    """PRACK for our reliable provisional response; ``request.body`` is the answer where our response made the
+    offer. Its 200 is sent, unless it makes an offer of its own: ModificationReceived follows then."""
+
+    call: Call
+    request: Request
 
 
 @dataclass(slots=True, frozen=True)
@@ -73,7 +89,8 @@ class CallEnded:
 
     ``cause``: bye (its 200 is sent), ack-timeout (the caller never acknowledged; BYE sent), cancelled (our
     CANCEL lost against a 2xx; ACK and BYE sent), unreachable (a request in the dialog got 408, 481 or nothing;
-    BYE sent), expired (we neither answered nor refused in time; 480 sent).
+    BYE sent), expired (we neither answered nor refused in time; 480 sent), prack-timeout (a reliable
+    provisional response was never acknowledged; 504 sent), session-expired (no refresh in time; BYE sent).
     """
 
     call: Call
@@ -83,7 +100,8 @@ class CallEnded:
 
 @dataclass(slots=True, frozen=True)
 class ModificationReceived:
-    """A re-INVITE or UPDATE: answer with ``call.accept_modification`` or ``call.reject_modification``."""
+    """A re-INVITE, an UPDATE with an offer, or a PRACK with one: answer with ``call.accept_modification`` or
+    ``call.reject_modification``. An UPDATE without body is answered unseen."""
 
     call: Call
     transaction: ServerTransaction
@@ -92,7 +110,8 @@ class ModificationReceived:
 
 @dataclass(slots=True, frozen=True)
 class ModificationAnswered:
-    """2xx to our re-INVITE. Acknowledged already if that had a body; if not, ``call.acknowledge`` is due."""
+    """2xx to our re-INVITE or UPDATE (``response.cseq.method``). A re-INVITE is acknowledged already if it had a
+    body; if not, ``call.acknowledge`` is due."""
 
     call: Call
     response: Response
@@ -108,11 +127,35 @@ class ModificationAcknowledged:
 
 @dataclass(slots=True, frozen=True)
 class ModificationFailed:
-    """Our re-INVITE was refused; the call goes on as before. 491: both sides asked at once, ask again later."""
+    """Our re-INVITE or UPDATE was refused; the call goes on as before. 491: both sides asked at once, ask again
+    later."""
 
     call: Call
     status: int
     response: Response | None
+
+
+@dataclass(slots=True, frozen=True)
+class ReferReceived:
+    """The peer asks us to call somebody else (RFC 3515): answer with ``call.accept_refer`` and tell how it goes
+    with ``call.notify_refer``, or with ``call.reject_refer``. ``referred_by`` is a claim, not a proof."""
+
+    call: Call
+    transaction: ServerTransaction
+    request: Request
+    refer_to: NameAddr
+    referred_by: NameAddr | None
+
+
+@dataclass(slots=True, frozen=True)
+class ReferProgress:
+    """The peer tells how our REFER goes, in the words of the call it makes: ``status``, and whether that was the
+    last word (``over``). 200 to the NOTIFY is sent."""
+
+    call: Call
+    status: int
+    over: bool
+    request: Request
 
 
 @dataclass(slots=True, frozen=True)
@@ -155,6 +198,7 @@ class RequestFailed:
 Event = (
     IncomingCall
     | CallProgress
+    | ProvisionalAcknowledged
     | CallAnswered
     | CallFailed
     | CallEstablished
@@ -164,6 +208,8 @@ Event = (
     | ModificationAnswered
     | ModificationAcknowledged
     | ModificationFailed
+    | ReferReceived
+    | ReferProgress
     | CallRequest
     | RequestReceived
     | ResponseReceived

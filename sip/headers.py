@@ -64,6 +64,7 @@ HEADER_NAMES = tuple(
         ("Identity", "y", OTHER),
         ("Identity-Info", "n", SINGLE),
         ("In-Reply-To", "", LIST),
+        ("Max-Breadth", "", SINGLE),
         ("Max-Forwards", "", SINGLE),
         ("MIME-Version", "", SINGLE),
         ("Min-Expires", "", SINGLE),

@@ -111,7 +111,10 @@ class Message:
 
     def get_all(self, name: str) -> list[str]:
         """All values under this name, in order."""
-        folded = canonical(name).lower()
+        name = canonical(name)
+        if name in h.KNOWN:  # known names are kept in their one spelling
+            return [value for key, value in self._headers if key == name]
+        folded = name.lower()
         return [value for key, value in self._headers if key.lower() == folded]
 
     def items(self) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from sip.uri import bare_host
 
+SDP_TYPE = "application/sdp"
+"""The media type of a description."""
 SDP_MAX = 16_384
 """Octets of a description that is read."""
 MEDIA_MAX = 16

@@ -250,6 +250,11 @@ class TransactionLayer:
         transaction.start(now)
         return transaction
 
+    def waiting_request(self, via: Via, method: str) -> Request | None:
+        """The request of ours that this Via stood on, while its transaction lives."""
+        transaction = self._clients.get((via.branch or "", method))
+        return None if transaction is None else transaction.request
+
     def send_stateless(self, request: Request, flow: Flow) -> bytes:
         """Send a request that no transaction repeats (the ACK for a 2xx); gives its bytes for repeats."""
         if not request.get("Via"):
