@@ -46,7 +46,7 @@ from sip.events import (
 )
 from sip.flow import Flow
 from sip.headers import NameAddr
-from sip.media.control import MediaControl, MediaError, MediaUnavailable, Side
+from sip.media.control import MediaControl, MediaError, MediaStats, MediaUnavailable, Side
 from sip.message import Request, Response
 from sip.transaction_server import ServerTransaction
 from sip.uri import Uri
@@ -142,7 +142,7 @@ class Bridge:
         self._record, self._msisdn = record, msisdn
         if self.over:
             # The caller was faster; the contact counts all the same, since it was authorized.
-            self._close_record(0)
+            self._close_record(None)
         else:
             self._enqueue(partial(self._invite, record, invitation))
 
@@ -369,18 +369,18 @@ class Bridge:
         self._enqueue(self._close)
 
     async def _close(self) -> None:
-        octets = 0
+        heard: MediaStats | None = None
         if self.media is not None:
             try:
-                octets = await self.media.close()
+                heard = await self.media.close()
             except MediaError as error:
                 _log.warning("a call's media counters are lost: %s", error)
-        self._close_record(octets)
+        self._close_record(heard)
 
-    def _close_record(self, octets: int) -> None:
+    def _close_record(self, heard: MediaStats | None) -> None:
         record, self._record = self._record, None
         if record is not None:
-            self._table.records.close(record, self._result, octets)
+            self._table.records.close(record, self._result, heard)
             self._table.remove(self)
         # Else the question whether the call may be made is under way, and its answer comes to `connect`
         # or `refuse`.

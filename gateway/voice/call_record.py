@@ -13,6 +13,7 @@ from foundation.store import StoreBusy, StoreUnavailable
 from gateway.records import metrics
 from gateway.store import records
 from gateway.store.domain import Domain
+from sip.media.control import MediaStats, SideStats
 
 SEAL_CALL = "call"
 
@@ -68,7 +69,7 @@ class CallRecord:
 class _End:
     record: CallRecord
     result: Result
-    octets: int
+    heard: MediaStats | None
     ended_at: int
 
 
@@ -89,6 +90,21 @@ def insert(conn: sqlite3.Connection, domain: Domain, record: CallRecord, msisdn:
             domain.vault.seal(SEAL_CALL, json.dumps({"msisdn": msisdn}).encode()),
         ),
     )
+
+
+def _media_text(heard: MediaStats) -> str:
+    """Counts alone: from which address a side sent is not kept."""
+    return json.dumps({"enterprise": _side_counts(heard.a), "core": _side_counts(heard.b)})
+
+
+def _side_counts(side: SideStats) -> dict[str, int | float | None]:
+    return {
+        "packets": side.packets,
+        "octets": side.octets,
+        "lost": side.lost,
+        "jitter_ms": side.jitter_ms,
+        "refused": side.refused,
+    }
 
 
 def _close(conn: sqlite3.Connection, domain: Domain, end: _End) -> bool:
@@ -112,7 +128,8 @@ def _close(conn: sqlite3.Connection, domain: Domain, end: _End) -> bool:
                 answered_at=record.answered_at,
                 ended_at=end.ended_at,
                 result=end.result,
-                octets=end.octets,
+                octets=end.heard.a.octets + end.heard.b.octets if end.heard else 0,
+                media=_media_text(end.heard) if end.heard else None,
             )
         ],
     )
@@ -150,10 +167,10 @@ class CallRecords:
             )
         )
 
-    def close(self, record: CallRecord, result: Result, octets: int) -> None:
-        """The call is over; `octets` of media went through, both ways."""
+    def close(self, record: CallRecord, result: Result, heard: MediaStats | None) -> None:
+        """The call is over; `heard` is what came from each side, None where there was no media or is no count."""
         metrics.CALLS.labels(record.direction, result).inc()
-        self._submit(_End(record, result, octets, self._domain.now_ms()))
+        self._submit(_End(record, result, heard, self._domain.now_ms()))
 
     def retry(self) -> None:
         """Hand over again what the store did not take."""
@@ -192,7 +209,7 @@ class CallRecords:
             ).fetchall()
             for row in rows:
                 record = CallRecord(row[0], Direction(row[1]), *row[2:])
-                _close(conn, domain, _End(record, Result.INTERRUPTED, 0, ended_at))
+                _close(conn, domain, _End(record, Result.INTERRUPTED, None, ended_at))
             return len(rows)
 
         closed = await domain.store.write(op)

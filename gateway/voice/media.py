@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 
 from masking.sip_leg import build_sdp, remote_media
-from sip.media.control import MediaControl, MediaPorts, RemoteMedia, Side
+from sip.media.control import MediaControl, MediaPorts, MediaStats, RemoteMedia, Side
 from sip.sdp import parse_sdp
 
 
@@ -100,10 +100,9 @@ class CallMedia:
         """The call is answered: media of both sides goes through. Raises MediaError."""
         await self._control.gate(self.call_id, "b", True)
 
-    async def close(self) -> int:
-        """Give the ports back; octets of media that went through, both ways. Raises MediaError."""
-        stats = await self._control.delete(self.call_id)
-        return stats.a.octets + stats.b.octets
+    async def close(self) -> MediaStats:
+        """Give the ports back; what came from each side. Raises MediaError."""
+        return await self._control.delete(self.call_id)
 
 
 def may_cross(body: bytes) -> bool:

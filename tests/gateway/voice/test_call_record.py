@@ -1,5 +1,6 @@
 """A call that was authorized has one CDR, which is reported, whatever ends it, the gateway itself included."""
 
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from gateway.store.domain import Domain
 from gateway.voice import call_record
 from gateway.voice.call_record import CallRecord, CallRecords, Direction, Result
 from interparty.messages import Report
+from sip.media.control import MediaStats, SideStats
 from tests.gateway.carrier import AID, EDI_ID, ENTERPRISE, MSISDN, NOW_MS, NUMBER, Clock, rows, settled
 
 
@@ -64,10 +66,19 @@ async def test_its_end_is_a_cdr_and_a_report(desk: Desk, clock: Clock, direction
     clock.now_ms = NOW_MS + 3_000
     await desk.records.answered(call)
     clock.now_ms = NOW_MS + 10_000
-    desk.records.close(call, Result.ANSWERED, 16_000)
+    heard = MediaStats(
+        a=SideStats(500, 80_000, 3, 1.5, 0, 7, 500, 0.0, "192.0.2.1:4000"),
+        b=SideStats(450, 72_000, None, None, 0, 0, 450, 0.0, "198.51.100.1:5000"),
+        age_s=10.0,
+    )
+    desk.records.close(call, Result.ANSWERED, heard)
     up, [cdr], [report] = await desk.kept()
     assert up == []
-    assert (cdr["kind"], cdr["result"], cdr["octets"]) == (direction, "ANSWERED", 16_000)
+    assert (cdr["kind"], cdr["result"], cdr["octets"]) == (direction, "ANSWERED", 152_000)
+    assert json.loads(cdr["media"]) == {
+        "enterprise": {"packets": 500, "octets": 80_000, "lost": 3, "jitter_ms": 1.5, "refused": 7},
+        "core": {"packets": 450, "octets": 72_000, "lost": None, "jitter_ms": None, "refused": 0},
+    }
     assert (cdr["started_at"], cdr["answered_at"], cdr["ended_at"]) == (
         NOW_MS,
         NOW_MS + 3_000,
@@ -87,8 +98,8 @@ async def test_an_answer_is_on_the_disk_before_anybody_hears_of_it(desk: Desk) -
 
 async def test_a_call_is_billed_once(desk: Desk) -> None:
     call = await desk.up(record())
-    desk.records.close(call, Result.BUSY, 0)
-    desk.records.close(call, Result.CANCELLED, 0)
+    desk.records.close(call, Result.BUSY, None)
+    desk.records.close(call, Result.CANCELLED, None)
     _, cdrs, reports = await desk.kept()
     assert [cdr["result"] for cdr in cdrs] == ["BUSY"]
     assert [report.result for report in reports] == ["BUSY"]
@@ -104,7 +115,7 @@ async def test_what_the_store_cannot_take_is_kept_until_it_can(
 
     with monkeypatch.context() as patch:
         patch.setattr(type(desk.domain.store), "submit", busy)
-        desk.records.close(call, Result.NO_ANSWER, 0)
+        desk.records.close(call, Result.NO_ANSWER, None)
         desk.records.retry()
         assert desk.records.open_ends == 1
     assert desk.announced == 0

@@ -53,6 +53,9 @@ async def audio_and_digits_go_through(world: World) -> None:
     await handset.close()
     (cdr,) = await world.closed()
     assert cdr["octets"] > 1000
+    heard = json.loads(cdr["media"])
+    assert heard["enterprise"]["packets"] > 5
+    assert heard["core"]["octets"] > 500
     assert find(bytes(tapped), Numbers([MSISDN])) == []
 
 
