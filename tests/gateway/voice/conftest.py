@@ -20,7 +20,8 @@ from gateway.store.vault import Vault
 from gateway.voice import service as voice_service
 from gateway.voice.service import VoiceService
 from gm.keystore import ITERATIONS_MIN, KeyStore
-from interparty.messages import RefusalBody, RestoreAnswer, RestoreItem, VerifyItem
+from interparty.hot_messages import QuestionLike
+from interparty.messages import RefusalBody, RestoreAnswer, RestoreItem
 from sip.agent import AgentConfig
 from sip.aio.endpoint import Listener, SipEndpoint
 from sip.digest import Credentials, ha1
@@ -56,7 +57,7 @@ class FakeVerifier:
     """Answers by AID; holds answers back while `gate` is there."""
 
     def __init__(self) -> None:
-        self.asked: list[VerifyItem] = []
+        self.asked: list[QuestionLike] = []
         self.answers: dict[str, Grant | Refused | Unavailable] = {
             AID: grant(EDI_ID),
             AID_REFUSED: Refused("REVOKED"),
@@ -65,7 +66,7 @@ class FakeVerifier:
         }
         self.held: list[Callable[[], None]] | None = None
 
-    def submit(self, item: VerifyItem, done: Callable[[Any], None]) -> None:
+    def submit(self, item: QuestionLike, done: Callable[[Any], None], *, fresh: bool = False) -> None:
         self.asked.append(item)
         answer = self.answers.get(item.aid, Refused("UNKNOWN"))
         if self.held is not None:
