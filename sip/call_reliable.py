@@ -53,6 +53,7 @@ class ReliableSide(ModificationSide):
         if queue is None:
             queue = self._reliable = ReliableQueue()
         response.add("Require", "100rel")
+        self.agent.add_capabilities(response)  # RFC 3311 5.1: who may be sent UPDATE says so in Allow
         if queue.sent is None:
             self._send_reliable(queue, response, now)
         elif len(queue.waiting) < RELIABLE_WAITING_MAX:

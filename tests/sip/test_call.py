@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from sip.agent import AgentConfig
-from sip.call import Call, CallState
+from sip.call import CallState
 from sip.dialog import DialogError
 from sip.digest import Authenticator, Credentials, ha1
 from sip.events import (
@@ -28,102 +25,8 @@ from sip.events import (
     ResponseReceived,
 )
 from sip.flow import Flow
-from tests.sip.wire import SDP, Network, address_of, invite_text
-
-ANSWER = SDP.replace(b"192.0.2.1", b"192.0.2.2")
-ALICE, BOB = "192.0.2.1", "192.0.2.2"
-
-
-class Pair:
-    """Alice calls Bob. What each is told is kept; ``bob`` may be given reactions by event type."""
-
-    def __init__(self, *, ring_max: float = 180.0, calls_max: int = 100, **wire: float) -> None:
-        self.network = Network(**wire)  # type: ignore[arg-type]
-        self.told: dict[str, list[Event]] = {ALICE: [], BOB: []}
-        self.reactions: dict[tuple[str, type[Event]], Callable[[Event, float], None]] = {}
-        for host in (ALICE, BOB):
-            config = AgentConfig((Flow("UDP", host, 5060),), ring_max=ring_max, calls_max=calls_max)
-            self.network.add(host, self._handler(host), config)
-        self.alice = self.network.agents[(ALICE, 5060)]
-        self.bob = self.network.agents[(BOB, 5060)]
-
-    def _handler(self, host: str) -> Callable[[Event, float], None]:
-        def handle(event: Event, now: float) -> None:
-            self.told[host].append(event)
-            reaction = self.reactions.get((host, type(event)))
-            if reaction is not None:
-                reaction(event, now)
-
-        return handle
-
-    def on(self, host: str, kind: type[Event], reaction: Callable[[Event, float], None]) -> None:
-        self.reactions[(host, kind)] = reaction
-
-    def bob_answers(self, status: int = 200, body: bytes = ANSWER) -> None:
-        def react(event: Event, now: float) -> None:
-            assert isinstance(event, IncomingCall)
-            if status == 200:
-                event.call.answer(body, now)
-            elif status < 200:
-                event.call.ring(now, status)
-            else:
-                event.call.reject(status, now)
-
-        self.on(BOB, IncomingCall, react)
-
-    def dial(self, body: bytes = SDP, credentials: Credentials | None = None, until: float = 1.0) -> Call:
-        bob = address_of("bob", BOB)
-        call = self.alice.invite(
-            bob.uri,
-            to=bob,
-            from_=address_of("alice", ALICE),
-            flow=Flow("UDP", BOB, 5060),
-            now=self.network.now,
-            body=body,
-            credentials=credentials,
-        )
-        self.network.run(self.network.now + until)
-        return call
-
-    def run(self, seconds: float) -> None:
-        self.network.run(self.network.now + seconds)
-
-    @property
-    def now(self) -> float:
-        return self.network.now
-
-    @property
-    def callee(self) -> Call:
-        return next(event.call for event in self.told[BOB] if isinstance(event, IncomingCall))
-
-    def names(self, host: str) -> list[str]:
-        return [type(event).__name__ for event in self.told[host]]
-
-    def last(self, host: str) -> Event:
-        return self.told[host][-1]
-
-    def messages(self, host: str) -> list[str]:
-        """What a host sent: methods and statuses."""
-        words = [line.split(" ") for line in self.network.log if line.startswith(f"{host} > ")]
-        return [word[4] if word[3].startswith("SIP/") else word[3] for word in words]
-
-    def empty(self) -> bool:
-        """Nothing is left anywhere after all timers."""
-        self.run(200.0)
-        agents = (self.alice, self.bob)
-        return all(
-            (len(a.layer), len(a.calls), len(a._dialogs), len(a.timers)) == (0, 0, 0, 0) for a in agents
-        )
-
-
-def established(**wire: float) -> tuple[Pair, Call]:
-    pair = Pair(**wire)
-    pair.bob_answers()
-    call = pair.dial()
-    assert call.state is pair.callee.state is CallState.ESTABLISHED
-    for told in pair.told.values():
-        told.clear() if told is pair.told[ALICE] else told.__delitem__(slice(1, None))
-    return pair, call
+from tests.sip.pair import ALICE, ANSWER, BOB, Pair, established
+from tests.sip.wire import SDP, invite_text
 
 
 class TestEstablishment:
@@ -405,19 +308,11 @@ class TestChallenges:
 class TestModification:
     """Clause 14."""
 
-    @staticmethod
-    def accepts(pair: Pair, host: str, body: bytes = ANSWER) -> None:
-        def react(event: Event, now: float) -> None:
-            assert isinstance(event, ModificationReceived)
-            event.call.accept_modification(body, now)
-
-        pair.on(host, ModificationReceived, react)
-
     @pytest.mark.parametrize("caller_asks", [True, False])
     def test_either_side_may_change_the_session(self, caller_asks: bool) -> None:
         pair, call = established()
         asking, asked = (call, BOB) if caller_asks else (pair.callee, ALICE)
-        self.accepts(pair, asked)
+        pair.accepts(asked)
         assert asking.reinvite(SDP.replace(b"4000", b"4002"), pair.now)
         assert not asking.reinvite(SDP, pair.now)  # 14.1: one at a time
         pair.run(1.0)
@@ -441,7 +336,7 @@ class TestModification:
 
     def test_an_offer_may_be_asked_for(self) -> None:
         pair, call = established()
-        self.accepts(pair, BOB, SDP)
+        pair.accepts(BOB, SDP)
         call.reinvite(b"", pair.now)
         pair.run(0.3)
         assert isinstance(pair.last(ALICE), ModificationAnswered)
@@ -474,7 +369,7 @@ class TestModification:
 
     def test_an_unacknowledged_change_ends_the_call(self) -> None:
         pair, call = established()
-        self.accepts(pair, BOB)
+        pair.accepts(BOB)
         call.reinvite(b"", pair.now)
         pair.run(33.0)
         ended = pair.last(BOB)
@@ -551,7 +446,7 @@ def test_calls_succeed_over_a_bad_wire(seed: int) -> None:
     """One datagram in five lost, one in five doubled, all out of order: each call is set up, changed and ended."""
     pair = Pair(seed=seed, loss=0.2, duplicate=0.2, jitter=0.3)
     pair.bob_answers()
-    TestModification.accepts(pair, BOB)
+    pair.accepts(BOB)
     call = pair.dial(until=20.0)
     assert call.state is pair.callee.state is CallState.ESTABLISHED
     assert call.reinvite(SDP, pair.now)

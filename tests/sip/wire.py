@@ -109,6 +109,8 @@ class Network:
     delay: float = 0.01
     now: float = 0.0
     log: list[str] = field(default_factory=list)
+    carried: list[tuple[str, bytes]] = field(default_factory=list)
+    """What was sent, by whom, lost or not; copies not counted."""
 
     def __post_init__(self) -> None:
         self.draw = random.Random(self.seed)
@@ -128,6 +130,7 @@ class Network:
     def carry(self, address: tuple[str, int], data: bytes, flow: Flow) -> None:
         first = data.split(b"\r\n", 1)[0].decode()
         self.log.append(f"{address[0]} > {flow.host} {first}")
+        self.carried.append((address[0], data))
         copies = 1 + (self.draw.random() < self.duplicate)
         for _ in range(copies):
             if self.draw.random() >= self.loss:
