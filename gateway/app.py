@@ -49,6 +49,7 @@ from smpp.events import Event, RequestReceived
 from smpp.pdu import DataSm, DeliverSm
 from trust_client.carrier import CarrierClient
 from trust_client.grant_cache import GrantCache
+from trust_client.mqtt_feed import MqttFeed
 from trust_client.revocation_feed import RevocationFeed
 from trust_client.verifier import Verifier
 from trust_client.verify_stream import VerifyStream
@@ -98,10 +99,21 @@ class Gateway:
         self.verifier = Verifier(
             self.trust,
             deadline=settings.trust.timeout_s,
-            stream=VerifyStream(self._peer, self.feed),
+            stream=VerifyStream(self._peer, self.feed if settings.trust.mqtt is None else None),
             cache=cache,
             lease_holds=lambda: self.feed.lease_holds,
         )
+        self.broker: MqttFeed | None = None
+        if settings.trust.mqtt is not None:
+            self.broker = MqttFeed(
+                settings.trust.mqtt.host,
+                settings.trust.mqtt.port,
+                client_context(tls.ca, tls.cert, tls.key),
+                settings.carrier.id,
+                "gateway",
+                lambda: self._keys.current(own_keys.HTTP).material,
+                self.feed,
+            )
         self.trust_watch = TrustWatch(self.trust.ping)
         self.trust_rows = TrustRows(self.domain.store, self.trust)
         dialects = {each.name: each.receipt_ids for each in settings.smsc}
@@ -227,6 +239,8 @@ class Gateway:
         self.inbound.start()
         self.revocations.start()
         self.feed.start()
+        if self.broker is not None:
+            self.broker.start()
         self.confirmations.start()
         await self.links.start()
         await self.voice.start()
@@ -255,6 +269,8 @@ class Gateway:
         await self.dispatcher.stop()
         await self.links.stop()
         await self.deliveries.stop()
+        if self.broker is not None:
+            await self.broker.stop()
         await self.feed.stop()
         await self.trust_rows.stop()
         await self.trust_watch.stop()

@@ -44,6 +44,13 @@ class CarrierSettings(Config):
     )
 
 
+class MqttSettings(Config):
+    """The broker that brings revocations, over mutual TLS with the gateway's own certificate."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8883
+
+
 class TrustSettings(Config):
     """Where the trust party answers."""
 
@@ -52,6 +59,9 @@ class TrustSettings(Config):
     sign_public_key: ConfigPath
     sign_key_version: int = Field(default=1, ge=1)
     timeout_s: float = Field(default=3.0, gt=0, le=30)
+    mqtt: MqttSettings | None = Field(
+        default=None, description="without it revocations come over the verify stream"
+    )
     cached_grants: int = Field(
         default=200_000,
         ge=0,

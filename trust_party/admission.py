@@ -89,6 +89,15 @@ class Directory:
             return None
         return key.material if key.state in ("active", "retired") else None
 
+    def shared_key(self, carrier: str) -> bytes | None:
+        """The current HMAC key shared with a carrier; None for one that is not admitted."""
+        if carrier not in self.carriers:
+            return None
+        try:
+            return self._keys.current(HTTP_PURPOSE + carrier).material
+        except KeyStoreError:
+            return None
+
     async def refresh(self) -> bool:
         """Load what was admitted since the last call; True if that was anything.
 

@@ -24,6 +24,7 @@ from trust_party.deposits import Deposits
 from trust_party.evidence_log import Evidence
 from trust_party.forwarding import Forwarder
 from trust_party.keys import LOG, create_missing, open_store, signer
+from trust_party.mqtt_feed import MqttFeed
 from trust_party.reports import Reports
 from trust_party.restoration import Restoration
 from trust_party.revocations import RevocationFeed
@@ -108,6 +109,18 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
         await feed.load()
         feed.start()
         stack.push_async_callback(feed.stop)
+        if settings.mqtt is not None:
+            tls = pki.client_context(settings.tls.ca, settings.tls.cert, settings.tls.key)
+            broker = MqttFeed(
+                settings.mqtt.host,
+                settings.mqtt.port,
+                tls,
+                feed,
+                directory.shared_key,
+                lambda: directory.carriers,
+            )
+            broker.start()
+            stack.push_async_callback(broker.stop)
         routes = Routes(
             store=store,
             directory=directory,

@@ -29,6 +29,13 @@ class KeystoreSettings(Config):
     passphrase_file: ConfigPath
 
 
+class MqttSettings(Config):
+    """The broker that carries revocations to carriers, over mutual TLS with the party's own certificate."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8883
+
+
 class TrustSettings(Config):
     """Everything a trust party can be told; see config/trust.toml for what each is for."""
 
@@ -39,6 +46,8 @@ class TrustSettings(Config):
     port: Annotated[int, Field(ge=0, le=65535)] = 8443
     tls: TlsSettings
     keystore: KeystoreSettings
+    mqtt: MqttSettings | None = None
+    """Unset: revocations go over the verify stream alone, where they go in any case."""
     capture_file: ConfigPath | None = None
     """Where every decrypted byte received is recorded, for leak searches; unset: nowhere."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

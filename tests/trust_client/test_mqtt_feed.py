@@ -1,0 +1,119 @@
+"""Both ends of the feed over a real broker: the lease, what is revoked, and a broker that stands still."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from foundation import pki
+from interparty.messages import Revocation
+from tests.mosquitto import Mosquitto, free_port, make_folder
+from tests.trust_party.conftest import admitted_folder, party, people, settings  # noqa: F401  # fixtures
+from tests.trust_party.served import context, make_pki, served
+from tests.trust_party.world import CARRIER, HMAC_KEY, Party
+from trust_client.carrier import CarrierClient
+from trust_client.grant_cache import GrantCache
+from trust_client.lease import LEASE_SECONDS
+from trust_client.mqtt_feed import MqttFeed
+from trust_client.revocation_feed import Position, RevocationFeed
+from trust_party import mqtt_feed as trust_side
+
+pytestmark = pytest.mark.peer("mosquitto")
+
+BOUND = 10.0
+
+
+class Follower:
+    def __init__(self) -> None:
+        self.at: Position | None = None
+        self.aids: list[str] = []
+
+    async def position(self) -> Position | None:
+        return self.at
+
+    async def apply(self, position: Position, revocations: Sequence[Revocation]) -> None:
+        self.at = position
+        self.aids += [each.aid for each in revocations]
+
+
+class House:
+    def __init__(
+        self,
+        party_: Party,
+        broker: Mosquitto,
+        feed: RevocationFeed,
+        follower: Follower,
+    ) -> None:
+        self.party, self.broker, self.feed, self.follower = party_, broker, feed, follower
+
+    async def cancelled(self) -> str:
+        aid, _ = await self.party.active()
+        key = self.party.people.enterprises["ent-a"]
+        await self.party.cancel("ent-a", self.party.people.cancellation(key, aid=aid))
+        return aid
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(BOUND):
+        while not is_so():  # noqa: ASYNC110  # another process brings it about
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def house(party: Party, tmp_path: Path) -> AsyncIterator[House]:  # noqa: F811
+    folder = make_pki(tmp_path / "pki")
+    broker = Mosquitto(make_folder(tmp_path / "broker", folder / "ca"), free_port())
+    await broker.start()
+    async with served(party, folder) as running, running.peer() as peer:
+        theirs = trust_side.MqttFeed(
+            "127.0.0.1",
+            broker.port,
+            context(folder, "ttp", pki.client_context),
+            party.feed,
+            party.directory.shared_key,
+            lambda: party.directory.carriers,
+        )
+        follower = Follower()
+        feed = RevocationFeed(
+            CARRIER,
+            lambda: party.keys.current("sign").sm2.public_key,
+            CarrierClient(peer).revocations,
+            follower,
+            GrantCache(),
+        )
+        tls = context(folder, CARRIER, pki.client_context)
+        ours = MqttFeed("127.0.0.1", broker.port, tls, CARRIER, "test", lambda: HMAC_KEY, feed)
+        theirs.start()
+        feed.start()
+        ours.start()
+        try:
+            yield House(party, broker, feed, follower)
+        finally:
+            await ours.stop()
+            await feed.stop()
+            await theirs.stop()
+            await broker.stop()
+
+
+async def test_the_lease_is_kept_and_what_is_revoked_comes(house: House) -> None:
+    await until(lambda: house.feed.lease_holds)
+    aids = [await house.cancelled() for _ in range(3)]
+    await until(lambda: house.follower.aids == aids)
+    assert house.feed.resyncs == 1  # that of the start: all came by themselves
+
+
+async def test_a_broker_that_stands_still_ends_the_lease_and_what_was_missed_is_made_up_for(
+    house: House,
+) -> None:
+    await until(lambda: house.feed.lease_holds)
+    house.broker.freeze()
+    frozen = asyncio.get_running_loop().time()
+    aid = await house.cancelled()
+    await until(lambda: not house.feed.lease_holds)
+    # A safety bound, and no speed: nothing cached is used for longer.
+    assert asyncio.get_running_loop().time() - frozen < LEASE_SECONDS + 1.0
+    house.broker.thaw()
+    await until(lambda: house.follower.aids == [aid] and house.feed.lease_holds)
