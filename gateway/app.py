@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import ssl
 from pathlib import Path
 
 from foundation.pki import client_context, server_context
@@ -72,6 +73,12 @@ def open_domain(settings: GatewaySettings) -> tuple[Domain, KeyStore]:
     return Domain(store, Vault(Sealer(keys))), keys
 
 
+def _broker_context(settings: GatewaySettings) -> ssl.SSLContext:
+    own, given = settings.tls, settings.trust.mqtt
+    assert given is not None
+    return client_context(given.ca or own.ca, given.cert or own.cert, given.key or own.key)
+
+
 class Gateway:
     """One running gateway."""
 
@@ -108,7 +115,7 @@ class Gateway:
             self.broker = MqttFeed(
                 settings.trust.mqtt.host,
                 settings.trust.mqtt.port,
-                client_context(tls.ca, tls.cert, tls.key),
+                _broker_context(settings),
                 settings.carrier.id,
                 "gateway",
                 lambda: self._keys.current(own_keys.HTTP).material,

@@ -49,6 +49,15 @@ class MqttSettings(Config):
 
     host: str = "127.0.0.1"
     port: Port = 8883
+    ca: ConfigPath | None = Field(default=None, description="all three or none: then those of [tls]")
+    cert: ConfigPath | None = None
+    key: ConfigPath | None = None
+
+    @model_validator(mode="after")
+    def _all_or_none(self) -> Self:
+        if len({each is None for each in (self.ca, self.cert, self.key)}) != 1:
+            raise ValueError("ca, cert and key go together")
+        return self
 
 
 class TrustSettings(Config):

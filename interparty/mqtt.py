@@ -1,8 +1,8 @@
 """The revocation feed over an MQTT 5 broker that nobody has to trust.
 
 Each message is ``payload | HMAC-SM3[32] over ("ASCS-MQTT1" 00 | topic | 00 | payload)`` under the HMAC key that trust
-party and carrier share; the topic names the carrier and the kind. A broker that holds back, repeats or reorders is found
-by the payloads' own numbers and nonces. See docs/formats.md, "Revocations".
+party and carrier share; the topic names the carrier and the kind. A broker that holds back, repeats or reorders is
+found by the payloads' own numbers and nonces. See docs/formats.md, "Revocations".
 """
 
 import hmac

@@ -110,7 +110,8 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
         feed.start()
         stack.push_async_callback(feed.stop)
         if settings.mqtt is not None:
-            tls = pki.client_context(settings.tls.ca, settings.tls.cert, settings.tls.key)
+            own, given = settings.tls, settings.mqtt
+            tls = pki.client_context(given.ca or own.ca, given.cert or own.cert, given.key or own.key)
             broker = MqttFeed(
                 settings.mqtt.host,
                 settings.mqtt.port,

@@ -1,9 +1,9 @@
 """Configuration of the trust party (config/trust.toml)."""
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from foundation.config import Config, ConfigPath
 from foundation.identities import check_party_id
@@ -34,6 +34,16 @@ class MqttSettings(Config):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8883
+    ca: ConfigPath | None = None
+    """Certificates for the broker, all three or none: then those of [tls]."""
+    cert: ConfigPath | None = None
+    key: ConfigPath | None = None
+
+    @model_validator(mode="after")
+    def _all_or_none(self) -> Self:
+        if len({each is None for each in (self.ca, self.cert, self.key)}) != 1:
+            raise ValueError("ca, cert and key go together")
+        return self
 
 
 class TrustSettings(Config):

@@ -86,8 +86,8 @@ def test_it_fits_the_other_files() -> None:
 
 
 def commented_tables(text: str) -> str:
-    """The example with its commented [smpp.…] and [smsc.…] tables in force."""
-    return re.sub(r"^# (?=\[sm(?:pp|sc)\.|\w+ = )", "", text, flags=re.MULTILINE)
+    """The example with its commented [trust.…], [smpp.…] and [smsc.…] tables in force."""
+    return re.sub(r"^# (?=\[(?:smpp|smsc|trust)\.|\w+ = )", "", text, flags=re.MULTILINE)
 
 
 def test_the_tables_in_comments_are_right_too(tmp_path: Path) -> None:
@@ -95,6 +95,7 @@ def test_the_tables_in_comments_are_right_too(tmp_path: Path) -> None:
     file.write_text(commented_tables(FILE.read_text()))
     settings = load(file, GatewaySettings)
     assert settings.smpp.tls is not None
+    assert settings.trust.mqtt is not None
     [smsc] = settings.smsc
     assert smsc.tls is not None
     assert smsc.outbind is not None
