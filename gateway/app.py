@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 
 from foundation.pki import client_context, server_context
@@ -99,7 +100,7 @@ class Gateway:
         )
         self.trust = CarrierClient(self._peer, self._keys.current(own_keys.SIGN).sm2)
         cache = GrantCache(settings.trust.cached_grants)
-        self.revoked = RevokedByTrust(self.domain, [lambda edi_ids: self.revocations.revoked(edi_ids)])
+        self.revoked = RevokedByTrust(self.domain, [self._revoked])
         self.feed = RevocationFeed(
             settings.carrier.id, self._peer_keys.trust_key, self.trust.revocations, self.revoked, cache
         )
@@ -173,7 +174,7 @@ class Gateway:
             on_deliveries=self.deliveries.offer,
             on_outgoing=self.dispatcher.send,
             on_trust_rows=self.trust_rows.wake,
-            on_revoked=self.revocations.revoked,
+            on_revoked=self._revoked,
         )
         smpp = settings.smpp
         self.rates = Rates(
@@ -218,6 +219,10 @@ class Gateway:
         self._api: Running | None = None
         self._poller: asyncio.Task[None] | None = None
         self._poll_now = asyncio.Event()
+
+    def _revoked(self, edi_ids: Sequence[bytes]) -> None:
+        self.revocations.revoked(edi_ids)
+        self.voice.revoked(edi_ids)
 
     def health(self) -> Health:
         """What each part says of itself."""

@@ -220,11 +220,37 @@ class SmsSettings(Config):
     opt_out_notice: str = "您已退订该企业的服务，将不再收到其短信和来电。"
 
 
+class SipTlsSettings(Config):
+    """SIP over TLS 1.2 or higher, on the same hosts."""
+
+    port: Port = 5061
+    cert: ConfigPath
+    key: ConfigPath
+    client_ca: ConfigPath | None = Field(
+        default=None, description="ask for client certificates of this authority"
+    )
+    client_required: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.client_required and self.client_ca is None:
+            raise ValueError("client_required needs client_ca")
+        return self
+
+
 class SipSideSettings(Config):
-    """One address on which SIP is spoken over UDP."""
+    """Where SIP is spoken towards one side: over UDP, and over TCP and TLS where they are configured."""
 
     host: str = "127.0.0.1"
+    further_hosts: tuple[str, ...] = Field(
+        default=(), max_length=8, description="more addresses with the same ports, of the other family say"
+    )
     port: Port
+    tcp: bool = Field(default=True, description="TCP on the same port")
+    advertise: str | None = Field(
+        default=None, description="what Via and Contact say instead of host: a name or an address"
+    )
+    tls: SipTlsSettings | None = None
 
 
 class CoreSettings(Config):
@@ -232,6 +258,14 @@ class CoreSettings(Config):
 
     host: str = "127.0.0.1"
     port: Port = 5080
+    transport: Literal["UDP", "TCP", "TLS"] = "UDP"
+    tls_ca: ConfigPath | None = Field(default=None, description="authority of its certificate, for TLS")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.transport == "TLS" and self.tls_ca is None:
+            raise ValueError("transport TLS needs tls_ca")
+        return self
 
 
 class RtpengineSettings(Config):
@@ -284,6 +318,25 @@ class VoiceSettings(Config):
     talk_max_s: float = Field(default=7_200.0, gt=0)
     silence_s: float = Field(default=60.0, ge=0, description="neither side sends RTP for so long: release")
     early_media: Literal["local", "relay"] = "local"
+    session_expires_s: int = Field(
+        default=1_800,
+        ge=0,
+        le=86_400,
+        description="a side that does not refresh so long is gone (RFC 4028); 0: off",
+    )
+    reliable_provisional: Literal["no", "supported", "required"] = Field(
+        default="supported", description="PRACK (RFC 3262), on each side for itself"
+    )
+    end_revoked_calls: bool = Field(
+        default=False, description="end answered calls too when their authorization is revoked"
+    )
+
+    @field_validator("session_expires_s")
+    @classmethod
+    def _check_expires(cls, seconds: int) -> int:
+        if 0 < seconds < 90:
+            raise ValueError("0, or at least 90 (RFC 4028, 4)")
+        return seconds
 
 
 class ConfirmSettings(Config):

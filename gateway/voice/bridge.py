@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
@@ -127,6 +127,11 @@ class Bridge:
         self._steps: deque[Callable[[], Awaitable[None]]] = deque()
         self._worker: asyncio.Task[None] | None = None
         call.context = self.caller
+
+    @property
+    def edi_id(self) -> bytes | None:
+        """Under which the call is authorized, None before that is known."""
+        return None if self._record is None else self._record.edi_id
 
     # -- before there is a second leg -------------------------------------------------------------------
 
@@ -464,6 +469,13 @@ class Bridges:
         leg = getattr(getattr(event, "call", None), "context", None)
         if isinstance(leg, Leg):
             leg.bridge.handle(leg, event)
+
+    def revoked(self, edi_ids: Collection[bytes]) -> None:
+        """What these authorized ends: calls that are not answered yet, and those that are where it is set so.
+        Who waits is answered 480."""
+        for bridge in list(self._bridges):
+            if bridge.edi_id in edi_ids and (bridge.talking_since is None or self.settings.end_revoked_calls):
+                bridge.finish(Result.REVOKED)
 
     def sweep(self, now: float) -> None:
         """Release calls that lasted too long."""

@@ -47,6 +47,8 @@ class Result(StrEnum):
     """The relay had no ports, or ended."""
     RELEASED = "RELEASED"
     """The gateway was stopped."""
+    REVOKED = "REVOKED"
+    """Its authorization was revoked meanwhile."""
     INTERRUPTED = "INTERRUPTED"
     """The gateway ended without a stop; the record was closed when it came back."""
 

@@ -6,11 +6,13 @@ import asyncio
 import functools
 import logging
 import socket
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Collection
 from pathlib import Path
 
+from foundation.pki import public_context
 from gateway.accounts.directory import Directory
-from gateway.settings import SipSideSettings, VoiceSettings
+from gateway.settings import CoreSettings, SipSideSettings, VoiceSettings
 from gateway.store.domain import Domain
 from gateway.voice.admission import Admission
 from gateway.voice.bridge import Bridges
@@ -95,10 +97,14 @@ class VoiceService:
         """Calls in every state."""
         return len(self._bridges)
 
+    def revoked(self, edi_ids: Collection[bytes]) -> None:
+        """Authorizations ended: so do their calls."""
+        self._bridges.revoked(frozenset(edi_ids))
+
     async def start(self) -> None:
         """Close what an earlier run left, start the relay, then listen. Raises OSError, StoreUnavailable."""
         await self._records.close_interrupted()
-        core = await _resolve(self._settings.core.host, self._settings.core.port)
+        core = await _resolve(self._settings.core)
         self._outbound = Outbound(self._domain, self._admission, self._verifier, self._bridges, core)
         self._callbacks = Callbacks(
             self._domain,
@@ -118,7 +124,12 @@ class VoiceService:
         # which also keeps an enterprise's Contact from sending the gateway anywhere else.
         await self._listen(ENTERPRISE_SIDE, self._settings.enterprise, symmetric=True)
         await self._listen(CORE_SIDE, self._settings.core_side, symmetric=False)
-        self._admission.listens_on(self._settings.enterprise.host, self.enterprise_address[0])
+        if core.transport == "TLS":
+            self._bridges.endpoints[CORE_SIDE].expect_name(core, self._settings.core.host)
+        own = self._bridges.endpoints[ENTERPRISE_SIDE]
+        named = (self._settings.enterprise.host, *self._settings.enterprise.further_hosts)
+        told = (flow.host for flow in own.agent.config.addresses)
+        self._admission.listens_on(*named, *told, *(flow.host for flow in own.bound))
         self._sweeper = asyncio.create_task(self._sweep(), name="voice-sweep")
         _log.info("SIP listens on port %d for enterprises", self.enterprise_address[1])
         _log.info("SIP listens on port %d for the core", self.core_address[1])
@@ -149,13 +160,20 @@ class VoiceService:
         _log.warning("calls or their records were still open at the stop: the next start closes the records")
 
     async def _listen(self, side: Side, address: SipSideSettings, *, symmetric: bool) -> None:
+        settings = self._settings
         config = AgentConfig(
-            calls_max=self._settings.calls_max + UNANSWERED_CALLS,
-            ring_max=self._settings.ring_s,
+            calls_max=settings.calls_max + UNANSWERED_CALLS,
+            ring_max=settings.ring_s,
             symmetric=symmetric,
+            session_expires=settings.session_expires_s,
+            reliable_provisional=settings.reliable_provisional,
         )
+        ca = settings.core.tls_ca
         self._bridges.endpoints[side] = await SipEndpoint.open(
-            [Listener("UDP", address.host, address.port)], functools.partial(self._on_event, side), config
+            _listeners(address),
+            functools.partial(self._on_event, side),
+            config,
+            client_tls=_core_context(ca) if side == CORE_SIDE and ca is not None else None,
         )
 
     def _on_event(self, side: Side, event: Event) -> None:
@@ -218,10 +236,37 @@ class VoiceService:
                 _log.warning("silence is not known: %s", error)
 
 
-async def _resolve(host: str, port: int) -> Flow:
+async def _resolve(core: CoreSettings) -> Flow:
     """The core's address, looked up once at the start. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-    return Flow("UDP", str(found[0][4][0]), port)
+    found = await asyncio.get_running_loop().getaddrinfo(core.host, core.port, type=socket.SOCK_DGRAM)
+    return Flow(core.transport, str(found[0][4][0]), core.port)
+
+
+def _listeners(side: SipSideSettings) -> list[Listener]:
+    """UDP first: what a message without a better address names. Raises PkiError."""
+    listeners: list[Listener] = []
+    for host in (side.host, *side.further_hosts):
+        advertise = None if side.advertise is None or host != side.host else (side.advertise, 0)
+        listeners.append(Listener("UDP", host, side.port, advertise=advertise))
+    tls = side.tls
+    context = (
+        None
+        if tls is None
+        else public_context(tls.cert, tls.key, tls.client_ca, required=tls.client_required)
+    )
+    for host in (side.host, *side.further_hosts):
+        advertise = None if side.advertise is None or host != side.host else (side.advertise, 0)
+        if side.tcp:
+            listeners.append(Listener("TCP", host, side.port, advertise=advertise))
+        if tls is not None:
+            listeners.append(Listener("TLS", host, tls.port, tls=context, advertise=advertise))
+    return listeners
+
+
+def _core_context(ca: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(ca))
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 async def _cancelled(*tasks: asyncio.Task[None] | None) -> None:

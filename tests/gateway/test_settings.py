@@ -86,8 +86,8 @@ def test_it_fits_the_other_files() -> None:
 
 
 def commented_tables(text: str) -> str:
-    """The example with its commented [trust.…], [smpp.…] and [smsc.…] tables in force."""
-    return re.sub(r"^# (?=\[(?:smpp|smsc|trust)\.|\w+ = )", "", text, flags=re.MULTILINE)
+    """The example with its commented tables in force."""
+    return re.sub(r"^# (?=\[(?:smpp|smsc|trust|voice)\.|\w+ = )", "", text, flags=re.MULTILINE)
 
 
 def test_the_tables_in_comments_are_right_too(tmp_path: Path) -> None:
@@ -96,6 +96,7 @@ def test_the_tables_in_comments_are_right_too(tmp_path: Path) -> None:
     settings = load(file, GatewaySettings)
     assert settings.smpp.tls is not None
     assert settings.trust.mqtt is not None
+    assert settings.voice.enterprise.tls is not None
     [smsc] = settings.smsc
     assert smsc.tls is not None
     assert smsc.outbind is not None

@@ -344,3 +344,36 @@ async def test_a_side_that_lost_the_call_ends_it_for_the_other(world: World) -> 
     out.request_in_dialog("INFO", world.phone.now(), body=b"5", content_type="application/dtmf")
     await world.phone.next(CallEnded)
     assert await results(world) == ["LOST"]
+
+
+async def test_a_revocation_takes_back_what_rings(world: World) -> None:
+    world.call()
+    ringing = await world.core.next(IncomingCall)
+    ringing.call.ring(world.core.now())
+    await world.phone.next(CallProgress)
+    world.service.revoked([EDI_ID])
+    await world.core.next(CallCancelled)
+    assert (await world.phone.next(CallFailed)).status == 480
+    assert await results(world) == ["REVOKED"]
+
+
+@pytest.mark.parametrize("ends", [False, True])
+async def test_an_answered_call_ends_by_setting_when_it_is_revoked(world: World, ends: bool) -> None:
+    await restarted(world, end_revoked_calls=ends)
+    out, _ = await world.talk()
+    world.service.revoked([EDI_ID])
+    if ends:
+        await world.core.next(CallEnded)
+        await world.phone.next(CallEnded)
+    else:
+        out.hangup(world.phone.now())
+        await world.core.next(CallEnded)
+    assert await results(world) == ["REVOKED" if ends else "ANSWERED"]
+
+
+async def test_anothers_revocation_changes_nothing(world: World) -> None:
+    out, _ = await world.talk()
+    world.service.revoked([b"x" * 16])
+    out.hangup(world.phone.now())
+    await world.core.next(CallEnded)
+    assert await results(world) == ["ANSWERED"]

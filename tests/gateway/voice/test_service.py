@@ -1,5 +1,6 @@
 """The whole voice path with the relay in its own process: audio and digits go through, both ways."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -8,12 +9,27 @@ import pytest
 
 from gateway.settings import MediaSettings, RtpengineSettings
 from masking.encodings import Numbers, find
-from sip.events import CallAnswered, CallEnded, IncomingCall
+from sip.aio.endpoint import Listener, SipEndpoint
+from sip.digest import Credentials
+from sip.events import CallAnswered, CallEnded, Event, IncomingCall
+from sip.flow import Flow
+from sip.headers import NameAddr
 from sip.media.endpoint import RtpEndpoint
 from sip.media.relay_client import RelayClient
 from sip.media.rtpengine import RtpengineClient
 from sip.sdp import media_address, parse_sdp
-from tests.gateway.voice.conftest import MSISDN, World, answer, offer, until
+from sip.uri import SipUri
+from tests.gateway.voice.conftest import (
+    AID,
+    DOMAIN,
+    MSISDN,
+    NUMBER,
+    PASSWORD,
+    World,
+    answer,
+    offer,
+    until,
+)
 from tests.rtpengine import rtpengine_daemon
 
 START = RelayClient.start
@@ -93,3 +109,34 @@ async def test_a_relay_that_dies_is_replaced(relayed: World) -> None:
     await until(lambda: world.service.media_running and world.service._relay is not relay)
     assert [row["result"] for row in await world.closed()] == ["MEDIA_LOST"]
     await world.talk()
+
+
+async def test_an_enterprise_may_call_over_tcp(world: World) -> None:
+    """Its own leg is TCP; the core's stays what it is."""
+    events: asyncio.Queue[Event] = asyncio.Queue()
+    phone = await SipEndpoint.open([Listener("TCP", "127.0.0.1", 0)], events.put_nowait)
+    target = SipUri(AID, DOMAIN)
+    call = phone.agent.invite(
+        target,
+        to=NameAddr(target),
+        from_=NameAddr(SipUri(NUMBER, DOMAIN)),
+        flow=Flow("TCP", *world.service._bridges.endpoints["a"].local_of("TCP")),
+        now=phone.now(),
+        body=offer(),
+        credentials=Credentials("pbx-a", PASSWORD),
+    )
+    arrived = await world.core.next(IncomingCall)
+    assert arrived.flow.transport == "UDP"
+    arrived.call.answer(answer(arrived.request.body), world.core.now())
+    async with asyncio.timeout(10):
+        while not isinstance(event := await events.get(), CallAnswered):
+            pass
+    assert event.response.contacts[0].uri.param("transport") == "tcp"
+    call.hangup(phone.now())
+    await world.core.next(CallEnded)
+    phone.close()
+
+
+async def test_the_name_that_a_host_was_configured_by_is_the_gateways_own(world: World) -> None:
+    world.call(uri=SipUri(AID, "127.0.0.1"))
+    await world.core.next(IncomingCall)
