@@ -366,6 +366,17 @@ class UserAgent:
         for call in list(self.calls):
             call.hangup(now)
 
+    def end_dialog(self, dialog: Dialog, now: float, headers: HeaderItems = ()) -> None:
+        """Send the BYE of a dialog that no call here has: one that an earlier run left (sip.dialog_state). Its
+        answer is nobody's.
+
+        :raises OverflowError: the transaction cap is reached.
+        """
+        bye = dialog.build("BYE")
+        for name, value in headers:
+            bye.add(name, value)
+        self.layer.send_request(self.signed(bye), dialog.flow, now)
+
     # -- what calls use ---------------------------------------------------------------------------------
 
     def contact(self, user: str, flow: Flow) -> NameAddr:

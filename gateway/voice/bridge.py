@@ -27,7 +27,7 @@ from gateway.voice.media import CallMedia
 from masking.sip_leg import build_info, enterprise_status
 from sip.aio.endpoint import SipEndpoint
 from sip.call import Call
-from sip.dialog import DialogError
+from sip.dialog import Dialog, DialogError
 from sip.events import (
     CallAnswered,
     CallCancelled,
@@ -253,13 +253,17 @@ class Bridge:
         # 13.2.1: an answer that came in progress may be left out of the 2xx by old equipment.
         body = await self._relayed(leg, response.body or self._early_body)
         await self.media.talk()
-        await self._table.records.answered(self._record)
+        await self._table.records.answered(self._record, self._msisdn or "", self._dialogs())
         if self.over:
             self._record.answered_at = None  # the caller never heard of it
             return
         self.talking_since = now = self.caller.endpoint.now()
         headers = crossing_headers(self.caller.side, response, self._msisdn)
         self.caller.call.answer(body, now, headers=headers)
+
+    def _dialogs(self) -> dict[Side, Dialog]:
+        legs = (self.caller, self.callee)
+        return {leg.side: leg.call.dialog for leg in legs if leg is not None and leg.call.dialog is not None}
 
     async def _late_answer(self, leg: Leg, ack: Request) -> None:
         if self.callee is None or self.over:

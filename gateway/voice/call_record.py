@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,7 +13,10 @@ from foundation.store import StoreBusy, StoreUnavailable
 from gateway.records import metrics
 from gateway.store import records
 from gateway.store.domain import Domain
-from sip.media.control import MediaStats, SideStats
+from gm.errors import GmError
+from sip.dialog import Dialog
+from sip.dialog_state import restore, save
+from sip.media.control import MediaStats, Side, SideStats
 
 SEAL_CALL = "call"
 
@@ -65,6 +68,14 @@ class CallRecord:
     edi_id: bytes
     started_at: int
     answered_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A call that was up when an earlier run ended, with the dialogs of the sides that it was answered on."""
+
+    record: CallRecord
+    dialogs: dict[Side, Dialog]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,16 +166,20 @@ class CallRecords:
         """Calls that ended and are not yet on the disk."""
         return len(self._under_way) + len(self._waiting)
 
-    async def answered(self, record: CallRecord) -> None:
-        """Note the answer before the caller hears of it: from here on the call costs money.
+    async def answered(self, record: CallRecord, msisdn: str, dialogs: Mapping[Side, Dialog]) -> None:
+        """Note the answer before the caller hears of it: from here on the call costs money. With it goes what
+        is needed to release both legs if this process ends before the call does.
 
         Raises StoreBusy, StoreUnavailable.
         """
         record.answered_at = answered_at = self._domain.now_ms()
+        kept = {"msisdn": msisdn, "dialogs": {side: save(dialog) for side, dialog in dialogs.items()}}
+        sealed = self._domain.vault.seal(SEAL_CALL, json.dumps(kept).encode())
         await self._domain.store.write(
             lambda conn: (
                 conn.execute(
-                    "UPDATE call SET answered_at = ? WHERE id = ?", (answered_at, record.id)
+                    "UPDATE call SET answered_at = ?, sealed = ? WHERE id = ?",
+                    (answered_at, sealed, record.id),
                 ).rowcount
             )
         )
@@ -197,25 +212,36 @@ class CallRecords:
         except (StoreBusy, StoreUnavailable) as error:
             done(None, error)
 
-    async def close_interrupted(self) -> int:
-        """Close the rows that an earlier run left; how many there were. Raises StoreUnavailable.
+    async def left(self) -> list[Left]:
+        """The calls that an earlier run left; before the first of this one. Raises StoreUnavailable."""
+        rows = await self._domain.store.write(
+            lambda conn: conn.execute(
+                "SELECT id, direction, enterprise_id, access_number, aid, edi_id, started_at, answered_at,"
+                " sealed FROM call"
+            ).fetchall()
+        )
+        return [Left(CallRecord(row[0], Direction(row[1]), *row[2:8]), self._dialogs(row[8])) for row in rows]
+
+    def _dialogs(self, sealed: bytes) -> dict[Side, Dialog]:
+        try:
+            kept = json.loads(self._domain.vault.open(SEAL_CALL, sealed)).get("dialogs", {})
+            return {side: restore(state) for side, state in kept.items()}
+        except (GmError, ValueError) as error:
+            _log.error("a call that was up cannot be released: %s", type(error).__name__)
+            return {}
+
+    async def close_left(self, left: Sequence[Left]) -> None:
+        """Close their records. Raises StoreUnavailable.
 
         When they really ended is not known: the record says INTERRUPTED, and ends now.
         """
         domain, ended_at = self._domain, self._domain.now_ms()
 
-        def op(conn: sqlite3.Connection) -> int:
-            rows = conn.execute(
-                "SELECT id, direction, enterprise_id, access_number, aid, edi_id, started_at, answered_at"
-                " FROM call"
-            ).fetchall()
-            for row in rows:
-                record = CallRecord(row[0], Direction(row[1]), *row[2:])
-                _close(conn, domain, _End(record, Result.INTERRUPTED, None, ended_at))
-            return len(rows)
+        def op(conn: sqlite3.Connection) -> None:
+            for each in left:
+                _close(conn, domain, _End(each.record, Result.INTERRUPTED, None, ended_at))
 
-        closed = await domain.store.write(op)
-        if closed:
-            _log.warning("%d calls were up when the gateway ended; their records are closed", closed)
+        await domain.store.write(op)
+        if left:
+            _log.warning("%d calls were up when the gateway ended; their records are closed", len(left))
             self._on_trust_rows()
-        return closed

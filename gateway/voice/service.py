@@ -7,7 +7,7 @@ import functools
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from foundation.pki import public_context
@@ -16,7 +16,7 @@ from gateway.settings import CoreSettings, SipSideSettings, VoiceSettings
 from gateway.store.domain import Domain
 from gateway.voice.admission import Admission
 from gateway.voice.bridge import Bridges
-from gateway.voice.call_record import CallRecords, Result
+from gateway.voice.call_record import CallRecords, Left, Result
 from gateway.voice.callback import Callbacks
 from gateway.voice.egress import CORE_SIDE, ENTERPRISE_SIDE
 from gateway.voice.media_control import MediaClient, start_media
@@ -102,8 +102,8 @@ class VoiceService:
         self._bridges.revoked(frozenset(edi_ids))
 
     async def start(self) -> None:
-        """Close what an earlier run left, start the relay, then listen. Raises OSError, StoreUnavailable."""
-        await self._records.close_interrupted()
+        """Start the relay, listen, and end what an earlier run left. Raises OSError, StoreUnavailable."""
+        left = await self._records.left()
         core = await _resolve(self._settings.core)
         self._outbound = Outbound(self._domain, self._admission, self._verifier, self._bridges, core)
         self._callbacks = Callbacks(
@@ -130,9 +130,21 @@ class VoiceService:
         named = (self._settings.enterprise.host, *self._settings.enterprise.further_hosts)
         told = (flow.host for flow in own.agent.config.addresses)
         self._admission.listens_on(*named, *told, *(flow.host for flow in own.bound))
+        await self._release(left)
         self._sweeper = asyncio.create_task(self._sweep(), name="voice-sweep")
         _log.info("SIP listens on port %d for enterprises", self.enterprise_address[1])
         _log.info("SIP listens on port %d for the core", self.core_address[1])
+
+    async def _release(self, left: Sequence[Left]) -> None:
+        """No ghost calls: what an earlier run left is ended on both legs, and its records are closed."""
+        for call in left:
+            for side, dialog in call.dialogs.items():
+                endpoint = self._bridges.endpoints[side]
+                try:
+                    endpoint.agent.end_dialog(dialog, endpoint.now())
+                except OverflowError as error:
+                    _log.error("a call that was up is not released: %s", error)
+        await self._records.close_left(left)
 
     async def stop(self) -> None:
         """Release all calls on both legs, close their records, then the sockets and the relay."""

@@ -289,6 +289,24 @@ async def test_a_start_closes_what_an_earlier_run_left(world: World) -> None:
     assert world.trust_rows == 1
 
 
+async def test_after_a_crash_calls_are_released_on_both_legs(world: World) -> None:
+    """No ghost calls: the ends are told by who was started anew, though it has none of their transactions."""
+    await world.talk()
+    [row] = await world.rows("call")
+    assert MSISDN.encode() not in row["sealed"]
+    crashed = world.service
+    for endpoint in crashed._bridges.endpoints.values():
+        endpoint._open = False
+        endpoint._release()
+    assert crashed._sweeper is not None
+    crashed._sweeper.cancel()
+    world.service = world.make_service()
+    await world.service.start()
+    assert (await world.phone.next(CallEnded)).cause == "bye"
+    assert (await world.core.next(CallEnded)).cause == "bye"
+    assert await results(world) == ["INTERRUPTED"]
+
+
 async def test_the_report_names_the_edi_and_no_number(world: World) -> None:
     out, _ = await world.talk()
     out.hangup(world.phone.now())

@@ -64,7 +64,7 @@ async def test_while_a_call_is_up_its_number_is_sealed(desk: Desk) -> None:
 async def test_its_end_is_a_cdr_and_a_report(desk: Desk, clock: Clock, direction: Direction) -> None:
     call = await desk.up(record(direction=direction))
     clock.now_ms = NOW_MS + 3_000
-    await desk.records.answered(call)
+    await desk.records.answered(call, MSISDN, {})
     clock.now_ms = NOW_MS + 10_000
     heard = MediaStats(
         a=SideStats(500, 80_000, 3, 1.5, 0, 7, 500, 0.0, "192.0.2.1:4000"),
@@ -91,7 +91,7 @@ async def test_its_end_is_a_cdr_and_a_report(desk: Desk, clock: Clock, direction
 
 async def test_an_answer_is_on_the_disk_before_anybody_hears_of_it(desk: Desk) -> None:
     call = await desk.up(record())
-    await desk.records.answered(call)
+    await desk.records.answered(call, MSISDN, {})
     [row], _, _ = await desk.kept()
     assert row["answered_at"] == NOW_MS
 
@@ -130,7 +130,9 @@ async def test_calls_that_an_earlier_run_left_are_closed_when_they_are_found(
     await desk.up(record(1))
     await desk.up(record(2, Direction.CALLBACK))
     clock.now_ms = NOW_MS + 60_000
-    assert await desk.records.close_interrupted() == 2
+    left = await desk.records.left()
+    assert [each.record.id for each in left] == [1, 2]
+    await desk.records.close_left(left)
     up, cdrs, reports = await desk.kept()
     assert up == []
     assert [(cdr["kind"], cdr["result"], cdr["ended_at"]) for cdr in cdrs] == [
@@ -138,5 +140,6 @@ async def test_calls_that_an_earlier_run_left_are_closed_when_they_are_found(
         ("callback", "INTERRUPTED", NOW_MS + 60_000),
     ]
     assert len(reports) == 2
-    assert await desk.records.close_interrupted() == 0
+    assert await desk.records.left() == []
+    await desk.records.close_left([])
     assert desk.announced == 1
