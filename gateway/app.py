@@ -228,6 +228,8 @@ class Gateway:
         """What each part says of itself."""
         links = {peer.name: peer.state for peer in self.links.peers}
         whole = all(state == LinkState.BOUND.value for state in links.values())
+        core = self.voice.core_states
+        up = sum(state == "up" for state in core.values())
         able = any(peer.can_send for peer in self.links.peers)
         return Health(
             parts={
@@ -235,9 +237,11 @@ class Gateway:
                 "trust": self.trust_watch.state,
                 "revocations": "ok" if self.feed.lease_holds else "down",
                 "smsc": "ok" if whole else "degraded" if able else "down",
+                "core": "ok" if up == len(core) else "degraded" if up else "down",
                 "media": "ok" if self.voice.media_running else "down",
             },
             links=links,
+            core=core,
         )
 
     async def start(self) -> None:

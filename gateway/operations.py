@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import uvicorn
@@ -31,10 +31,12 @@ ONE_OF = ("smsc", "media")
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What each part says of itself ("ok", or what is wrong), and the state of each SMSC's link by its name."""
+    """What each part says of itself ("ok", or what is wrong), the state of each SMSC's link by its name, and of each
+    peer of the core."""
 
     parts: Mapping[str, str]
     links: Mapping[str, str]
+    core: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def serves(self) -> bool:
@@ -97,7 +99,12 @@ class Operations:
     async def _answer_health(self, _: Request) -> Response:
         health = self._health()
         return JSONResponse(
-            {"status": health.status, "parts": dict(health.parts), "links": dict(health.links)},
+            {
+                "status": health.status,
+                "parts": dict(health.parts),
+                "links": dict(health.links),
+                "core": dict(health.core),
+            },
             status_code=HTTPStatus.OK if health.serves else HTTPStatus.SERVICE_UNAVAILABLE,
         )
 

@@ -254,12 +254,14 @@ class SipSideSettings(Config):
 
 
 class CoreSettings(Config):
-    """The SIP core (IMS) behind the gateway; its asserted identities are believed."""
+    """A peer in the SIP core (IMS) behind the gateway; its asserted identities are believed."""
 
     host: str = "127.0.0.1"
     port: Port = 5080
     transport: Literal["UDP", "TCP", "TLS"] = "UDP"
     tls_ca: ConfigPath | None = Field(default=None, description="authority of its certificate, for TLS")
+    priority: int = Field(default=1, ge=1, le=16, description="tried after the peers of a lower number")
+    weight: int = Field(default=1, ge=1, le=100, description="share among peers of one priority")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -305,7 +307,16 @@ class VoiceSettings(Config):
 
     enterprise: SipSideSettings = SipSideSettings(port=5060)
     core_side: SipSideSettings = SipSideSettings(port=5070)
-    core: CoreSettings = CoreSettings()
+    core: tuple[CoreSettings, ...] = Field(default=(CoreSettings(),), min_length=1, max_length=16)
+    core_answer_s: float = Field(
+        default=4.0,
+        gt=0,
+        le=32,
+        description="a peer that says nothing to an INVITE for so long: the next is tried",
+    )
+    core_probe_s: float = Field(
+        default=10.0, ge=0, le=3_600, description="between OPTIONS to each peer; 0: none"
+    )
     realm: str = "ascs"
     digest: tuple[Literal["SHA-256", "MD5"], ...] = Field(
         default=("SHA-256", "MD5"),

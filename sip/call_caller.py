@@ -65,6 +65,11 @@ class CallerSide(ReliableSide):
             self.invite.abandon()
             self._finish(CallFailed(self._self(), 487, None))
 
+    @property
+    def was_heard(self) -> bool:
+        """Whether anything came to our INVITE, be it 100 alone."""
+        return self._provisional_seen
+
     def acknowledge(self, body: bytes, now: float, content_type: str = SDP_TYPE) -> None:
         """Send the ACK with our answer, when our INVITE or re-INVITE had no body and the 2xx made the offer."""
         if self._unacknowledged is None or self.over:

@@ -240,10 +240,9 @@ def _gateway(layout: Layout, smsc: OtherSmsc | None, core: OtherCore | None) -> 
             "digest": ["MD5"],
             "enterprise": {"host": HOST, "port": ports.sip_enterprise},
             "core_side": {"host": HOST, "port": ports.sip_core_side},
-            "core": {
-                "host": core.host if core else HOST,
-                "port": core.port if core else ports.core,
-            },
+            "core": [
+                {"host": core.host if core else HOST, "port": core.port if core else ports.core},
+            ],
             "media": {"host": HOST, "port_min": ports.media_min, "port_max": ports.media_max},
         },
         "confirm": {"access_number": CONFIRMATION_NUMBER, "network_peers": [NETWORK]},

@@ -86,6 +86,7 @@ SUBMIT_SECONDS = Timing(
     (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
 )
 BINDS = Gauge("ascs_smpp_binds", "bound sessions by account", ["account"], registry=REGISTRY)
+CORE_UP = Gauge("ascs_core_peer_up", "1 while the core's peer answers", ["peer"], registry=REGISTRY)
 TRUST_UP = Gauge("ascs_trust_party_up", "1 while the trust party answers", registry=REGISTRY)
 LINKS = Gauge("ascs_smsc_link_up", "1 while the link is bound", ["link"], registry=REGISTRY)
 CALLS = Counter(

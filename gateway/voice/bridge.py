@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,6 +15,7 @@ from gateway.settings import VoiceSettings
 from gateway.store.accounts import TrunkRow
 from gateway.store.ids import text_of
 from gateway.voice.call_record import CallRecord, CallRecords, Direction, Result
+from gateway.voice.core_peers import CorePeer
 from gateway.voice.egress import (
     CORE_SIDE,
     ENTERPRISE_SIDE,
@@ -92,6 +93,8 @@ class Invitation:
     from_: NameAddr
     flow: Flow
     headers: Headers
+    peer: CorePeer | None = None
+    """The core's peer that it goes to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,13 @@ class Bridge:
         self._msisdn: str | None = None
         self._result = Result.FAILED
         self._rung = False
+        self._told = False
+        """The called side said something: it is not given up for another."""
+        self._offer = b""
         self._early_body = b""
+        self._invitations: deque[Invitation] = deque()
+        self._peer: CorePeer | None = None
+        self._silent: asyncio.TimerHandle | None = None
         self._steps: deque[Callable[[], Awaitable[None]]] = deque()
         self._worker: asyncio.Task[None] | None = None
         call.context = self.caller
@@ -142,25 +151,31 @@ class Bridge:
             self.caller.call.reject(status, self.caller.endpoint.now(), headers=headers)
         self._table.remove(self)
 
-    def connect(self, record: CallRecord, msisdn: str, invitation: Invitation) -> None:
-        """The call is authorized and its record committed: only now the second leg is called."""
+    def connect(self, record: CallRecord, msisdn: str, invitations: Sequence[Invitation]) -> None:
+        """The call is authorized and its record committed: only now the second leg is called. Where the first does
+        not answer at all, or is overloaded, the next is tried."""
         self._record, self._msisdn = record, msisdn
+        self._invitations = deque(invitations)
         if self.over:
             # The caller was faster; the contact counts all the same, since it was authorized.
             self._close_record(None)
         else:
-            self._enqueue(partial(self._invite, record, invitation))
+            self._enqueue(partial(self._open_media, record))
 
-    async def _invite(self, record: CallRecord, invitation: Invitation) -> None:
+    async def _open_media(self, record: CallRecord) -> None:
         control = self._table.media
         if control is None:
             raise MediaUnavailable("no relay")
         early = self._table.settings.early_media == "relay"
         self.media = await CallMedia.open(control, text_of(record.id), early_from_core=early)
         offer = self.caller.call.request.body
-        body = await self._relayed(self.caller, offer) if offer else b""
-        if self.over:
-            return
+        self._offer = await self._relayed(self.caller, offer) if offer else b""
+        if not self.over:
+            self._invite()
+
+    def _invite(self) -> None:
+        """Call the next of those who may take the call."""
+        invitation = self._invitations.popleft()
         side = CORE_SIDE if self.caller.side == ENTERPRISE_SIDE else ENTERPRISE_SIDE
         endpoint = self._table.endpoints[side]
         try:
@@ -170,13 +185,44 @@ class Bridge:
                 from_=invitation.from_,
                 flow=invitation.flow,
                 now=endpoint.now(),
-                body=body,
+                body=self._offer,
                 headers=invitation.headers,
             )
         except OverflowError:
             self.finish(Result.FAILED, status=503)
             return
         self.callee = call.context = Leg(self, side, endpoint, call)
+        self._peer = invitation.peer
+        if self._invitations:
+            wait = self._table.settings.core_answer_s
+            self._silent = asyncio.get_running_loop().call_later(wait, self._try_next, call)
+
+    def _try_next(self, call: Call) -> bool:
+        """Give up whom nothing was heard of, and call the next; False where that is not so, or there is none."""
+        self._heard()
+        callee = self.callee
+        if self.over or callee is None or callee.call is not call or self._told or not self._invitations:
+            return False
+        if not call.over and call.was_heard:
+            return False  # it said 100: it is there, and looks for the person
+        # Should it answer after all: CANCEL, or ACK and BYE, and nobody here hears of it.
+        call.context = None
+        call.hangup(callee.endpoint.now())
+        self._invite()
+        return True
+
+    def _heard(self) -> None:
+        if self._silent is not None:
+            self._silent.cancel()
+            self._silent = None
+
+    def _failed(self, leg: Leg, status: int, response: Response | None) -> bool:
+        """Whether another is called in the place of one that is overloaded or not there."""
+        if leg is not self.callee or not (response is None or status == 503):
+            return False
+        if self._peer is not None and response is not None:
+            self._peer.overloaded(leg.endpoint.now(), _retry_after(response))
+        return self._try_next(leg.call)
 
     # -- events -----------------------------------------------------------------------------------------
 
@@ -193,13 +239,18 @@ class Bridge:
             case _ if self.over:
                 return  # what crossed our own release on the wire
             case CallProgress(response=response):
+                self._told = True
+                self._heard()
                 self._progressed(leg, response, now)
             case CallAnswered(response=response):
+                self._heard()
                 self._enqueue(partial(self._answered, leg, response))
             case CallEstablished(ack=ack):
                 # RFC 3264 5: without an offer in the INVITE, the answer is in the ACK.
                 if leg is self.caller and not leg.call.request.body:
                     self._enqueue(partial(self._late_answer, leg, ack))
+            case CallFailed(status=status, response=response) if self._failed(leg, status, response):
+                pass
             case CallFailed(status=status, response=response):
                 result = Result.UNREACHABLE if response is None else _RESULTS.get(status, Result.FAILED)
                 self.finish(result, status=crossing_status(self.caller.side, status), message=response)
@@ -362,6 +413,7 @@ class Bridge:
         if self.over:
             return
         self.over = True
+        self._heard()
         self._result = result
         for leg in (self.caller, self.callee):
             if leg is None:
@@ -424,6 +476,12 @@ class Bridge:
                 _log.exception("a call is released for a fault here")
                 self.finish(Result.FAILED, status=500)
         self._worker = None
+
+
+def _retry_after(response: Response) -> int | None:
+    """Seconds (20.33), None where there are none."""
+    number = (response.get("Retry-After") or "").split(";")[0].split("(")[0].strip()
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 10 else None
 
 
 class Bridges:

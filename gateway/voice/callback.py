@@ -38,6 +38,7 @@ from gateway.voice import call_record
 from gateway.voice.admission import Rejection, number_of, rejection
 from gateway.voice.bridge import Bridge, Bridges, Invitation
 from gateway.voice.call_record import CallRecord, Direction
+from gateway.voice.core_peers import CorePeers
 from gateway.voice.egress import (
     CORE_SIDE,
     ENTERPRISE_SIDE,
@@ -77,7 +78,8 @@ class _Callback:
     bridge: Bridge
     owner: AccessNumberRow
     msisdn: str
-    target: tuple[Uri, Flow]
+    targets: list[tuple[Uri, Flow]]
+    """Where the trunk may be reached, the preferred first."""
 
 
 class Callbacks:
@@ -90,7 +92,7 @@ class Callbacks:
         trust: CarrierClient,
         bridges: Bridges,
         registrations: Registrations,
-        core: Flow,
+        core: CorePeers,
         *,
         aid_domain: str,
         country_code: str,
@@ -108,7 +110,7 @@ class Callbacks:
     def receive(self, event: IncomingCall, now: float) -> None:
         """Refuse at once what needs nobody's answer; find the AID for the rest."""
         request, call = event.request, event.call
-        if (event.flow.host, event.flow.port) != (self._core.host, self._core.port):
+        if self._core.of(event.flow) is None:
             # Only the core's word on who calls is believed, so nobody else may call here at all.
             _log.warning("a call from an address that is not the core's was refused")
             call.reject(403, now)
@@ -133,11 +135,11 @@ class Callbacks:
             busy = rejection(Case.CALLS)
             self._reject(event, now, busy.status, CallbackCause.OVER_CALLS, owner.enterprise_id, number, busy)
             return
-        target = self._registrations.target(trunk, now)
-        if target is None:
+        targets = self._registrations.targets(trunk, now)
+        if not targets:
             self._reject(event, now, 480, CallbackCause.ENTERPRISE_UNREACHABLE, owner.enterprise_id, number)
             return
-        self._open(event, trunk, owner, msisdn, target)
+        self._open(event, trunk, owner, msisdn, targets)
 
     def _open(
         self,
@@ -145,11 +147,11 @@ class Callbacks:
         trunk: TrunkRow,
         owner: AccessNumberRow,
         msisdn: str,
-        target: tuple[Uri, Flow],
+        targets: list[tuple[Uri, Flow]],
     ) -> None:
         bridge = self._bridges.open(Direction.CALLBACK, CORE_SIDE, event.call, trunk)
         task = asyncio.get_running_loop().create_task(
-            self._connect(_Callback(bridge, owner, msisdn, target)), name="callback"
+            self._connect(_Callback(bridge, owner, msisdn, targets)), name="callback"
         )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -180,7 +182,9 @@ class Callbacks:
             _log.exception("a callback failed")
             _refuse(bridge, rejection(Case.NOT_AVAILABLE))
             return
-        bridge.connect(record, msisdn, self._invitation(callback, record))
+        bridge.connect(
+            record, msisdn, [self._invitation(callback, record, target) for target in callback.targets]
+        )
 
     def _find(self, conn: sqlite3.Connection, owner: AccessNumberRow, msisdn: str) -> Resolved | Refusal:
         """Whom (MSISDN, access number) means; a refusal is recorded in the same commit. Never guess a person."""
@@ -232,11 +236,11 @@ class Callbacks:
         call_record.insert(conn, self._domain, record, msisdn)
         return record
 
-    def _invitation(self, callback: _Callback, record: CallRecord) -> Invitation:
+    def _invitation(self, callback: _Callback, record: CallRecord, target: tuple[Uri, Flow]) -> Invitation:
         """The enterprise leg: From is the AID, To the access number; nothing of the core's INVITE is in it
         but what masking lets cross."""
         request, msisdn = callback.bridge.caller.call.request, callback.msisdn
-        uri, flow = callback.target
+        uri, flow = target
         from_ = NameAddr(SipUri(record.aid, self._aid_domain))
         to = NameAddr(SipUri(record.access_number, self._aid_domain))
         return Invitation(

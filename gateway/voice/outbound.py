@@ -16,9 +16,9 @@ from gateway.voice import call_record
 from gateway.voice.admission import Admission, Admitted, Rejection, rejection
 from gateway.voice.bridge import Bridge, Bridges, Invitation
 from gateway.voice.call_record import CallRecord, Direction
+from gateway.voice.core_peers import CorePeer, CorePeers
 from gateway.voice.egress import CORE_SIDE, ENTERPRISE_SIDE, Headers, crossing_headers
 from sip.events import IncomingCall
-from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.message import Request
 from sip.uri import SipUri, host_reference
@@ -37,7 +37,7 @@ class Outbound:
     """Takes the enterprises' INVITEs. `core` is where subscribers are called."""
 
     def __init__(
-        self, domain: Domain, admission: Admission, verifier: Verifier, bridges: Bridges, core: Flow
+        self, domain: Domain, admission: Admission, verifier: Verifier, bridges: Bridges, core: CorePeers
     ) -> None:
         self._domain = domain
         self._admission = admission
@@ -82,8 +82,9 @@ class Outbound:
             elif isinstance(outcome, Refusal):
                 _refuse(bridge, outcome.case)
             else:
-                invitation = self._invitation(bridge.caller.call.request, outcome)
-                bridge.connect(outcome.record, outcome.msisdn, invitation)
+                request, now = bridge.caller.call.request, bridge.caller.endpoint.now()
+                invitations = [self._invitation(request, outcome, peer) for peer in self._core.order(now)]
+                bridge.connect(outcome.record, outcome.msisdn, invitations)
 
         # A refusal by the trust party takes the same way through the store as one decided here:
         # from outside, nothing tells which it was.
@@ -117,9 +118,10 @@ class Outbound:
         call_record.insert(conn, domain, record, found.msisdn)
         return _Authorized(record, found.msisdn)
 
-    def _invitation(self, request: Request, authorized: _Authorized) -> Invitation:
+    def _invitation(self, request: Request, authorized: _Authorized, peer: CorePeer) -> Invitation:
         """The core leg: the number in the Request-URI, the access number as who calls (RFC 3325)."""
-        host = host_reference(self._core.host)
+        flow = peer.flow
+        host = host_reference(flow.host)
         number = SipUri("+" + authorized.msisdn, host, params=(("user", "phone"),))
         caller = NameAddr(SipUri(authorized.record.access_number, host))
         headers: Headers = [
@@ -127,11 +129,12 @@ class Outbound:
             ("P-Asserted-Identity", caller),
         ]
         return Invitation(
-            uri=number.replace(port=self._core.port),
+            uri=number.replace(port=flow.port),
             to=NameAddr(number),
             from_=caller,
-            flow=self._core,
+            flow=flow,
             headers=headers,
+            peer=peer,
         )
 
 

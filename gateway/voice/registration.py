@@ -7,11 +7,9 @@ from gateway.store.accounts import TrunkRow
 from gateway.voice.admission import Admission, Rejection, rejection
 from sip.agent import UserAgent
 from sip.events import RequestReceived
-from sip.flow import Flow
+from sip.flow import TRANSPORTS, Flow, default_port
 from sip.registrar import Registrar
 from sip.uri import SipUri, Uri, UriError, bare_host, parse_uri
-
-DEFAULT_PORT = 5060
 
 
 class Registrations:
@@ -36,20 +34,23 @@ class Registrations:
         result = self._registrar.register(trunk.username, request, event.flow, now)
         agent.respond(event.transaction, result.status, now=now, headers=result.headers)
 
-    def target(self, trunk: TrunkRow, now: float) -> tuple[Uri, Flow] | None:
-        """Where to call the trunk: its preferred registered contact, else the configured one; None: nowhere."""
-        bindings = self._registrar.contacts(trunk.username, now)
-        if bindings:
-            return bindings[0].uri, bindings[0].flow
+    def targets(self, trunk: TrunkRow, now: float) -> list[tuple[Uri, Flow]]:
+        """Where to call the trunk, one after the other: its registered contacts by their q, then the configured
+        one."""
+        found: list[tuple[Uri, Flow]] = [
+            (binding.uri, binding.flow) for binding in self._registrar.contacts(trunk.username, now)
+        ]
         if trunk.contact is None:
-            return None
+            return found
         try:
             uri = parse_uri(trunk.contact)
         except UriError:
-            return None
-        if not isinstance(uri, SipUri):
-            return None
-        return uri, Flow("UDP", bare_host(uri.host), uri.port or DEFAULT_PORT)
+            return found
+        if isinstance(uri, SipUri):
+            named = (uri.param("transport") or "").upper()
+            transport = named if named in TRANSPORTS else "UDP"
+            found.append((uri, Flow(transport, bare_host(uri.host), uri.port or default_port(transport))))
+        return found
 
     def expire(self, now: float) -> None:
         """Forget contacts that were not refreshed."""

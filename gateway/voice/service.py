@@ -12,21 +12,26 @@ from pathlib import Path
 
 from foundation.pki import public_context
 from gateway.accounts.directory import Directory
+from gateway.records import metrics
 from gateway.settings import CoreSettings, SipSideSettings, VoiceSettings
 from gateway.store.domain import Domain
 from gateway.voice.admission import Admission
 from gateway.voice.bridge import Bridges
 from gateway.voice.call_record import CallRecords, Left, Result
 from gateway.voice.callback import Callbacks
+from gateway.voice.core_peers import CorePeer, CorePeers
 from gateway.voice.egress import CORE_SIDE, ENTERPRISE_SIDE
 from gateway.voice.media_control import MediaClient, start_media
 from gateway.voice.outbound import Outbound
 from gateway.voice.registration import Registrations
 from sip.agent import AgentConfig
 from sip.aio.endpoint import Listener, SipEndpoint
-from sip.events import Event, IncomingCall, RequestReceived
-from sip.flow import Flow
+from sip.events import Event, IncomingCall, RequestFailed, RequestReceived, ResponseReceived
+from sip.flow import Flow, local_address
+from sip.headers import NameAddr
 from sip.media.control import MediaError, Side
+from sip.transaction_client import ClientTransaction
+from sip.uri import SipUri, host_reference
 from trust_client.carrier import CarrierClient
 from trust_client.verifier import Verifier
 
@@ -34,6 +39,8 @@ SWEEP_S = 1.0
 """How exact the longest talk and the longest silence are."""
 RELAY_RESTART_S = 1.0
 """Wait before a relay that ended is started again."""
+PROBE_S = 4.0
+"""How long an OPTIONS may take; it is sent four times in it."""
 DRAIN_S = 3.0
 """How long a stop waits for the other ends' answers and for the records."""
 UNANSWERED_CALLS = 100
@@ -73,6 +80,8 @@ class VoiceService:
         self._outbound: Outbound
         self._callbacks: Callbacks
         self._relay: MediaClient | None = None
+        self._core = CorePeers([])
+        self._next_probe: asyncio.TimerHandle | None = None
         self._stopping = False
         self._sweeper: asyncio.Task[None] | None = None
         self._restart: asyncio.Task[None] | None = None
@@ -97,6 +106,11 @@ class VoiceService:
         """Calls in every state."""
         return len(self._bridges)
 
+    @property
+    def core_states(self) -> dict[str, str]:
+        """ "up" or "down" of each peer of the core."""
+        return self._core.states
+
     def revoked(self, edi_ids: Collection[bytes]) -> None:
         """Authorizations ended: so do their calls."""
         self._bridges.revoked(frozenset(edi_ids))
@@ -104,7 +118,7 @@ class VoiceService:
     async def start(self) -> None:
         """Start the relay, listen, and end what an earlier run left. Raises OSError, StoreUnavailable."""
         left = await self._records.left()
-        core = await _resolve(self._settings.core)
+        core = self._core = CorePeers([CorePeer(peer, await _resolve(peer)) for peer in self._settings.core])
         self._outbound = Outbound(self._domain, self._admission, self._verifier, self._bridges, core)
         self._callbacks = Callbacks(
             self._domain,
@@ -124,16 +138,55 @@ class VoiceService:
         # which also keeps an enterprise's Contact from sending the gateway anywhere else.
         await self._listen(ENTERPRISE_SIDE, self._settings.enterprise, symmetric=True)
         await self._listen(CORE_SIDE, self._settings.core_side, symmetric=False)
-        if core.transport == "TLS":
-            self._bridges.endpoints[CORE_SIDE].expect_name(core, self._settings.core.host)
+        for peer in core.peers:
+            if peer.flow.transport == "TLS":
+                self._bridges.endpoints[CORE_SIDE].expect_name(peer.flow, peer.settings.host)
         own = self._bridges.endpoints[ENTERPRISE_SIDE]
         named = (self._settings.enterprise.host, *self._settings.enterprise.further_hosts)
         told = (flow.host for flow in own.agent.config.addresses)
         self._admission.listens_on(*named, *told, *(flow.host for flow in own.bound))
         await self._release(left)
+        if self._settings.core_probe_s:
+            self._probe()
         self._sweeper = asyncio.create_task(self._sweep(), name="voice-sweep")
         _log.info("SIP listens on port %d for enterprises", self.enterprise_address[1])
         _log.info("SIP listens on port %d for the core", self.core_address[1])
+
+    def _probe(self) -> None:
+        """Ask each peer of the core whether it is there. An answer of any kind says so, but 503."""
+        loop, endpoint = asyncio.get_running_loop(), self._bridges.endpoints[CORE_SIDE]
+        interval = self._settings.core_probe_s
+        self._next_probe = loop.call_later(interval, self._probe)
+        for peer in self._core.peers:
+            to = NameAddr(SipUri(None, host_reference(peer.flow.host), peer.flow.port))
+            own = local_address(endpoint.agent.config.addresses, peer.flow)
+            try:
+                sent = endpoint.agent.send_request(
+                    "OPTIONS",
+                    to.uri,
+                    to=to,
+                    from_=NameAddr(SipUri(None, host_reference(own.host), own.port)),
+                    flow=peer.flow,
+                    now=endpoint.now(),
+                    context=peer,
+                )
+            except OverflowError:
+                return
+            loop.call_later(min(PROBE_S, interval), self._probe_late, peer, sent)
+
+    def _probe_late(self, peer: CorePeer, sent: ClientTransaction) -> None:
+        if sent.context is peer:
+            sent.context = None
+            sent.abandon()
+            self._probed(peer, False)
+
+    def _probed(self, peer: CorePeer, is_there: bool) -> None:
+        if is_there:
+            if peer.answered():
+                _log.info("the core's peer %s is back", peer.name)
+        elif peer.missed():
+            _log.warning("the core's peer %s does not answer", peer.name)
+        metrics.CORE_UP.labels(peer.name).set(1 if peer.is_up else 0)
 
     async def _release(self, left: Sequence[Left]) -> None:
         """No ghost calls: what an earlier run left is ended on both legs, and its records are closed."""
@@ -150,6 +203,8 @@ class VoiceService:
         """Release all calls on both legs, close their records, then the sockets and the relay."""
         self._stopping = True
         await _cancelled(self._sweeper, self._restart)
+        if self._next_probe is not None:
+            self._next_probe.cancel()
         self._bridges.release_all(Result.RELEASED)
         if self._bridges.endpoints:
             await self._callbacks.stop()
@@ -180,12 +235,12 @@ class VoiceService:
             session_expires=settings.session_expires_s,
             reliable_provisional=settings.reliable_provisional,
         )
-        ca = settings.core.tls_ca
+        authorities = [peer.tls_ca for peer in settings.core if peer.transport == "TLS" and peer.tls_ca]
         self._bridges.endpoints[side] = await SipEndpoint.open(
             _listeners(address),
             functools.partial(self._on_event, side),
             config,
-            client_tls=_core_context(ca) if side == CORE_SIDE and ca is not None else None,
+            client_tls=_core_context(authorities) if side == CORE_SIDE and authorities else None,
         )
 
     def _on_event(self, side: Side, event: Event) -> None:
@@ -207,6 +262,12 @@ class VoiceService:
                 else:
                     allow = [("Allow", ", ".join(endpoint.agent.config.allow))]
                     endpoint.agent.respond(transaction, 405, now=now, headers=allow)
+            case ResponseReceived(transaction=sent, response=response) if isinstance(sent.context, CorePeer):
+                peer, sent.context = sent.context, None
+                self._probed(peer, response.status != 503)
+            case RequestFailed(transaction=sent) if isinstance(sent.context, CorePeer):
+                peer, sent.context = sent.context, None
+                self._probed(peer, False)
             case _:
                 self._bridges.handle(event)
 
@@ -275,8 +336,10 @@ def _listeners(side: SipSideSettings) -> list[Listener]:
     return listeners
 
 
-def _core_context(ca: Path) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(ca))
+def _core_context(authorities: Sequence[Path]) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(authorities[0]))
+    for authority in authorities[1:]:
+        context.load_verify_locations(authority)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 

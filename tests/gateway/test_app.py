@@ -72,8 +72,12 @@ async def health(gateway: Gateway) -> tuple[int, Any]:
 
 async def test_it_is_well_when_trust_party_smsc_and_relay_are_there(gateway: Gateway) -> None:
     await until(lambda: gateway.health().status == "ok")
-    parts = {"store": "ok", "trust": "ok", "revocations": "ok", "smsc": "ok", "media": "ok"}
-    assert await health(gateway) == (200, {"status": "ok", "parts": parts, "links": {"main": "bound"}})
+    parts = {"store": "ok", "trust": "ok", "revocations": "ok", "smsc": "ok", "core": "ok", "media": "ok"}
+    links, core = {"main": "bound"}, {"127.0.0.1:5080": "up"}
+    assert await health(gateway) == (
+        200,
+        {"status": "ok", "parts": parts, "links": links, "core": core},
+    )
 
 
 async def test_a_trust_party_that_is_silent_or_refuses_is_told(

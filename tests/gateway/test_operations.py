@@ -54,7 +54,7 @@ async def gateway() -> AsyncIterator[Gateway]:
 
 
 async def test_all_parts_and_links_are_told(gateway: Gateway) -> None:
-    assert await gateway.ask() == (200, {"status": "ok", "parts": WELL, "links": LINKS})
+    assert await gateway.ask() == (200, {"status": "ok", "parts": WELL, "links": LINKS, "core": {}})
 
 
 @pytest.mark.parametrize(

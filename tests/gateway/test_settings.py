@@ -44,6 +44,11 @@ def assert_shows_every_key(model: type[BaseModel], shown: dict[str, Any], where:
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             assert_shows_every_key(inner, value, f"{where}.{name}")
             value = inner.model_validate(value)
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            element = field.annotation.__args__[0]  # type: ignore[union-attr]
+            for each in value:
+                assert_shows_every_key(element, each, f"{where}.{name}")
+            value = [element.model_validate(each) for each in value]
         if not field.is_required():
             default = field.get_default(call_default_factory=True)
             assert (tuple(value) if isinstance(value, list) else value) == default, f"{where}.{name}"
@@ -76,7 +81,8 @@ def test_it_fits_the_other_files() -> None:
     assert (link.host, link.port, link.password) == (smsc.host, smsc.port, account.password)
     assert all(gateway.confirm.access_number.startswith(route) for route in account.routes)
     assert all(number.startswith(tuple(account.routes)) for number in enterprise.access_numbers)
-    assert (gateway.voice.core.host, gateway.voice.core.port) == (core.host, core.port)
+    [peer] = gateway.voice.core
+    assert (peer.host, peer.port) == (core.host, core.port)
     side = gateway.voice.core_side
     assert (side.host, side.port) == (core.gateway.host, core.gateway.port)
     assert (enterprise.smpp.host, enterprise.smpp.port) == (gateway.smpp.host, gateway.smpp.port)

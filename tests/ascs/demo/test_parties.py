@@ -90,4 +90,5 @@ def test_someone_elses_smsc_and_core_stand_in_the_gateways_file(tmp_path: Path) 
     gateway = load(made.gateway, GatewaySettings)
     [link] = gateway.smsc
     assert (link.host, link.port, link.system_id, link.password) == ("192.0.2.1", 2775, "me", "secret")
-    assert (gateway.voice.core.host, gateway.voice.core.port) == ("192.0.2.2", 5060)
+    [core] = gateway.voice.core
+    assert (core.host, core.port) == ("192.0.2.2", 5060)

@@ -378,7 +378,8 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     settings = VoiceSettings(
         enterprise=SipSideSettings(port=0),
         core_side=SipSideSettings(port=0),
-        core=CoreSettings(port=core.flow.port),
+        core=(CoreSettings(port=core.flow.port),),
+        core_probe_s=0,
         realm=REALM,
         media=MediaSettings(port_min=30_000, port_max=30_999),
     )

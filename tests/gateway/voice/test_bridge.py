@@ -24,12 +24,23 @@ from sip.events import (
     ModificationAnswered,
     ModificationFailed,
     ModificationReceived,
+    RequestReceived,
     ResponseReceived,
 )
 from sip.message import Request
 from sip.sdp import parse_sdp
 from sip.uri import SipUri
-from tests.gateway.voice.conftest import AID, EDI_ID, MSISDN, NUMBER, World, answer, offer, until
+from tests.gateway.voice.conftest import (
+    AID,
+    EDI_ID,
+    MSISDN,
+    NUMBER,
+    Party,
+    World,
+    answer,
+    offer,
+    until,
+)
 
 
 async def restarted(world: World, **settings: object) -> None:
@@ -395,3 +406,76 @@ async def test_anothers_revocation_changes_nothing(world: World) -> None:
     out.hangup(world.phone.now())
     await world.core.next(CallEnded)
     assert await results(world) == ["ANSWERED"]
+
+
+async def two_peers(world: World, **settings: object) -> Party:
+    """The world with another peer of the core, tried after the first."""
+    other = await Party.open()
+    first = world.settings.core[0]
+    second = first.model_copy(update={"port": other.flow.port, "priority": 2})
+    await restarted(world, core=(first, second), **settings)
+    return other
+
+
+async def test_a_call_goes_to_the_next_peer_when_one_is_overloaded(world: World) -> None:
+    other = await two_peers(world)
+    world.call()
+    arrived = await world.core.next(IncomingCall)
+    arrived.call.reject(503, world.core.now(), headers=[("Retry-After", 60)])
+    again = await other.next(IncomingCall)
+    again.call.answer(answer(again.request.body), other.now())
+    await world.phone.next(CallAnswered)
+    # Calls keep away from it for so long.
+    world.call()
+    await other.next(IncomingCall)
+    other.endpoint.close()
+
+
+async def test_a_peer_that_says_nothing_is_given_up_for_the_next(world: World) -> None:
+    other = await two_peers(world, core_answer_s=0.05)
+    world.core.endpoint.close()
+    world.call()
+    arrived = await other.next(IncomingCall)
+    arrived.call.answer(answer(arrived.request.body), other.now())
+    await world.phone.next(CallAnswered)
+    other.endpoint.close()
+
+
+async def test_a_peer_that_rings_is_not_given_up(world: World) -> None:
+    other = await two_peers(world, core_answer_s=0.05)
+    world.call()
+    arrived = await world.core.next(IncomingCall)
+    arrived.call.ring(world.core.now())
+    await world.phone.next(CallProgress)
+    arrived.call.reject(503, world.core.now())
+    assert (await world.phone.next(CallFailed)).status == 503
+    assert other.seen() == []
+    other.endpoint.close()
+
+
+async def test_what_the_person_answers_is_not_asked_of_another_peer(world: World) -> None:
+    other = await two_peers(world)
+    world.call()
+    arrived = await world.core.next(IncomingCall)
+    arrived.call.reject(486, world.core.now())
+    assert (await world.phone.next(CallFailed)).status == 486
+    assert other.seen() == []
+    other.endpoint.close()
+
+
+async def test_a_peer_that_answers_no_options_is_told_to_be_down(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voice_service, "PROBE_S", 0.02)
+    world.core.endpoint.close()
+    await restarted(world, core_probe_s=0.03)
+    await until(lambda: set(world.service.core_states.values()) == {"down"})
+
+
+async def test_a_peer_that_answers_is_up(world: World) -> None:
+    await restarted(world, core_probe_s=0.03)
+    asked = await world.core.next(RequestReceived)
+    assert asked.request.method == "OPTIONS"
+    world.core.agent.respond(asked.transaction, 404, now=world.core.now())
+    await world.core.next(RequestReceived)
+    assert set(world.service.core_states.values()) == {"up"}

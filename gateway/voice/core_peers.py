@@ -1,0 +1,93 @@
+"""The core's peers: which are alive, in what order a call tries them, and who is believed. No I/O.
+
+A peer is down after PROBES_MISSED OPTIONS without an answer, each of which was sent several times: one lost packet
+takes no peer away. Any answer to OPTIONS is a sign of life, but 503. A 503 to a call keeps calls away for Retry-After.
+When none is alive all are tried: a probe may be wrong, and a call can but fail.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.settings import CoreSettings
+from sip.flow import Flow
+
+PROBES_MISSED: Final = 2
+"""Probes in a row without an answer, after which a peer is down."""
+AVOID_S: Final = 5.0
+"""How long a 503 without Retry-After keeps calls away."""
+AVOID_MAX_S: Final = 300.0
+
+
+class CorePeer:
+    """One peer and what is known of it."""
+
+    __slots__ = ("_missed", "avoid_until", "flow", "settings")
+
+    def __init__(self, settings: CoreSettings, flow: Flow) -> None:
+        self.settings = settings
+        self.flow = flow
+        self.avoid_until = float("-inf")
+        self._missed = 0
+
+    @property
+    def name(self) -> str:
+        """As the configuration names it, for logs, metrics and health."""
+        return f"{self.settings.host}:{self.settings.port}"
+
+    @property
+    def is_up(self) -> bool:
+        return self._missed < PROBES_MISSED
+
+    def answered(self) -> bool:
+        """It gave a sign of life; True when it had been down."""
+        was_down = not self.is_up
+        self._missed = 0
+        return was_down
+
+    def missed(self) -> bool:
+        """A probe had no answer; True when it is down by that."""
+        self._missed += 1
+        return self._missed == PROBES_MISSED
+
+    def overloaded(self, now: float, retry_after_s: int | None) -> None:
+        """It answered a call 503."""
+        seconds = AVOID_S if retry_after_s is None else min(retry_after_s, AVOID_MAX_S)
+        self.avoid_until = max(self.avoid_until, now + seconds)
+
+
+class CorePeers:
+    """All of them, in the order of the configuration."""
+
+    def __init__(self, peers: Sequence[CorePeer], draw: random.Random | None = None) -> None:
+        self.peers = tuple(peers)
+        self._draw = draw or random.Random()
+
+    def order(self, now: float) -> list[CorePeer]:
+        """Whom a call tries, one after the other: those that are well before those that are not, the lower priority
+        number first, and among equals by chance as their weights have it (as RFC 2782 does)."""
+        ranked = [
+            (
+                not peer.is_up,
+                now < peer.avoid_until,
+                peer.settings.priority,
+                -(self._draw.random() ** (1.0 / peer.settings.weight)),
+                place,
+            )
+            for place, peer in enumerate(self.peers)
+        ]
+        return [self.peers[rank[-1]] for rank in sorted(ranked)]
+
+    def of(self, flow: Flow) -> CorePeer | None:
+        """The peer that a message came from. On a connection its port is one of many."""
+        for peer in self.peers:
+            if flow.host == peer.flow.host and (flow.reliable or flow.port == peer.flow.port):
+                return peer
+        return None
+
+    @property
+    def states(self) -> dict[str, str]:
+        """ "up" or "down" by name."""
+        return {peer.name: "up" if peer.is_up else "down" for peer in self.peers}
