@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-__all__ = ["HEADER_RULES", "STATUS_SHOWN", "Rule", "shown_status"]
+__all__ = ["HEADER_RULES", "SDP_ATTRIBUTES", "SDP_LINES", "STATUS_SHOWN", "Rule", "shown_status"]
 
 RETRY_AFTER_MAX_S = 3600
 
@@ -155,6 +155,68 @@ HEADER_RULES: Final[dict[str, Rule]] = {
     "Content-ID": _stays(_BODY),
     "MIME-Version": _stays("a multipart body does not cross; ISUP inside it names numbers"),
 }
+
+SDP_LINES: Final[dict[str, tuple[str, str]]] = {
+    "v": ("build", "always 0"),
+    "o": (
+        "build",
+        "user, session id and address of the other leg would tie the legs together, or name a person",
+    ),
+    "s": ("build", 'a name that people read; always "-"'),
+    "i": ("drop", "free text can name a person"),
+    "u": ("drop", "a link out of the call"),
+    "e": ("drop", "a person's address"),
+    "p": ("drop", "a person's number"),
+    "c": ("build", "the relay's address: the other end's tells where it is"),
+    "b": ("drop", "each leg has its own network"),
+    "t": ("build", "always 0 0: a call has no times"),
+    "r": ("drop", "a call has no times"),
+    "z": ("drop", "a call has no times, and a person's zone is theirs"),
+    "k": ("drop", "a key in clear; obsolete"),
+    "m": ("build", "the first audio stream, at the relay's port; every other one in its place with port 0"),
+    "a": ("build", "only those below"),
+}
+"""Lines of a description: build means that the gateway writes its own."""
+
+SDP_ATTRIBUTES: Final[dict[str, tuple[str, str]]] = {
+    "rtpmap": ("build", "formats on the list below"),
+    "fmtp": ("build", "parameters on the list below, with plain values"),
+    "ptime": ("build", "5 to 200 ms"),
+    "maxptime": ("build", "5 to 200 ms"),
+    "sendrecv": ("build", "the direction: hold and resume"),
+    "sendonly": ("build", "the direction: hold and resume"),
+    "recvonly": ("build", "the direction: hold and resume"),
+    "inactive": ("build", "the direction: hold and resume"),
+    "rtcp": ("build", "the relay's own port, where it is not the next one"),
+    "cname": ("drop", "a name of the person's host"),
+    "ssrc": ("drop", "holds a cname, and RTP says it anew"),
+    "ssrc-group": ("drop", "goes with ssrc"),
+    "msid": ("drop", "ids of the other leg's equipment"),
+    "candidate": ("drop", "addresses at which the person's equipment is"),
+    "ice-ufrag": ("drop", "the relay is no ICE agent"),
+    "ice-pwd": ("drop", "the relay is no ICE agent"),
+    "crypto": ("drop", "keys of the other leg; media is plain RTP on both"),
+    "fingerprint": ("drop", "names a certificate of the equipment"),
+    "setup": ("drop", "goes with fingerprint"),
+    "identity": ("drop", "an assertion of who the person is (RFC 8827)"),
+    "group": ("drop", "streams of the other leg"),
+    "mid": ("drop", "streams of the other leg"),
+    "rtcp-mux": ("drop", "the relay has a port of its own for RTCP"),
+    "rtcp-fb": ("drop", "for video"),
+    "extmap": ("drop", "header extensions can carry names and levels of the voice"),
+    "curr": ("drop", "preconditions are each leg's own (RFC 3312)"),
+    "des": ("drop", "preconditions are each leg's own (RFC 3312)"),
+    "conf": ("drop", "preconditions are each leg's own (RFC 3312)"),
+    "tool": ("drop", "names the equipment"),
+    "charset": ("drop", "a trait of the person"),
+    "lang": ("drop", "a trait of the person"),
+    "sdplang": ("drop", "a trait of the person"),
+    "cat": ("drop", "free text"),
+    "keywds": ("drop", "free text"),
+    "label": ("drop", "streams of the other leg"),
+    "content": ("drop", "streams of the other leg"),
+}
+"""Attributes by name. One that is not here does not cross."""
 
 NOT_AVAILABLE = (480, "Temporarily Unavailable")
 NOT_FOUND = (404, "Not Found")
