@@ -48,7 +48,7 @@ def _lines() -> Iterator[str]:
         for name, (what, why) in table.items():
             yield f"| `{name}` | **{what}** | {why} |"
     yield ""
-    yield "Formats of the first audio stream, in the order they came and with their payload types; of `fmtp` only these:"
+    yield "Formats of the first audio stream, in the order they came, with their payload types; of `fmtp` only these:"
     yield ""
     yield "| format | fmtp |"
     yield "|---|---|"
