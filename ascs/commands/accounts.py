@@ -124,6 +124,34 @@ _ACCESS_NUMBER = (
 )
 
 
+_TRUNK = (
+    click.option(
+        "--address",
+        "addresses",
+        multiple=True,
+        type=_Checked("network", check_address, _ANY),
+        help="Address or network whose calls are the trunk's without a password; repeat it for more. any: none.",
+    ),
+    click.option(
+        "--certificate",
+        "certificates",
+        multiple=True,
+        type=_Checked("certificate", check_certificate, _ANY),
+        help="Client certificate over TLS whose calls are the trunk's without a password: sha256:HEX or san:NAME. "
+        "any: none.",
+    ),
+    click.option("--rate", type=_Number(float), help="Calls a second; 0: no limit."),
+    click.option("--burst", type=_Number(int), help="Calls that may come at once after a silence."),
+)
+
+
+def trunk_settings(function: F) -> F:
+    """As `account_settings`, of a SIP trunk."""
+    for option in reversed(_TRUNK):
+        function = option(function)
+    return function
+
+
 def account_settings(function: F) -> F:
     """The options that an account has wherever it is named; `given` turns them into AccountOptions."""
     for option in reversed(_ACCOUNT):

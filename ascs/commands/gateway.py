@@ -11,6 +11,7 @@ import click
 from ascs.commands.accounts import access_number, account, account_settings, given
 from ascs.commands.common import CONFIG_FILE, load_settings, run_process
 from ascs.commands.in_domain import in_domain
+from ascs.commands.trunks import trunk
 from gateway import app
 from gateway.accounts import administration, people
 from gateway.accounts.account_options import AccountOptions, make_key
@@ -25,6 +26,7 @@ def gateway() -> None:
 
 gateway.add_command(account)
 gateway.add_command(access_number)
+gateway.add_command(trunk)
 
 
 @gateway.command()

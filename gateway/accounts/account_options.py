@@ -9,9 +9,17 @@ from typing import Any, TypedDict
 
 from foundation.passwords import hash_password
 from gateway.store import accounts
-from gateway.store.accounts import SEAL_ACCOUNT_KEY, AccessNumberRow, AccountRow, Network, UnknownEnterprise
+from gateway.store.accounts import (
+    SEAL_ACCOUNT_KEY,
+    AccessNumberRow,
+    AccountRow,
+    Network,
+    TrunkRow,
+    UnknownEnterprise,
+)
 from gateway.store.vault import Vault
 from masking.smpp_options import allow_of
+from sip.uri import parse_uri
 
 KEY_OCTETS = 32
 """Of an account key."""
@@ -50,6 +58,18 @@ class AccessNumberOptions(TypedDict, total=False):
     rate: float | None
     burst: int | None
     sms_content: tuple[str, ...]
+
+
+class TrunkOptions(TypedDict, total=False):
+    """Fields of TrunkRow that may change, as they are named there."""
+
+    default_access_number: str
+    contact: str | None
+    max_calls: int
+    addresses: tuple[Network, ...]
+    certificates: tuple[str, ...]
+    rate: float | None
+    burst: int | None
 
 
 def make_key(vault: Vault) -> tuple[bytes, bytes]:
@@ -119,6 +139,31 @@ def change_access_number(
     row = check_access_number(replace(found, **options))
     accounts.set_access_number(conn, row)
     return row
+
+
+def change_trunk(conn: sqlite3.Connection, username: str, options: TrunkOptions) -> TrunkRow:
+    """Change what is named, leave the rest, return all of it. Raises UnknownEnterprise, ValueError."""
+    row = check_trunk(replace(find_trunk(conn, username), **options))
+    accounts.set_trunk(conn, row)
+    return row
+
+
+def check_trunk(row: TrunkRow) -> TrunkRow:
+    """The row, if everything in it can be. Raises ValueError."""
+    if row.max_calls < 0:
+        raise ValueError("max_calls is 0 or more")
+    if row.contact is not None and parse_uri(row.contact).scheme not in ("sip", "sips"):
+        raise ValueError("a contact is a SIP URI")
+    _check_rate(row.rate, row.burst)
+    return row
+
+
+def find_trunk(conn: sqlite3.Connection, username: str) -> TrunkRow:
+    """Raises UnknownEnterprise."""
+    for row in accounts.load(conn).trunks:
+        if row.username == username:
+            return row
+    raise UnknownEnterprise(f"no trunk {username!r}")
 
 
 def find_account(conn: sqlite3.Connection, system_id: str) -> AccountRow:

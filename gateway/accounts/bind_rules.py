@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from gateway.store.accounts import AccountRow, Network
+from gateway.store.accounts import AccountRow, Network, TrunkRow
 from smpp.pdu import Bind, BindReceiver, BindTransceiver, BindTransmitter
 
 FINGERPRINT = "sha256:"
@@ -29,6 +29,14 @@ def origin_fault(account: AccountRow, address: str, *, tls: bool, certificate: b
     if account.certificates and not _is_pinned(certificate, account.certificates):
         return "its client certificate is not among the account's"
     return None
+
+
+def known_without_password(trunk: TrunkRow, address: str, certificate: bytes | None) -> bool:
+    """Whether a call from there is the trunk's without a password: by its address, or by the certificate that TLS
+    has verified (DER)."""
+    if trunk.addresses and _is_in(address, trunk.addresses):
+        return True
+    return bool(trunk.certificates) and _is_pinned(certificate, trunk.certificates)
 
 
 def exceeds_limit(account: AccountRow, wanted: type[Bind], bound: Iterable[type[Bind]]) -> bool:

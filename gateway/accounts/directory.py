@@ -25,6 +25,11 @@ class Snapshot:
     trunks: dict[str, TrunkRow] = field(default_factory=dict)
     account_keys: dict[str, bytes] = field(default_factory=dict, repr=False)
 
+    @property
+    def static_trunks(self) -> tuple[TrunkRow, ...]:
+        """Trunks whose calls may come without a password."""
+        return tuple(row for row in self.trunks.values() if row.addresses or row.certificates)
+
 
 def snapshot(rows: DirectoryRows, vault: Vault) -> Snapshot:
     """The rows by name, with the account keys open. Raises gm.errors.DecryptError."""
@@ -57,6 +62,11 @@ class Directory:
 
     def trunk(self, username: str) -> TrunkRow | None:
         return self.current.trunks.get(username)
+
+    @property
+    def static_trunks(self) -> tuple[TrunkRow, ...]:
+        """Trunks whose calls may come without a password."""
+        return self.current.static_trunks
 
     def access_number(self, number: str) -> AccessNumberRow | None:
         return self.current.access_numbers.get(number)

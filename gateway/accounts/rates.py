@@ -1,11 +1,11 @@
-"""How fast an account and an access number may send: token buckets with burst."""
+"""How fast an account and an access number may send, and a trunk may call: token buckets with burst."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from typing import Final
 
-from gateway.store.accounts import AccessNumberRow, AccountRow
+from gateway.store.accounts import AccessNumberRow, AccountRow, TrunkRow
 
 BUCKETS_MAX: Final = 100_000
 """Accounts and access numbers remembered at once; past it the one not used for longest starts afresh."""
@@ -42,7 +42,7 @@ class TokenBucket:
 
 
 class Rates:
-    """The buckets of all accounts and access numbers. A rate of 0 is no limit."""
+    """The buckets of all accounts, access numbers and trunks. A rate of 0 is no limit."""
 
     def __init__(
         self,
@@ -69,6 +69,11 @@ class Rates:
         """Whether that many messages may come from the access number now; if so they are counted."""
         rate = self._access_number_rate if row.rate is None else row.rate
         return rate <= 0 or self._take(("access number", row.number), rate, row.burst, messages, now)
+
+    def take_trunk(self, trunk: TrunkRow, now: float) -> bool:
+        """Whether the trunk may make one more call now; if so it is counted."""
+        rate = trunk.rate or 0.0
+        return rate <= 0 or self._take(("trunk", trunk.username), rate, trunk.burst, 1, now)
 
     def _take(
         self, key: tuple[str, str], rate: float, own_burst: int | None, messages: int, now: float

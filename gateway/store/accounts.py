@@ -80,6 +80,14 @@ class TrunkRow:
     default_access_number: str
     contact: str | None
     max_calls: int
+    addresses: tuple[Network, ...] = ()
+    """From which its calls are taken without a password; from elsewhere they still need it."""
+    certificates: tuple[str, ...] = ()
+    """Client certificates over TLS with which its calls are taken without a password: "sha256:<hex>" or
+    "san:<name>"."""
+    rate: float | None = None
+    """Calls a second; None: no limit."""
+    burst: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +113,10 @@ _ACCOUNT_COLUMNS = (
     "system_id", "enterprise_id", "password_hash", "max_binds", "max_transmitters", "max_receivers",
     "max_transceivers", "addresses", "tls", "certificates", "rate", "burst", "window_pdus", "enquire_link_s",
     "inactivity_s", "response_s", "aggregate_receipts", "key_sealed",
+)  # fmt: skip
+_TRUNK_COLUMNS = (
+    "username", "enterprise_id", "realm", "ha1_md5", "ha1_sha256", "default_access_number", "contact",
+    "max_calls", "addresses", "certificates", "rate", "burst",
 )  # fmt: skip
 _ACCESS_NUMBER_COLUMNS = (
     "number", "enterprise_id", "sms_account", "voice_trunk", "rate", "burst", "sms_content",
@@ -142,7 +154,14 @@ def _access_number(row: sqlite3.Row) -> AccessNumberRow:
     return AccessNumberRow(**values)
 
 
-def _stored(row: AccountRow | AccessNumberRow, columns: tuple[str, ...]) -> dict[str, object]:
+def _trunk(row: sqlite3.Row) -> TrunkRow:
+    values = dict(zip(_TRUNK_COLUMNS, row, strict=True))
+    values["addresses"] = tuple(ip_network(each) for each in values["addresses"].split())
+    values["certificates"] = tuple(values["certificates"].split())
+    return TrunkRow(**values)
+
+
+def _stored(row: AccountRow | AccessNumberRow | TrunkRow, columns: tuple[str, ...]) -> dict[str, object]:
     """Fields as their columns hold them: lists with spaces between."""
     values = {name: getattr(row, name) for name in columns}
     return {
@@ -165,13 +184,7 @@ def load(conn: sqlite3.Connection) -> DirectoryRows:
         access_numbers=tuple(
             _access_number(row) for row in conn.execute(_select("access_number", _ACCESS_NUMBER_COLUMNS))
         ),
-        trunks=tuple(
-            TrunkRow(*row)
-            for row in conn.execute(
-                "SELECT username, enterprise_id, realm, ha1_md5, ha1_sha256, default_access_number, contact,"
-                " max_calls FROM trunk"
-            )
-        ),
+        trunks=tuple(_trunk(row) for row in conn.execute(_select("trunk", _TRUNK_COLUMNS))),
     )
 
 
@@ -219,18 +232,8 @@ def add_trunk(conn: sqlite3.Connection, row: TrunkRow) -> None:
     _insert(
         conn,
         f"trunk {row.username!r}",
-        "INSERT INTO trunk (username, enterprise_id, realm, ha1_md5, ha1_sha256, default_access_number,"
-        " contact, max_calls) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            row.username,
-            row.enterprise_id,
-            row.realm,
-            row.ha1_md5,
-            row.ha1_sha256,
-            row.default_access_number,
-            row.contact,
-            row.max_calls,
-        ),
+        _insert_into("trunk", _TRUNK_COLUMNS),
+        tuple(_stored(row, _TRUNK_COLUMNS).values()),
     )
 
 
@@ -255,6 +258,12 @@ def set_access_number(conn: sqlite3.Connection, row: AccessNumberRow) -> None:
     """Replace what is set for an access number; its enterprise stays. Raises UnknownEnterprise."""
     values = _stored(row, _ACCESS_NUMBER_COLUMNS)
     _update(conn, f"access number {row.number}", _set_all("access_number", _ACCESS_NUMBER_COLUMNS), values)
+
+
+def set_trunk(conn: sqlite3.Connection, row: TrunkRow) -> None:
+    """Replace what is set for a trunk; its enterprise stays. Raises UnknownEnterprise."""
+    values = _stored(row, _TRUNK_COLUMNS)
+    _update(conn, f"trunk {row.username!r}", _set_all("trunk", _TRUNK_COLUMNS), values)
 
 
 def remove_account(conn: sqlite3.Connection, system_id: str) -> None:

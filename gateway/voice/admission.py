@@ -2,13 +2,14 @@
 
 | what comes | answer |
 |---|---|
-| no credentials, or a nonce that is old | 401 with a challenge of each algorithm, the preferred first (RFC 8760) |
+| no credentials from an address or with a certificate that is one trunk's | taken as that trunk's |
+| no credentials else, or a nonce that is old | 401 with a challenge of each algorithm, the preferred first (RFC 8760) |
 | unknown user or wrong password | 403, one and the same |
 | credentials that break the grammar, a body that is no session description | 400 |
 | From is another enterprise's access number, or the trunk owns none | 403 |
 | Request-URI that names no AID | 404 |
 | no audio in the offer that may cross | 488 |
-| over the gateway's or the trunk's calls | 503 with Retry-After |
+| over the gateway's or the trunk's calls, or the trunk's calls a second | 503 with Retry-After |
 | no hop left (Max-Forwards 0) | 483 |
 """
 
@@ -18,12 +19,14 @@ import ipaddress
 import secrets
 from dataclasses import dataclass
 
+from gateway.accounts.bind_rules import known_without_password
 from gateway.accounts.directory import Directory
 from gateway.policy.refusal import ANSWERS, Case
 from gateway.store.accounts import TrunkRow
 from gateway.voice.egress import Headers
 from gateway.voice.media import may_cross
 from sip.digest import ALGORITHMS, Authenticator
+from sip.flow import Flow
 from sip.message import Request
 from sip.sdp import SdpError
 from sip.uri import SipUri, TelUri, Uri, bare_host
@@ -101,9 +104,14 @@ class Admission:
             return rejection(Case.CREDENTIALS)
         return trunk
 
-    def admit(self, request: Request, now: float) -> Admitted | Rejection:
-        """Judge an INVITE of an enterprise."""
-        trunk = self.authenticate(request, now)
+    def admit(
+        self, request: Request, flow: Flow, certificate: bytes | None, now: float
+    ) -> Admitted | Rejection:
+        """Judge an INVITE of an enterprise. `certificate`: the client's over TLS, in DER."""
+        trunk: TrunkRow | Rejection | None = None
+        if not request.get_all("Authorization"):
+            trunk = self._static(flow.host, certificate)
+        trunk = trunk or self.authenticate(request, now)
         if isinstance(trunk, Rejection):
             return trunk
         if request.max_forwards == 0:
@@ -121,6 +129,15 @@ class Admission:
             except SdpError:
                 return Rejection(400, [])
         return Admitted(trunk, aid, access_number)
+
+    def _static(self, address: str, certificate: bytes | None) -> TrunkRow | None:
+        """The one trunk that is known by where the call comes from; with several, the password decides."""
+        found = [
+            trunk
+            for trunk in self._directory.static_trunks
+            if known_without_password(trunk, address, certificate)
+        ]
+        return found[0] if len(found) == 1 else None
 
     def _caller(self, trunk: TrunkRow, uri: Uri) -> str | None:
         """The access number that the call shows; None where From is another enterprise's, or there is none."""

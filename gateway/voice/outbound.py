@@ -7,6 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from foundation.store import StoreBusy, StoreUnavailable
+from gateway.accounts.rates import Rates
 from gateway.policy.decision import Ask, decide_contacts
 from gateway.policy.refusal import Case, Refusal
 from gateway.records import metrics
@@ -44,11 +45,16 @@ class Outbound:
         self._verifier = verifier
         self._bridges = bridges
         self._core = core
+        self._rates = Rates()
 
     def receive(self, event: IncomingCall, now: float) -> None:
         """Refuse at once what needs nobody's answer; ask about the rest."""
-        admitted = self._admission.admit(event.request, now)
-        if isinstance(admitted, Admitted) and not self._bridges.room_for(admitted.trunk):
+        endpoint = self._bridges.endpoints[ENTERPRISE_SIDE]
+        certificate = endpoint.peer_certificate(event.flow) if event.flow.transport == "TLS" else None
+        admitted = self._admission.admit(event.request, event.flow, certificate, now)
+        if isinstance(admitted, Admitted) and not (
+            self._bridges.room_for(admitted.trunk) and self._rates.take_trunk(admitted.trunk, now)
+        ):
             admitted = rejection(Case.CALLS)
         if isinstance(admitted, Rejection):
             if admitted.status != 401:

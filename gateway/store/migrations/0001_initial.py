@@ -28,7 +28,8 @@ STATEMENTS = [
     """CREATE TABLE trunk (
         username TEXT PRIMARY KEY, enterprise_id TEXT NOT NULL, realm TEXT NOT NULL,
         ha1_md5 TEXT NOT NULL, ha1_sha256 TEXT NOT NULL, default_access_number TEXT NOT NULL,
-        contact TEXT, max_calls INTEGER NOT NULL)""",
+        contact TEXT, max_calls INTEGER NOT NULL, addresses TEXT NOT NULL, certificates TEXT NOT NULL,
+        rate REAL, burst INTEGER)""",
     # --- subscribers, bitemporal: valid and recorded time, both half-open, milliseconds --------------
     """CREATE TABLE holding (
         id INTEGER PRIMARY KEY, subscriber_id INTEGER NOT NULL, msisdn_index BLOB NOT NULL,
