@@ -9,7 +9,19 @@ from prometheus_client.metrics_core import Metric
 from gateway.records import metrics
 
 FAMILIES = list(metrics.REGISTRY.collect())
-LABELS = {"account", "channel", "direction", "fate", "field", "leg", "link", "outcome", "result", "status"}
+LABELS = {
+    "account",
+    "channel",
+    "direction",
+    "fate",
+    "field",
+    "leg",
+    "link",
+    "peer",
+    "outcome",
+    "result",
+    "status",
+}
 """Each takes few values: an AID, a number or a message's id as a label would be a series a person."""
 
 
