@@ -21,10 +21,13 @@ NONCE_COUNTS_MAX = 20_000
 """Nonces whose last count is remembered; the oldest is forgotten first and then counts as stale."""
 
 ALGORITHMS = ("SHA-256", "MD5")
-"""RFC 8760 2.4: the strongest first; a client takes the first that it knows."""
+"""What a server offers unless told otherwise, the strongest first (RFC 8760 2.4). SHA-512-256 it offers where
+its lookup has HA1 values for it; a client answers any of the three."""
 
 _HASHES: dict[str, Callable[[bytes], str]] = {
     "SHA-256": lambda data: hashlib.sha256(data).hexdigest(),
+    # RFC 7616 means SHA-512/256 of FIPS 180-4, not the first half of SHA-512.
+    "SHA-512-256": lambda data: hashlib.new("sha512_256", data).hexdigest(),
     "MD5": lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest(),
 }
 
@@ -48,9 +51,13 @@ def response_value(
     nc: str = "00000001",
     cnonce: str = "",
     qop: str | None = "auth",
+    body: bytes = b"",
 ) -> str:
-    """The response of RFC 7616 3.4.1; ``qop`` None is RFC 2069's form."""
-    ha2 = _hash(algorithm, f"{method}:{uri}")
+    """The response of RFC 7616 3.4.1; ``qop`` None is RFC 2069's form, ``auth-int`` covers the body too."""
+    a2 = f"{method}:{uri}"
+    if qop == "auth-int":
+        a2 += f":{_HASHES[algorithm](body)}"
+    ha2 = _hash(algorithm, a2)
     if qop is None:
         return _hash(algorithm, f"{ha1_value}:{nonce}:{ha2}")
     return _hash(algorithm, f"{ha1_value}:{nonce}:{nc}:{cnonce}:{qop}:{ha2}")
@@ -84,19 +91,23 @@ class Authenticator:
     nonce_lifetime: float = 300.0
     algorithms: tuple[str, ...] = ALGORITHMS
     counts_max: int = NONCE_COUNTS_MAX
+    qop: tuple[str, ...] = ("auth",)
+    """auth, auth-int or both (RFC 7616 3.3). auth-int breaks wherever a hop between rewrites descriptions."""
     _counts: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
     def challenges(self, now: float, *, stale: bool = False) -> list[str]:
         """The values for WWW-Authenticate (401) or Proxy-Authenticate (407), one for each algorithm."""
         nonce = self._make_nonce(now)
-        suffix = ", stale=true" if stale else ""
+        suffix = f', qop="{",".join(self.qop)}"' + (", stale=true" if stale else "")
         return [
-            f'Digest realm={quote(self.realm)}, nonce="{nonce}", algorithm={algorithm}, qop="auth"{suffix}'
+            f'Digest realm={quote(self.realm)}, nonce="{nonce}", algorithm={algorithm}{suffix}'
             for algorithm in self.algorithms
         ]
 
-    def verify(self, values: list[str], method: str, uri_text: str, now: float) -> AuthResult:
-        """Judge the Authorization (or Proxy-Authorization) values of a request.
+    def verify(
+        self, values: list[str], method: str, uri_text: str, now: float, body: bytes = b""
+    ) -> AuthResult:
+        """Judge the Authorization (or Proxy-Authorization) values of a request; ``body`` matters to auth-int.
 
         Credentials of other schemes and realms are passed over. The digest's uri must be the Request-URI: a
         response made for one target is not valid for another (RFC 7616 3.4.6).
@@ -109,19 +120,17 @@ class Authenticator:
                 result = AuthResult("malformed")
                 continue
             if auth.scheme == "digest" and auth.params.get("realm") == self.realm:
-                return self._judge(auth.params, method, uri_text, now)
+                return self._judge(auth.params, method, uri_text, now, body)
         return result
 
-    def _judge(self, params: dict[str, str], method: str, uri_text: str, now: float) -> AuthResult:
+    def _judge(
+        self, params: dict[str, str], method: str, uri_text: str, now: float, body: bytes
+    ) -> AuthResult:
         username = params.get("username", "")
         algorithm = params.get("algorithm", "MD5").upper()
         nonce, nc, cnonce = params.get("nonce", ""), params.get("nc", ""), params.get("cnonce", "")
-        if (
-            not username
-            or algorithm not in self.algorithms
-            or params.get("qop", "").lower() != "auth"
-            or not cnonce
-        ):
+        qop = params.get("qop", "").lower()
+        if not username or algorithm not in self.algorithms or qop not in self.qop or not cnonce:
             return AuthResult("malformed")
         try:
             count = int(nc, 16) if len(nc) == 8 else 0
@@ -143,6 +152,8 @@ class Authenticator:
             algorithm=algorithm,
             nc=nc,
             cnonce=cnonce,
+            qop=qop,
+            body=body,
         )
         given = params.get("response", "").lower().encode("utf-8", "surrogateescape")
         if (
@@ -249,7 +260,8 @@ def _answer(
     params = challenge.params
     realm, nonce, uri = params.get("realm", ""), params["nonce"], str(request.uri)
     offered = [item.strip().lower() for item in params.get("qop", "").split(",")]
-    qop = "auth" if "auth" in offered else None
+    # RFC 7616 3.4: a client chooses among what is offered; auth survives hops that rewrite descriptions.
+    qop = next((item for item in ("auth", "auth-int") if item in offered), None)
     value = response_value(
         ha1(credentials.username, realm, credentials.password, algorithm),
         request.method,
@@ -258,6 +270,7 @@ def _answer(
         algorithm=algorithm,
         cnonce=cnonce,
         qop=qop,
+        body=request.body,
     )
     text = (
         f"Digest username={quote(credentials.username)}, realm={quote(realm)}, nonce={quote(nonce)}, "
@@ -266,5 +279,5 @@ def _answer(
     if "opaque" in params:
         text += f", opaque={quote(params['opaque'])}"
     if qop is not None:
-        text += f', qop=auth, nc=00000001, cnonce="{cnonce}"'
+        text += f', qop={qop}, nc=00000001, cnonce="{cnonce}"'
     return text

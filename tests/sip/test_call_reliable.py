@@ -28,7 +28,7 @@ KNOWN = {"reliable_provisional": "supported"}
 REQUIRED = {"reliable_provisional": "required"}
 
 
-def pair_of(alice: dict[str, Any] = KNOWN, bob: dict[str, Any] = KNOWN, **wire: float) -> Pair:
+def pair_of(alice: dict[str, Any] = KNOWN, bob: dict[str, Any] = KNOWN, **wire: Any) -> Pair:
     return Pair(alice=alice, bob=bob, **wire)
 
 

@@ -15,7 +15,7 @@ TIMED = {"session_expires": 180}
 NO_UPDATE = {"allow": tuple(method for method in DEFAULT_ALLOW if method != "UPDATE")}
 
 
-def up(alice: dict[str, Any], bob: dict[str, Any], **wire: float) -> tuple[Pair, Call]:
+def up(alice: dict[str, Any], bob: dict[str, Any], **wire: Any) -> tuple[Pair, Call]:
     pair = Pair(alice=alice, bob=bob, **wire)
     pair.bob_answers()
     pair.accepts(ALICE)

@@ -184,7 +184,7 @@ def test_a_client_passes_over_what_it_does_not_know() -> None:
         407,
         headers=[
             ("Proxy-Authenticate", "Bearer authz_server=x"),
-            ("Proxy-Authenticate", 'Digest realm="r", nonce="n", algorithm=SHA-512-256'),
+            ("Proxy-Authenticate", 'Digest realm="r", nonce="n", algorithm=SHA3-256'),
             ("Proxy-Authenticate", 'Digest realm="r", nonce="n", opaque="o", qop="auth-int, auth"'),
         ],
     )
@@ -202,3 +202,38 @@ def test_a_client_passes_over_what_it_does_not_know() -> None:
 
 def test_passwords_are_not_shown() -> None:
     assert "secret" not in repr(BOB)
+
+
+def test_the_example_of_rfc_7616_with_sha_512_256() -> None:
+    """RFC 7616 3.9.2, with the reported erratum 4897: the response is that of SHA-512/256."""
+    value = response_value(
+        ha1("J\u00e4s\u00f8n Doe", "api@example.org", "Secret, or not?", "SHA-512-256"),
+        "GET",
+        "/doe.json",
+        nonce="5TsQWLVdgBdmrQ0XsxbDODV+57QdFR34I9HAbC/RVvkK",
+        algorithm="SHA-512-256",
+        cnonce="NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v",
+    )
+    assert value == "3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5"
+
+
+@pytest.mark.parametrize("algorithm", ["SHA-512-256", "SHA-256", "MD5"])
+@pytest.mark.parametrize("qop", [("auth",), ("auth-int",), ("auth", "auth-int")])
+def test_each_algorithm_and_protection_is_spoken_both_ways(algorithm: str, qop: tuple[str, ...]) -> None:
+    """RFC 7616 3.3, 3.4; RFC 8760 2."""
+    server = authenticator(algorithms=(algorithm,), qop=qop)
+    request = signed(server)
+    assert parse_auth(request.get("Authorization") or "").params["qop"] == qop[0]
+    assert judge(server, request) == "ok"
+
+
+def test_auth_int_covers_the_body() -> None:
+    """RFC 7616 3.4.3."""
+    server = authenticator(qop=("auth-int",))
+    request = request_of(request_text("MESSAGE", body=b"hello"))
+    assert authorize(challenged(server, 0.0), request, BOB)
+    values = request.get_all("Authorization")
+    uri = str(request.uri)
+    assert server.verify(values, "MESSAGE", uri, 0.0, b"other").outcome == "wrong"
+    assert server.verify(values, "MESSAGE", uri, 0.0, b"hello").outcome == "ok"
+    assert server.verify(values, "MESSAGE", uri, 0.0, b"hello").outcome == "stale"
