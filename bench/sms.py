@@ -121,6 +121,8 @@ def main() -> None:
             for loop in given.loops:
                 for _ in range(given.repeat):
                     built = house.copy(kept, work / "house")
+                    # Each message is asked about, unless it is to be seen what the lease saves.
+                    house.change(built.gateway, "trust.cached_grants", given.cached_grants)
                     for assignment in given.set:
                         key, _, value = assignment.partition("=")
                         house.change(built.gateway, key, json.loads(value))
@@ -180,6 +182,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=1, help="runs alike; prints median and spread")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=JSON", help="in gateway.toml: sms.x=1"
+    )
+    parser.add_argument(
+        "--cached-grants", type=int, default=0, help="grants that may be used again under the lease (0)"
     )
     parser.add_argument("--profile", action="store_true", help="profile the gateway's main and store threads")
     parser.add_argument("--no-forwarder", dest="forwarder", action="store_false")
