@@ -256,9 +256,16 @@ class SipSideSettings(Config):
 class CoreSettings(Config):
     """A peer in the SIP core (IMS) behind the gateway; its asserted identities are believed."""
 
-    host: str = "127.0.0.1"
-    port: Port = 5080
-    transport: Literal["UDP", "TCP", "TLS"] = "UDP"
+    host: str = Field(default="127.0.0.1", description="an address, or a name that DNS knows (RFC 3263)")
+    port: int = Field(
+        default=5080,
+        ge=0,
+        le=65_535,
+        description="0: as SRV records of the host say, else the transport's own",
+    )
+    transport: Literal["UDP", "TCP", "TLS", "ANY"] = Field(
+        default="UDP", description="ANY: as NAPTR or SRV records of the host say, else UDP; with tls_ca TLS"
+    )
     tls_ca: ConfigPath | None = Field(default=None, description="authority of its certificate, for TLS")
     priority: int = Field(default=1, ge=1, le=16, description="tried after the peers of a lower number")
     weight: int = Field(default=1, ge=1, le=100, description="share among peers of one priority")

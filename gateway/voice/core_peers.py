@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from gateway.settings import CoreSettings
+from sip.aio.resolver import Target
 from sip.flow import Flow
+from sip.uri import bare_host, host_reference
 
 PROBES_MISSED: Final = 2
 """Probes in a row without an answer, after which a peer is down."""
@@ -24,18 +26,26 @@ AVOID_MAX_S: Final = 300.0
 class CorePeer:
     """One peer and what is known of it."""
 
-    __slots__ = ("_missed", "avoid_until", "flow", "settings")
+    __slots__ = ("_missed", "avoid_until", "flow", "priority", "settings", "weight")
 
-    def __init__(self, settings: CoreSettings, flow: Flow) -> None:
+    def __init__(
+        self, settings: CoreSettings, flow: Flow, priority: tuple[int, int] = (1, 0), weight: float = 1.0
+    ) -> None:
+        """`priority`: the configuration's, then DNS's; `weight`: more than 0."""
         self.settings = settings
         self.flow = flow
+        self.priority = priority
+        self.weight = weight
         self.avoid_until = float("-inf")
         self._missed = 0
 
     @property
     def name(self) -> str:
-        """As the configuration names it, for logs, metrics and health."""
-        return f"{self.settings.host}:{self.settings.port}"
+        """As the configuration names it and, where that is not all, the address; for logs, metrics and health."""
+        host, address = self.settings.host, host_reference(self.flow.host)
+        if bare_host(host) == self.flow.host:
+            return f"{address}:{self.flow.port}"
+        return f"{host} {address}:{self.flow.port}"
 
     @property
     def is_up(self) -> bool:
@@ -58,12 +68,45 @@ class CorePeer:
         self.avoid_until = max(self.avoid_until, now + seconds)
 
 
+def peers_of(settings: CoreSettings, targets: Sequence[Target]) -> list[CorePeer]:
+    """The peers that one entry of the configuration stands for; SRV weights share out the entry's own."""
+    usable = [target for target in targets if target.flow.transport != "TLS" or settings.tls_ca is not None]
+    total: dict[int, int] = {}
+    for target in usable:
+        total[target.priority] = total.get(target.priority, 0) + max(1, target.weight)
+    return [
+        CorePeer(
+            settings,
+            target.flow,
+            (settings.priority, target.priority),
+            settings.weight * max(1, target.weight) / total[target.priority],
+        )
+        for target in usable
+    ]
+
+
 class CorePeers:
     """All of them, in the order of the configuration."""
 
     def __init__(self, peers: Sequence[CorePeer], draw: random.Random | None = None) -> None:
         self.peers = tuple(peers)
         self._draw = draw or random.Random()
+
+    def replace(self, peers: Sequence[CorePeer]) -> list[CorePeer]:
+        """These from now on, since names lead elsewhere; of one that stays, what is known of it stays. Returns those
+        that are new."""
+        known = {(peer.settings, peer.flow): peer for peer in self.peers}
+        kept: list[CorePeer] = []
+        new: list[CorePeer] = []
+        for peer in peers:
+            old = known.get((peer.settings, peer.flow))
+            if old is None:
+                new.append(peer)
+            else:
+                old.priority, old.weight = peer.priority, peer.weight
+            kept.append(old or peer)
+        self.peers = tuple(kept)
+        return new
 
     def order(self, now: float) -> list[CorePeer]:
         """Whom a call tries, one after the other: those that are well before those that are not, the lower priority
@@ -72,8 +115,8 @@ class CorePeers:
             (
                 not peer.is_up,
                 now < peer.avoid_until,
-                peer.settings.priority,
-                -(self._draw.random() ** (1.0 / peer.settings.weight)),
+                peer.priority,
+                -(self._draw.random() ** (1.0 / peer.weight)),
                 place,
             )
             for place, peer in enumerate(self.peers)

@@ -2,22 +2,61 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
+from typing import Final
+
 from gateway.policy.refusal import Case
 from gateway.store.accounts import TrunkRow
 from gateway.voice.admission import Admission, Rejection, rejection
 from sip.agent import UserAgent
+from sip.aio.resolver import Resolver, is_address
 from sip.events import RequestReceived
 from sip.flow import TRANSPORTS, Flow, default_port
 from sip.registrar import Registrar
 from sip.uri import SipUri, Uri, UriError, bare_host, parse_uri
 
+NAMES_MAX: Final = 2_000
+"""Configured contacts that are looked up."""
+PLACES_MAX: Final = 4
+"""Of one configured contact, which a callback tries."""
+
+_log = logging.getLogger(__name__)
+
 
 class Registrations:
     """The trunks' contacts. A trunk registers under its own user name only."""
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Admission, resolver: Resolver) -> None:
         self._admission = admission
+        self._resolver = resolver
         self._registrar = Registrar()
+        self._places: dict[str, list[Flow]] = {}
+        """Of configured contacts that have a name, as DNS had them last."""
+        self._missing: frozenset[str] = frozenset()
+
+    async def locate(self, trunks: Iterable[TrunkRow]) -> None:
+        """Look up where configured contacts with a name are (RFC 3263). What is not found stays where it was."""
+        places: dict[str, list[Flow]] = {}
+        missing: set[str] = set()
+        for trunk in trunks:
+            uri = _contact(trunk)
+            if uri is None or trunk.contact is None or is_address(bare_host(uri.host)):
+                continue
+            if len(places) >= NAMES_MAX:
+                break
+            named = _transport(uri)
+            secure = uri.scheme == "sips"
+            try:
+                found = await self._resolver.targets(uri.host, uri.port, named, secure=secure)
+                places[trunk.contact] = [target.flow for target in found]
+            except OSError as error:
+                places[trunk.contact] = self._places.get(trunk.contact, [])
+                missing.add(trunk.username)
+                if trunk.username not in self._missing:
+                    _log.warning("the contact of trunk %s is not found: %s", trunk.username, error)
+        self._places = places
+        self._missing = frozenset(missing)
 
     def receive(self, agent: UserAgent, event: RequestReceived, now: float) -> None:
         """Answer a REGISTER."""
@@ -40,18 +79,30 @@ class Registrations:
         found: list[tuple[Uri, Flow]] = [
             (binding.uri, binding.flow) for binding in self._registrar.contacts(trunk.username, now)
         ]
-        if trunk.contact is None:
+        uri = _contact(trunk)
+        if uri is None or trunk.contact is None:
             return found
-        try:
-            uri = parse_uri(trunk.contact)
-        except UriError:
-            return found
-        if isinstance(uri, SipUri):
-            named = (uri.param("transport") or "").upper()
-            transport = named if named in TRANSPORTS else "UDP"
-            found.append((uri, Flow(transport, bare_host(uri.host), uri.port or default_port(transport))))
-        return found
+        host = bare_host(uri.host)
+        if is_address(host):
+            transport = "TLS" if uri.scheme == "sips" else _transport(uri) or "UDP"
+            places = [Flow(transport, host, uri.port or default_port(transport))]
+        else:
+            places = self._places.get(trunk.contact, [])[:PLACES_MAX]
+        return found + [(uri, place) for place in places]
 
     def expire(self, now: float) -> None:
         """Forget contacts that were not refreshed."""
         self._registrar.expire(now)
+
+
+def _contact(trunk: TrunkRow) -> SipUri | None:
+    try:
+        uri = parse_uri(trunk.contact or "")
+    except UriError:
+        return None
+    return uri if isinstance(uri, SipUri) else None
+
+
+def _transport(uri: SipUri) -> str | None:
+    named = (uri.param("transport") or "").upper()
+    return named if named in TRANSPORTS else None

@@ -5,33 +5,33 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import socket
 import ssl
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from foundation.pki import public_context
 from gateway.accounts.directory import Directory
 from gateway.records import metrics
-from gateway.settings import CoreSettings, SipSideSettings, VoiceSettings
+from gateway.settings import SipSideSettings, VoiceSettings
 from gateway.store.domain import Domain
 from gateway.voice.admission import Admission
 from gateway.voice.bridge import Bridges
 from gateway.voice.call_record import CallRecords, Left, Result
 from gateway.voice.callback import Callbacks
-from gateway.voice.core_peers import CorePeer, CorePeers
+from gateway.voice.core_peers import CorePeer, CorePeers, peers_of
 from gateway.voice.egress import CORE_SIDE, ENTERPRISE_SIDE
 from gateway.voice.media_control import MediaClient, start_media
 from gateway.voice.outbound import Outbound
 from gateway.voice.registration import Registrations
 from sip.agent import AgentConfig
 from sip.aio.endpoint import Listener, SipEndpoint
+from sip.aio.resolver import Resolver
 from sip.events import Event, IncomingCall, RequestFailed, RequestReceived, ResponseReceived
-from sip.flow import Flow, local_address
+from sip.flow import local_address
 from sip.headers import NameAddr
 from sip.media.control import MediaError, Side
 from sip.transaction_client import ClientTransaction
-from sip.uri import SipUri, host_reference
+from sip.uri import SipUri, bare_host, host_reference
 from trust_client.carrier import CarrierClient
 from trust_client.verifier import Verifier
 
@@ -41,8 +41,12 @@ RELAY_RESTART_S = 1.0
 """Wait before a relay that ended is started again."""
 PROBE_S = 4.0
 """How long an OPTIONS may take; it is sent four times in it."""
+LOCATE_S = 5.0
+"""How often it is seen to whether names lead elsewhere; DNS is asked when what it said is no longer valid."""
 DRAIN_S = 3.0
 """How long a stop waits for the other ends' answers and for the records."""
+CORE_PEERS_MAX = 64
+"""Places that the names of the core's peers lead to."""
 UNANSWERED_CALLS = 100
 """INVITEs beyond `calls_max` that may be under refusal at one time."""
 
@@ -76,14 +80,18 @@ class VoiceService:
         self._records = CallRecords(domain, on_trust_rows)
         self._bridges = Bridges(settings, self._records)
         self._admission = Admission(directory, settings.realm, aid_domain, settings.digest)
-        self._registrations = Registrations(self._admission)
+        self._resolver = Resolver()
+        self._registrations = Registrations(self._admission, self._resolver)
         self._outbound: Outbound
         self._callbacks: Callbacks
         self._relay: MediaClient | None = None
         self._core = CorePeers([])
+        self._missing: set[str] = set()
+        """Peers of the core whose name was not found when it was asked for last."""
         self._next_probe: asyncio.TimerHandle | None = None
         self._stopping = False
         self._sweeper: asyncio.Task[None] | None = None
+        self._locator: asyncio.Task[None] | None = None
         self._restart: asyncio.Task[None] | None = None
 
     @property
@@ -118,7 +126,9 @@ class VoiceService:
     async def start(self) -> None:
         """Start the relay, listen, and end what an earlier run left. Raises OSError, StoreUnavailable."""
         left = await self._records.left()
-        core = self._core = CorePeers([CorePeer(peer, await _resolve(peer)) for peer in self._settings.core])
+        core = self._core = CorePeers(await self._core_places())
+        if not core.peers:
+            raise OSError("voice.core: no peer is found")
         self._outbound = Outbound(self._domain, self._admission, self._verifier, self._bridges, core)
         self._callbacks = Callbacks(
             self._domain,
@@ -138,9 +148,7 @@ class VoiceService:
         # which also keeps an enterprise's Contact from sending the gateway anywhere else.
         await self._listen(ENTERPRISE_SIDE, self._settings.enterprise, symmetric=True)
         await self._listen(CORE_SIDE, self._settings.core_side, symmetric=False)
-        for peer in core.peers:
-            if peer.flow.transport == "TLS":
-                self._bridges.endpoints[CORE_SIDE].expect_name(peer.flow, peer.settings.host)
+        self._expect_names(core.peers)
         own = self._bridges.endpoints[ENTERPRISE_SIDE]
         named = (self._settings.enterprise.host, *self._settings.enterprise.further_hosts)
         told = (flow.host for flow in own.agent.config.addresses)
@@ -149,8 +157,48 @@ class VoiceService:
         if self._settings.core_probe_s:
             self._probe()
         self._sweeper = asyncio.create_task(self._sweep(), name="voice-sweep")
+        self._locator = asyncio.create_task(self._locate(), name="voice-locate")
         _log.info("SIP listens on port %d for enterprises", self.enterprise_address[1])
         _log.info("SIP listens on port %d for the core", self.core_address[1])
+
+    async def _core_places(self) -> list[CorePeer]:
+        """Where the core's peers are, those that are found."""
+        peers: list[CorePeer] = []
+        for each in self._settings.core:
+            transport = None if each.transport == "ANY" else each.transport
+            secure = transport is None and each.tls_ca is not None
+            try:
+                found = await self._resolver.targets(
+                    bare_host(each.host), each.port or None, transport, secure=secure
+                )
+            except OSError as error:
+                if each.host not in self._missing:
+                    _log.error("the core's peer %s is not found: %s", each.host, error)
+                self._missing.add(each.host)
+                # Where it was last is better than nowhere.
+                peers += [peer for peer in self._core.peers if peer.settings is each]
+                continue
+            self._missing.discard(each.host)
+            peers += peers_of(each, found)
+        return peers[:CORE_PEERS_MAX]
+
+    def _expect_names(self, peers: Iterable[CorePeer]) -> None:
+        """RFC 5922 7.3: a certificate proves the name that is configured, not the one that DNS gave."""
+        for peer in peers:
+            if peer.flow.transport == "TLS":
+                self._bridges.endpoints[CORE_SIDE].expect_name(peer.flow, bare_host(peer.settings.host))
+
+    async def _locate(self) -> None:
+        while True:
+            try:
+                await self._registrations.locate(self._directory.current.trunks.values())
+                await asyncio.sleep(LOCATE_S)
+                places = await self._core_places()
+                if places:
+                    self._expect_names(self._core.replace(places))
+            except Exception:
+                _log.exception("names were not looked up")
+                await asyncio.sleep(LOCATE_S)
 
     def _probe(self) -> None:
         """Ask each peer of the core whether it is there. An answer of any kind says so, but 503."""
@@ -202,7 +250,7 @@ class VoiceService:
     async def stop(self) -> None:
         """Release all calls on both legs, close their records, then the sockets and the relay."""
         self._stopping = True
-        await _cancelled(self._sweeper, self._restart)
+        await _cancelled(self._sweeper, self._locator, self._restart)
         if self._next_probe is not None:
             self._next_probe.cancel()
         self._bridges.release_all(Result.RELEASED)
@@ -235,7 +283,7 @@ class VoiceService:
             session_expires=settings.session_expires_s,
             reliable_provisional=settings.reliable_provisional,
         )
-        authorities = [peer.tls_ca for peer in settings.core if peer.transport == "TLS" and peer.tls_ca]
+        authorities = [peer.tls_ca for peer in settings.core if peer.tls_ca]
         self._bridges.endpoints[side] = await SipEndpoint.open(
             _listeners(address),
             functools.partial(self._on_event, side),
@@ -307,12 +355,6 @@ class VoiceService:
                 await self._bridges.release_silent(loop.time())
             except MediaError as error:
                 _log.warning("silence is not known: %s", error)
-
-
-async def _resolve(core: CoreSettings) -> Flow:
-    """The core's address, looked up once at the start. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(core.host, core.port, type=socket.SOCK_DGRAM)
-    return Flow(core.transport, str(found[0][4][0]), core.port)
 
 
 def _listeners(side: SipSideSettings) -> list[Listener]:

@@ -4,13 +4,15 @@ import random
 from collections import Counter
 
 from gateway.settings import CoreSettings
-from gateway.voice.core_peers import AVOID_MAX_S, AVOID_S, PROBES_MISSED, CorePeer, CorePeers
+from gateway.voice.core_peers import AVOID_MAX_S, AVOID_S, PROBES_MISSED, CorePeer, CorePeers, peers_of
+from sip.aio.resolver import Target
 from sip.flow import Flow
 
 
 def peer(last: int, **settings: int) -> CorePeer:
     host = f"192.0.2.{last}"
-    return CorePeer(CoreSettings(host=host, **settings), Flow("UDP", host, 5080))  # type: ignore[arg-type]
+    of = CoreSettings(host=host, **settings)  # type: ignore[arg-type]
+    return peers_of(of, [Target(Flow("UDP", host, 5080))])[0]
 
 
 def names(peers: list[CorePeer]) -> list[str]:
@@ -69,3 +71,31 @@ def test_a_message_is_a_peers_by_address_and_over_udp_by_port() -> None:
     assert peers.of(Flow("UDP", "192.0.2.1", 5081)) is None
     assert peers.of(Flow("TCP", "192.0.2.1", 40123)) is one
     assert peers.of(Flow("TCP", "192.0.2.9", 5080)) is None
+
+
+def test_an_entry_with_a_name_is_as_many_peers_as_dns_says_and_shares_its_weight_among_them() -> None:
+    entry = CoreSettings(host="core.example", priority=2, weight=8)
+    flows = [Flow("UDP", f"192.0.2.{last}", 5060) for last in (1, 2, 3)]
+    first, second, third = peers_of(
+        entry, [Target(flows[0], 1, 30), Target(flows[1], 1, 10), Target(flows[2], 2, 0)]
+    )
+    assert (first.priority, second.priority, third.priority) == ((2, 1), (2, 1), (2, 2))
+    assert (first.weight, second.weight, third.weight) == (6.0, 2.0, 8.0)
+    assert first.name == "core.example 192.0.2.1:5060"
+
+
+def test_without_an_authority_for_its_certificate_nobody_is_called_over_tls() -> None:
+    assert peers_of(CoreSettings(host="core.example"), [Target(Flow("TLS", "192.0.2.1", 5061))]) == []
+
+
+def test_when_a_name_leads_elsewhere_what_is_known_of_those_that_stay_stays() -> None:
+    entry = CoreSettings(host="core.example")
+    flows = [Flow("UDP", f"192.0.2.{last}", 5060) for last in (1, 2, 3)]
+    peers = CorePeers(peers_of(entry, [Target(flows[0]), Target(flows[1])]))
+    for _ in range(PROBES_MISSED):
+        peers.peers[0].missed()
+    [new] = peers.replace(peers_of(entry, [Target(flows[0], 5), Target(flows[2])]))
+    assert [each.flow for each in peers.peers] == [flows[0], flows[2]]
+    assert new is peers.peers[1]
+    assert not peers.peers[0].is_up
+    assert peers.peers[0].priority == (1, 5)

@@ -4,7 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.accounts.directory import Directory
 from gateway.store import edis
+from gateway.store.accounts import TrunkRow
+from gateway.voice.admission import Admission
+from gateway.voice.registration import Registrations
+from sip.aio.resolver import Resolver, Target
 from sip.digest import Credentials
 from sip.events import IncomingCall, ResponseReceived
 from sip.flow import Flow
@@ -62,3 +67,55 @@ async def test_a_trunk_with_a_configured_contact_needs_no_registration(world: Wo
     await world.domain.store.write(lambda conn: edis.touch_contacts(conn, [(index, NUMBER, EDI_ID, NOW_MS)]))
     world.call_back()
     assert str((await world.phone.next(IncomingCall)).request.uri) == f"sip:desk@{host}:{port}"
+
+
+class Names(Resolver):
+    """Knows one host, or none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known = True
+        self.asked: list[tuple[str, int | None, str | None, bool]] = []
+
+    async def targets(
+        self, host: str, port: int | None = None, transport: str | None = None, *, secure: bool = False
+    ) -> list[Target]:
+        self.asked.append((host, port, transport, secure))
+        if not self.known:
+            raise OSError("no such name")
+        return [Target(Flow("TCP", "192.0.2.1", 5062)), Target(Flow("TCP", "192.0.2.2", 5062), 1)]
+
+
+async def test_a_configured_contact_with_a_name_is_where_dns_says(caplog: pytest.LogCaptureFixture) -> None:
+    names = Names()
+    registrations = Registrations(Admission(Directory(), "ascs", DOMAIN), names)
+    trunk = TrunkRow("pbx-a", "ent-a", "ascs", "", "", NUMBER, "sip:desk@pbx.example;transport=tcp", 1)
+    assert registrations.targets(trunk, 0.0) == []
+    await registrations.locate([trunk])
+    assert names.asked == [("pbx.example", None, "TCP", False)]
+    flows = [Flow("TCP", "192.0.2.1", 5062), Flow("TCP", "192.0.2.2", 5062)]
+    assert [flow for _, flow in registrations.targets(trunk, 0.0)] == flows
+    # When DNS is gone it stays where it was, and that is said once.
+    names.known = False
+    for _ in range(2):
+        await registrations.locate([trunk])
+        assert [flow for _, flow in registrations.targets(trunk, 0.0)] == flows
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("contact", "flow"),
+    [
+        ("sip:desk@192.0.2.7", Flow("UDP", "192.0.2.7", 5060)),
+        ("sip:192.0.2.7:5070;transport=tcp", Flow("TCP", "192.0.2.7", 5070)),
+        ("sip:desk@[2001:db8::7]", Flow("UDP", "2001:db8::7", 5060)),
+        ("sips:desk@192.0.2.7", Flow("TLS", "192.0.2.7", 5061)),
+    ],
+)
+async def test_a_configured_contact_with_an_address_is_not_looked_up(contact: str, flow: Flow) -> None:
+    names = Names()
+    registrations = Registrations(Admission(Directory(), "ascs", DOMAIN), names)
+    trunk = TrunkRow("pbx-a", "ent-a", "ascs", "", "", NUMBER, contact, 1)
+    await registrations.locate([trunk])
+    assert names.asked == []
+    assert [place for _, place in registrations.targets(trunk, 0.0)] == [flow]
