@@ -7,7 +7,14 @@ import pytest
 from sip.agent import AgentConfig, UserAgent
 from sip.call_caller import EARLY_DIALOGS_MAX
 from sip.digest import Authenticator, Credentials, ha1
-from sip.events import CallAnswered, CallProgress, RequestFailed, RequestReceived, ResponseReceived
+from sip.events import (
+    CallAnswered,
+    CallProgress,
+    IncomingCall,
+    RequestFailed,
+    RequestReceived,
+    ResponseReceived,
+)
 from sip.flow import Flow
 from sip.message import Request, Response, make_response
 from tests.sip.wire import PEER, SDP, address_of, invite_text, lines, only, request_text, response_of, sent
@@ -249,3 +256,72 @@ def test_a_shell_hears_of_events_and_timers() -> None:
     agent.receive_datagram(request_text(), PEER, 0.0)
     assert calls
     assert agent.has_events
+
+
+class TestLoops:
+    """RFC 5393 4.2."""
+
+    @staticmethod
+    def sent_on(agent: UserAgent, uri: str | None = None) -> bytes:
+        """An INVITE of ours as a proxy of the peer sends it back to us."""
+        bob = address_of("bob", "192.0.2.1")
+        agent.invite(bob.uri, to=bob, from_=address_of("us", "192.0.2.2"), flow=PEER, now=0.0, body=SDP)
+        request = only(sent(agent))
+        assert isinstance(request, Request)
+        request.prepend("Via", "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKproxy")
+        data = request.to_bytes()
+        return data if uri is None else data.replace(b"INVITE sip:bob@192.0.2.1 ", f"INVITE {uri} ".encode())
+
+    def test_a_request_of_ours_that_comes_round_is_482(self) -> None:
+        agent = agent_of()
+        assert answer_to(agent, self.sent_on(agent)).status == 482
+        assert len(agent.calls) == 1
+
+    def test_one_that_was_routed_elsewhere_is_a_spiral_and_goes_on(self) -> None:
+        agent = agent_of()
+        agent.receive_datagram(self.sent_on(agent, "sip:carol@192.0.2.2"), PEER, 0.0)
+        assert isinstance(only(agent.events()), IncomingCall)
+
+    def test_max_breadth_is_borne(self) -> None:
+        agent = agent_of()
+        agent.receive_datagram(invite_text(extra="Max-Breadth: 60\r\n"), PEER, 0.0)
+        assert isinstance(only(agent.events()), IncomingCall)
+
+
+@pytest.mark.parametrize("method", ["BYE", "PRACK", "UPDATE"])
+def test_what_belongs_into_a_dialog_is_481_outside(method: str) -> None:
+    """15.1.2, RFC 3262 3, RFC 3311 5.2."""
+    assert answer_to(agent_of(), request_text(method)).status == 481
+
+
+def test_reliable_responses_of_two_branches_are_acknowledged_each_in_its_own_order() -> None:
+    """RFC 3262 4: RSeq is counted in each early dialog; the 2xx of a second branch gets ACK and BYE."""
+    agent = agent_of(reliable_provisional="supported")
+    bob = address_of("bob", "192.0.2.1")
+    agent.invite(bob.uri, to=bob, from_=address_of("us", "192.0.2.2"), flow=PEER, now=0.0, body=SDP)
+    request = only(sent(agent))
+    assert isinstance(request, Request)
+
+    def response(status: int, tag: str, rseq: int | None = None) -> Response:
+        headers: list[tuple[str, object]] = [("Contact", f"<sip:{tag}@192.0.2.1>")]
+        if rseq is not None:
+            headers += [("Require", "100rel"), ("RSeq", rseq)]
+        return make_response(request, status, to_tag=tag, headers=headers, body=SDP)
+
+    for tag, rseq in (("one", 7), ("two", 1), ("one", 9), ("two", 2), ("one", 7), ("one", 8)):
+        agent.receive(response(183, tag, rseq), PEER, 0.1)
+    racks = [(item.to.tag, item.get("RAck")) for item in sent(agent) if isinstance(item, Request)]
+    assert racks == [
+        ("one", "7 1 INVITE"),
+        ("two", "1 1 INVITE"),
+        ("two", "2 1 INVITE"),
+        ("one", "8 1 INVITE"),
+    ]
+    assert len([event for event in agent.events() if isinstance(event, CallProgress)]) == 4
+    agent.receive(response(200, "one"), PEER, 0.2)
+    agent.receive(response(200, "two"), PEER, 0.3)
+    assert [(line.method, line.to.tag) for line in sent(agent) if isinstance(line, Request)] == [
+        ("ACK", "one"),
+        ("ACK", "two"),
+        ("BYE", "two"),
+    ]

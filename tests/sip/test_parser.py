@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sip.headers import NameAddr, Via
 from sip.message import Request
 from sip.parser import HEADER_FIELDS_MAX, MESSAGE_MAX, SipParseError, parse
+from sip.uri import SipUri
 from tests.sip.wire import SDP, invite_text, request_of, request_text
 
 VALID = invite_text(
@@ -141,3 +143,48 @@ def test_mutated_messages_never_crash_and_always_rebuild(
     assert list(again.items()) == list(message.items())
     assert again.body == message.body
     assert isinstance(message, Request)
+
+
+WORDS = st.text("abcXYZ019-.!%*_+`'~", min_size=1, max_size=12)
+TEXTS = st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=30)
+
+
+@settings(max_examples=200)
+@given(
+    method=st.sampled_from(("INVITE", "OPTIONS", "NEWMETHOD")),
+    user=st.none() | TEXTS.filter(bool),
+    display=st.none() | TEXTS,
+    tag=WORDS,
+    params=st.dictionaries(WORDS.map(str.lower), st.none() | WORDS, max_size=3),
+    extra=st.lists(st.tuples(WORDS.map("X-{}".format), TEXTS.map(str.strip)), max_size=4),
+    body=st.binary(max_size=60),
+)
+def test_what_is_built_is_read_back(
+    method: str,
+    user: str | None,
+    display: str | None,
+    tag: str,
+    params: dict[str, str | None],
+    extra: list[tuple[str, str]],
+    body: bytes,
+) -> None:
+    """Any user, display name, parameter, unknown header and body that can be built means the same when read."""
+    params.pop("tag", None)
+    params.pop("branch", None)
+    uri = SipUri(user, "192.0.2.9")
+    from_ = NameAddr(uri, display or None, tuple(params.items())).with_tag(tag)
+    via = Via("UDP", "192.0.2.1", 5060, (("branch", f"z9hG4bK{tag}"), *params.items()))
+    headers: list[tuple[str, object]] = [
+        ("Via", via),
+        ("From", from_),
+        ("To", NameAddr(uri)),
+        ("Call-ID", "one"),
+        ("CSeq", f"1 {method}"),
+        *extra,
+    ]
+    request = parse(Request(method, uri, headers, body).to_bytes(), stream=True)
+    assert isinstance(request, Request)
+    assert (request.method, request.uri, request.body) == (method, uri, body)
+    assert request.from_ == from_
+    assert request.top_via == via
+    assert list(request.items())[5:] == [(name, value) for name, value in extra]

@@ -164,6 +164,8 @@ def test_an_options_is_answered_after_each(name: str) -> None:
 
 MUTATIONS = 20
 """Mutants of each file."""
+SOAK_MUTATIONS = 3_000
+"""Mutants of each file in the soak."""
 
 
 def mutant(data: bytes, draw: random.Random) -> bytes:
@@ -179,8 +181,18 @@ def mutant(data: bytes, draw: random.Random) -> bytes:
 
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_an_options_is_answered_after_any_mutant(name: str) -> None:
-    draw, ua, data = random.Random(name), agent(), FILES[name].read_bytes()
-    for number in range(MUTATIONS):
+    mutate(name, random.Random(name), MUTATIONS)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_an_options_is_answered_after_very_many_mutants(name: str) -> None:
+    mutate(name, random.Random(f"{name} soak"), SOAK_MUTATIONS)
+
+
+def mutate(name: str, draw: random.Random, count: int) -> None:
+    ua, data = agent(), FILES[name].read_bytes()
+    for number in range(count):
         now = float(number)
         ua.receive_datagram(mutant(data, draw), SOURCE, now)
         ua.events()
@@ -191,7 +203,7 @@ def test_an_options_is_answered_after_any_mutant(name: str) -> None:
         ua.answer_options(event.transaction, now)
         assert lines(sent(ua)) == [200]
     due = ua.next_timer()
-    while due is not None and due < 1000.0:
+    while due is not None and due < count + 1000.0:
         ua.handle_timer(due)
         due = ua.next_timer()
     assert len(ua.layer) == 0
