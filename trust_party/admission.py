@@ -1,4 +1,4 @@
-"""Who takes part: enterprises and carriers, their keys, and how they are admitted.
+"""Who takes part: enterprises, carriers and regulators, their keys, and how they are admitted.
 
 Admission changes the data folder and may be done beside a running trust party, which sees it within
 `POLL_SECONDS`.
@@ -29,11 +29,13 @@ from trust_party.store import MIGRATIONS
 POLL_SECONDS: Final = 1.0
 """How often a running trust party looks for admissions."""
 PARTIES_MAX: Final = 10_000
-"""Enterprises and carriers that may be admitted."""
+"""Parties that may be admitted."""
 NAME_MAX: Final = 200
 CARRIER_ID_LENGTH: Final = 4
 """Characters of a carrier's id and of its EDI key ids, as EDI headers hold them."""
 HTTP_KEY: Final = "http"
+ROLES: Final = ("enterprises", "carriers", "regulators")
+"""Their tables."""
 
 _log = get_logger(__name__)
 
@@ -64,6 +66,15 @@ class Carrier:
     """Keys to which an EDI for this carrier may be sealed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Regulator:
+    """An admitted regulator: it sees the log, and asks for evidence."""
+
+    id: str
+    name: str
+    sign_keys: dict[str, PublicKey]
+
+
 class Directory:
     """The admitted parties in memory; also the KeyLookup for signed HTTP."""
 
@@ -73,6 +84,7 @@ class Directory:
         self._version = 0
         self.enterprises: dict[str, Enterprise] = {}
         self.carriers: dict[str, Carrier] = {}
+        self.regulators: dict[str, Regulator] = {}
         self._sign_keys: dict[str, PublicKey] = {}
 
     def lookup(self, keyid: str) -> bytes | PublicKey | None:
@@ -88,6 +100,11 @@ class Directory:
         except (IdentityError, KeyStoreError):
             return None
         return key.material if key.state in ("active", "retired") else None
+
+    def sign_keys(self, party: str) -> dict[str, PublicKey] | None:
+        """The SM2 keys of an admitted party, whatever its role, by keyid; None for one that is not admitted."""
+        found = self.enterprises.get(party) or self.carriers.get(party) or self.regulators.get(party)
+        return None if found is None else found.sign_keys
 
     def shared_key(self, carrier: str) -> bytes | None:
         """The current HMAC key shared with a carrier; None for one that is not admitted."""
@@ -127,9 +144,18 @@ class Directory:
             )
             for row in await self._store.read("SELECT id, name, url FROM carriers")
         }
+        self.regulators = {
+            row["id"]: Regulator(row["id"], row["name"], signs.get(row["id"], {}))
+            for row in await self._store.read("SELECT id, name FROM regulators")
+        }
         self._sign_keys = {keyid: key for keys in signs.values() for keyid, key in keys.items()}
         self._version = version
-        _log.info("parties loaded", enterprises=len(self.enterprises), carriers=len(self.carriers))
+        _log.info(
+            "parties loaded",
+            enterprises=len(self.enterprises),
+            carriers=len(self.carriers),
+            regulators=len(self.regulators),
+        )
         return True
 
     async def follow(self, changed: Callable[[], None]) -> None:
@@ -166,7 +192,7 @@ def admit_enterprise(
     if not keys.keys(AID_KEY_PURPOSE + enterprise_id):
         keys.add(AID_KEY_PURPOSE + enterprise_id, "hmac-sm3")
     with _transaction(settings) as conn:
-        _check_free(conn, enterprise_id, other="carriers")
+        _check_free(conn, enterprise_id, role="enterprises")
         conn.execute(
             "INSERT INTO enterprises (id, name, admitted_at) VALUES (?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET name = excluded.name",
@@ -207,7 +233,7 @@ def admit_carrier(
         http_key = keys.add(HTTP_PURPOSE + carrier_id, "hmac-sm3", material=hmac_key)
     http_keyid = str(KeyId(carrier_id, HTTP_KEY, http_key.version))
     with _transaction(settings) as conn:
-        _check_free(conn, carrier_id, other="enterprises")
+        _check_free(conn, carrier_id, role="carriers")
         conn.execute(
             "INSERT INTO carriers (id, name, url, admitted_at) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET name = excluded.name, url = excluded.url",
@@ -229,6 +255,27 @@ def admit_carrier(
         detail = {"carrier": carrier_id, "keyid": keyid, "http_keyid": http_keyid, "edi_key_id": edi_key_id}
         _record(conn, settings, "carrier.admit", detail)
     return Admitted(keyid, http_keyid)
+
+
+def admit_regulator(
+    settings: TrustSettings, regulator_id: str, name: str, sign_public_pem: bytes
+) -> Admitted:
+    """Admit a regulator, or give an admitted one another name or a further SM2 sign key.
+
+    Raises as `admit_enterprise`.
+    """
+    _check_party(regulator_id, name)
+    sign_key = _public_key(sign_public_pem)
+    with _transaction(settings) as conn:
+        _check_free(conn, regulator_id, role="regulators")
+        conn.execute(
+            "INSERT INTO regulators (id, name, admitted_at) VALUES (?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET name = excluded.name",
+            (regulator_id, name, now_ms()),
+        )
+        keyid = _add_sign_key(conn, regulator_id, sign_key)
+        _record(conn, settings, "regulator.admit", {"regulator": regulator_id, "keyid": keyid})
+    return Admitted(keyid)
 
 
 def _check_party(party_id: str, name: str) -> None:
@@ -268,16 +315,14 @@ def _transaction(settings: TrustSettings) -> Iterator[sqlite3.Connection]:
         conn.close()
 
 
-def _check_free(conn: sqlite3.Connection, party_id: str, *, other: str) -> None:
+def _check_free(conn: sqlite3.Connection, party_id: str, *, role: str) -> None:
     """One id is one party in one role: a carrier that deposits for itself would confirm for itself."""
-    if conn.execute(f"SELECT 1 FROM {other} WHERE id = ?", (party_id,)).fetchone():  # noqa: S608
-        raise AdmissionError("this id is admitted in another role")
-    admitted = conn.execute(
-        "SELECT (SELECT count(*) FROM enterprises WHERE id <> ?)"
-        " + (SELECT count(*) FROM carriers WHERE id <> ?)",
-        (party_id, party_id),
-    ).fetchone()[0]
-    if admitted >= PARTIES_MAX:
+    others = 0
+    for table in ROLES:
+        if table != role and conn.execute(f"SELECT 1 FROM {table} WHERE id = ?", (party_id,)).fetchone():  # noqa: S608
+            raise AdmissionError("this id is admitted in another role")
+        others += conn.execute(f"SELECT count(*) FROM {table} WHERE id <> ?", (party_id,)).fetchone()[0]  # noqa: S608
+    if others >= PARTIES_MAX:
         raise AdmissionError(f"{PARTIES_MAX} parties are admitted already")
 
 

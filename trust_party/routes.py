@@ -187,8 +187,7 @@ class Routes:
 
     def _member(self, request: Request) -> None:
         """The log is open to every admitted party."""
-        party = request.state.party
-        if party not in self.directory.enterprises and party not in self.directory.carriers:
+        if self.directory.sign_keys(request.state.party) is None:
             raise HTTPException(HTTPStatus.FORBIDDEN, "this route is for admitted parties")
 
 

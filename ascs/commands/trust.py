@@ -56,6 +56,24 @@ def enterprise_admit(config: Path, enterprise_id: str, name: str, sign_key: Path
 
 
 @trust.group()
+def regulator() -> None:
+    """Regulators."""
+
+
+@regulator.command("admit")
+@CONFIG_FILE
+@click.argument("regulator_id")
+@click.option("--name", required=True)
+@click.option("--sign-key", required=True, type=_FILE, help="Its SM2 public key, PEM.")
+def regulator_admit(config: Path, regulator_id: str, name: str, sign_key: Path) -> None:
+    """Admit a regulator, or give an admitted one another key."""
+    settings = load_settings(config, TrustSettings)
+    with plain_errors():
+        admitted = admission.admit_regulator(settings, regulator_id, name, sign_key.read_bytes())
+    click.echo(f"{regulator_id} signs as {admitted.sign_keyid}")
+
+
+@trust.group()
 def carrier() -> None:
     """Carriers."""
 

@@ -2,7 +2,7 @@ import pytest
 
 from gm.sm2 import PrivateKey, PublicKey
 from tests.trust_party.world import CARRIER, EDI_KEY, HMAC_KEY, Party, People
-from trust_party.admission import AdmissionError, admit_carrier, admit_enterprise
+from trust_party.admission import AdmissionError, admit_carrier, admit_enterprise, admit_regulator
 from trust_party.aids import AID_KEY_PURPOSE
 from trust_party.settings import TrustSettings
 
@@ -29,6 +29,24 @@ async def test_a_running_trust_party_sees_an_admission(party: Party) -> None:
     assert party.keys.current(AID_KEY_PURPOSE + "ent-c").version == 1
 
 
+async def test_a_regulator_is_a_party_of_its_own_kind(party: Party) -> None:
+    key = PrivateKey.generate()
+    admitted = admit_regulator(party.settings, "nra", "Regulator", key.public_key.to_pem())
+    assert admitted.sign_keyid == "nra/sign/1"
+    await party.directory.refresh()
+    assert party.directory.regulators["nra"].name == "Regulator"
+    assert party.directory.sign_keys("nra") == {"nra/sign/1": key.public_key}
+    assert party.directory.lookup("nra/sign/1") == key.public_key
+    assert "nra" not in party.directory.enterprises
+    assert "nra" not in party.directory.carriers
+
+
+async def test_sign_keys_are_found_whatever_the_role(party: Party) -> None:
+    for admitted in ("ent-a", CARRIER):
+        assert list(party.directory.sign_keys(admitted) or {}) == [f"{admitted}/sign/1"]
+    assert party.directory.sign_keys("nobody") is None
+
+
 async def test_keys_are_known_by_party_purpose_and_version(party: Party) -> None:
     assert party.directory.lookup("CMCC/http/1") == HMAC_KEY
     assert isinstance(party.directory.lookup("CMCC/sign/1"), PublicKey)
@@ -51,6 +69,8 @@ def test_admitting_again_keeps_the_keys_and_a_new_key_gets_the_next_version(
 def test_an_id_has_one_role(settings: TrustSettings, people: People) -> None:
     with pytest.raises(AdmissionError, match="another role"):
         admit_enterprise(settings, CARRIER, "C", people.edi_key.public_key.to_pem())
+    with pytest.raises(AdmissionError, match="another role"):
+        admit_regulator(settings, "ent-a", "R", people.edi_key.public_key.to_pem())
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,16 @@ from interparty.messages import (
 from interparty.server import Running, serve
 from interparty.signed_http import Signer
 from interparty.statements import consent_sm3
-from tests.trust_party.world import ACCESS_NUMBER, CARRIER, EDI_KEY, HMAC_KEY, People, initialise, settings_in
+from tests.trust_party.world import (
+    ACCESS_NUMBER,
+    CARRIER,
+    EDI_KEY,
+    HMAC_KEY,
+    REGULATOR,
+    People,
+    initialise,
+    settings_in,
+)
 from trust_client.app import seal_identifier
 from trust_client.carrier import CarrierClient
 from trust_client.enterprise import EnterpriseClient
@@ -137,7 +146,7 @@ async def world(tmp_path: Path, people: People) -> AsyncIterator[World]:
     pki.make_ca(tmp_path / "ca", "Test CA")
     pki.make_party(tmp_path / "trust" / "pki", tmp_path / "ca", "ttp")
     contexts: dict[str, ssl.SSLContext] = {}
-    for name in ("ent-a", "ent-b", CARRIER, "stranger"):
+    for name in ("ent-a", "ent-b", CARRIER, REGULATOR, "stranger"):
         folder = tmp_path / name
         pki.make_party(folder, tmp_path / "ca", name)
         contexts[name] = pki.client_context(folder / "ca.pem", folder / f"{name}.pem", folder / f"{name}.key")
@@ -277,6 +286,17 @@ async def test_the_log_answers_every_admitted_party(world: World) -> None:
         with pytest.raises(PeerProblem) as problem:
             await peer.request("GET", "/v1/log/inclusion", None, InclusionBody, query=query)
         assert problem.value.status == status
+
+
+async def test_a_regulator_sees_the_log_and_asks_nothing_of_carriers_or_enterprises(world: World) -> None:
+    key = world.people.regulators[REGULATOR]
+    peer = world.peer(REGULATOR, Signer(f"{REGULATOR}/sign/1", key))
+    assert (await peer.request("GET", "/v1/log/checkpoint", None, CheckpointBody)).log_id
+    item = VerifyItem(aid="8" * 18, enterprise="ent-a", channel="sms", access_number=ACCESS_NUMBER)
+    for call in (CarrierClient(peer).verify([item]), EnterpriseClient(peer, key).statuses(["8" * 18])):
+        with pytest.raises(PeerProblem) as problem:
+            await call
+        assert problem.value.status == 403
 
 
 async def test_health_needs_a_certificate_and_no_signature(world: World) -> None:

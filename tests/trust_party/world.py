@@ -28,7 +28,7 @@ from interparty.messages import (
     VerifyItem,
     VerifyResponse,
 )
-from trust_party.admission import Directory, admit_carrier, admit_enterprise
+from trust_party.admission import Directory, admit_carrier, admit_enterprise, admit_regulator
 from trust_party.app import init
 from trust_party.cancellations import Cancellations
 from trust_party.clock import DAY_MS, HOUR_MS
@@ -50,6 +50,7 @@ TODAY = 20260921
 ACCESS_NUMBER = "106900001"
 CARRIER = "CMCC"
 OTHER_CARRIER = "CUCC"
+REGULATOR = "miit-test"
 EDI_KEY = "0001"
 HMAC_KEY = bytes(range(32))
 
@@ -81,6 +82,7 @@ class People:
     carriers: dict[str, PrivateKey] = field(
         default_factory=lambda: {CARRIER: PrivateKey.generate(), OTHER_CARRIER: PrivateKey.generate()}
     )
+    regulators: dict[str, PrivateKey] = field(default_factory=lambda: {REGULATOR: PrivateKey.generate()})
     edi_key: PrivateKey = field(default_factory=PrivateKey.generate)
 
     def admit(self, settings: TrustSettings, url: str = "https://127.0.0.1:1") -> None:
@@ -97,6 +99,8 @@ class People:
                 sign_public_pem=key.public_key.to_pem(),
                 hmac_key=HMAC_KEY,
             )
+        for regulator, key in self.regulators.items():
+            admit_regulator(settings, regulator, f"Regulator {regulator}", key.public_key.to_pem())
 
     def seal(
         self, nonce: bytes, *, enterprise: str = "ent-a", as_of: int = TODAY, carrier: str = CARRIER

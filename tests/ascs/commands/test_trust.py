@@ -25,6 +25,13 @@ def test_a_carrier_and_an_enterprise_are_admitted_by_what_they_hand_over(
     assert output.startswith("CMCC signs as CMCC/")
 
 
+def test_a_regulator_is_admitted_by_its_key(trust_file: Path, tmp_path: Path) -> None:
+    done("trust", "init", trust_file)
+    done("pki", "sign-key", tmp_path)
+    admit = ("trust", "regulator", "admit", trust_file, "nra", "--name", "监管机构", "--sign-key")
+    assert done(*admit, tmp_path / "sign.pem") == "nra signs as nra/sign/1\n"
+
+
 def test_a_card_with_a_key_missing_says_which(trust_file: Path, tmp_path: Path) -> None:
     done("trust", "init", trust_file)
     card = tmp_path / "carrier.json"

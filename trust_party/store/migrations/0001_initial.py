@@ -20,6 +20,7 @@ STATEMENTS = [
     "CREATE TABLE enterprises (id TEXT PRIMARY KEY, name TEXT NOT NULL, admitted_at BIGINT NOT NULL)",
     """CREATE TABLE carriers (
         id TEXT PRIMARY KEY, name TEXT NOT NULL, url TEXT NOT NULL, admitted_at BIGINT NOT NULL)""",
+    "CREATE TABLE regulators (id TEXT PRIMARY KEY, name TEXT NOT NULL, admitted_at BIGINT NOT NULL)",
     "CREATE TABLE sign_keys (keyid TEXT PRIMARY KEY, party TEXT NOT NULL, public_key BLOB NOT NULL)",
     """CREATE TABLE carrier_edi_keys (
         carrier TEXT NOT NULL, key_id TEXT NOT NULL, public_key BLOB NOT NULL,
