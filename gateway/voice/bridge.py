@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from foundation.store import StoreBusy, StoreUnavailable
-from gateway.records import metrics
-from gateway.settings import VoiceSettings
 from gateway.store.accounts import TrunkRow
 from gateway.store.ids import text_of
-from gateway.voice.call_record import CallRecord, CallRecords, Direction, Result
+from gateway.voice.call_record import CallRecord, Direction, Result
 from gateway.voice.core_peers import CorePeer
 from gateway.voice.egress import (
     CORE_SIDE,
@@ -24,11 +22,13 @@ from gateway.voice.egress import (
     crossing_status,
     guarded_body,
 )
+from gateway.voice.in_call import InCall
+from gateway.voice.leg import Invitation, Leg
 from gateway.voice.media import CallMedia
-from masking.sip_leg import build_info, enterprise_status
-from sip.aio.endpoint import SipEndpoint
+from gateway.voice.steps import Step, Steps
+from masking.sip_leg import enterprise_status
 from sip.call import Call
-from sip.dialog import Dialog, DialogError
+from sip.dialog import Dialog
 from sip.events import (
     CallAnswered,
     CallCancelled,
@@ -45,17 +45,13 @@ from sip.events import (
     RequestFailed,
     ResponseReceived,
 )
-from sip.flow import Flow
-from sip.headers import NameAddr
-from sip.media.control import MediaControl, MediaError, MediaStats, MediaUnavailable, Side
+from sip.media.control import MediaError, MediaStats, MediaUnavailable, Side
 from sip.message import Request, Response
-from sip.transaction_server import ServerTransaction
-from sip.uri import Uri
 
-STEPS_MAX = 32
-"""Steps of one call that wait for relay or store; a call that asks for more is released."""
+if TYPE_CHECKING:
+    from gateway.voice.bridges import Bridges
+
 RETRY_AFTER_S = 2
-INFO_TYPES = "application/dtmf-relay, application/dtmf"
 
 _RESULTS = {
     403: Result.REJECTED,
@@ -72,37 +68,6 @@ _RESULTS = {
 }
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True, eq=False)
-class Leg:
-    """One side of a bridge: the call's context in the agent of its side."""
-
-    bridge: Bridge
-    side: Side
-    endpoint: SipEndpoint
-    call: Call
-
-
-@dataclass(frozen=True, slots=True)
-class Invitation:
-    """The INVITE of the second leg; everything in it was made for that leg."""
-
-    uri: Uri
-    to: NameAddr
-    from_: NameAddr
-    flow: Flow
-    headers: Headers
-    peer: CorePeer | None = None
-    """The core's peer that it goes to."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """An INFO that was passed on: who waits for its answer."""
-
-    leg: Leg
-    transaction: ServerTransaction
 
 
 class Bridge:
@@ -133,8 +98,8 @@ class Bridge:
         self._invitations: deque[Invitation] = deque()
         self._peer: CorePeer | None = None
         self._silent: asyncio.TimerHandle | None = None
-        self._steps: deque[Callable[[], Awaitable[None]]] = deque()
-        self._worker: asyncio.Task[None] | None = None
+        self._steps = Steps(self._step_failed)
+        self._in_call = InCall(self)
         call.context = self.caller
 
     @property
@@ -160,7 +125,7 @@ class Bridge:
             # The caller was faster; the contact counts all the same, since it was authorized.
             self._close_record(None)
         else:
-            self._enqueue(partial(self._open_media, record))
+            self.enqueue(partial(self._open_media, record))
 
     async def _open_media(self, record: CallRecord) -> None:
         control = self._table.media
@@ -169,7 +134,7 @@ class Bridge:
         early = self._table.settings.early_media == "relay"
         self.media = await CallMedia.open(control, text_of(record.id), early_from_core=early)
         offer = self.caller.call.request.body
-        self._offer = await self._relayed(self.caller, offer) if offer else b""
+        self._offer = await self.relayed(self.caller, offer) if offer else b""
         if not self.over:
             self._invite()
 
@@ -231,11 +196,11 @@ class Bridge:
         now = leg.endpoint.now()
         match event:
             case CallRequest(transaction=transaction, request=request):
-                self._request(leg, transaction, request, now)
+                self._in_call.request(leg, transaction, request, now)
             case ResponseReceived(transaction=sent, response=response):
-                self._request_answered(sent.context, response.status)
+                self._in_call.request_answered(sent.context, response.status)
             case RequestFailed(transaction=sent):
-                self._request_answered(sent.context, 408)
+                self._in_call.request_answered(sent.context, 408)
             case _ if self.over:
                 return  # what crossed our own release on the wire
             case CallProgress(response=response):
@@ -244,11 +209,11 @@ class Bridge:
                 self._progressed(leg, response, now)
             case CallAnswered(response=response):
                 self._heard()
-                self._enqueue(partial(self._answered, leg, response))
+                self.enqueue(partial(self._answered, leg, response))
             case CallEstablished(ack=ack):
                 # RFC 3264 5: without an offer in the INVITE, the answer is in the ACK.
                 if leg is self.caller and not leg.call.request.body:
-                    self._enqueue(partial(self._late_answer, leg, ack))
+                    self.enqueue(partial(self._late_answer, leg, ack))
             case CallFailed(status=status, response=response) if self._failed(leg, status, response):
                 pass
             case CallFailed(status=status, response=response):
@@ -258,21 +223,20 @@ class Bridge:
                 self.finish(Result.CANCELLED, message=request)
             case CallEnded(cause=cause, request=request):
                 self.finish(self._ending(cause), message=request)
-            case ModificationReceived(request=request):
-                self._modified(leg, request, now)
-            case ModificationAcknowledged(ack=ack) if ack.body:
-                self._enqueue(partial(self._refreshed, leg, ack))
-            case ModificationAnswered(response=response):
-                self._enqueue(partial(self._modification_answered, leg, response))
-            case ModificationFailed(status=status):
-                self._enqueue(partial(self._modification_failed, leg, status))
+            case (
+                ModificationReceived()
+                | ModificationAcknowledged()
+                | ModificationAnswered()
+                | ModificationFailed()
+            ):
+                self._in_call.modification(leg, event, now)
 
     def _ending(self, cause: str) -> Result:
         if self.talking_since is None:
             return Result.NO_ANSWER if cause == "expired" else Result.FAILED
         return Result.ANSWERED if cause == "bye" else Result.LOST
 
-    def _other(self, leg: Leg) -> Leg | None:
+    def other(self, leg: Leg) -> Leg | None:
         return self.callee if leg is self.caller else self.caller
 
     # -- setting up -------------------------------------------------------------------------------------
@@ -282,7 +246,7 @@ class Bridge:
         early = leg.side == ENTERPRISE_SIDE or self._table.settings.early_media == "relay"
         if response.body and leg.call.request.body:
             if early and response.body != self._early_body:
-                self._enqueue(partial(self._early_media, leg, response))
+                self.enqueue(partial(self._early_media, leg, response))
             self._early_body = response.body
         ringing = enterprise_status(response.status)[0] == 180
         if (ringing or (response.body and not early)) and not self._rung:
@@ -291,7 +255,7 @@ class Bridge:
             self.caller.call.ring(now, 180)
 
     async def _early_media(self, leg: Leg, response: Response) -> None:
-        body = await self._relayed(leg, response.body)
+        body = await self.relayed(leg, response.body)
         if not self.over:
             self.caller.call.ring(self.caller.endpoint.now(), 183, body=body)
 
@@ -302,7 +266,7 @@ class Bridge:
         if self.over:
             return
         # 13.2.1: an answer that came in progress may be left out of the 2xx by old equipment.
-        body = await self._relayed(leg, response.body or self._early_body)
+        body = await self.relayed(leg, response.body or self._early_body)
         await self.media.talk()
         await self._table.records.answered(self._record, self._msisdn or "", self._dialogs())
         if self.over:
@@ -319,91 +283,15 @@ class Bridge:
     async def _late_answer(self, leg: Leg, ack: Request) -> None:
         if self.callee is None or self.over:
             return
-        body = await self._relayed(leg, ack.body)
+        body = await self.relayed(leg, ack.body)
         self.callee.call.acknowledge(body, self.callee.endpoint.now())
 
-    async def _relayed(self, leg: Leg, body: bytes) -> bytes:
+    async def relayed(self, leg: Leg, body: bytes) -> bytes:
         """A leg's description as the other leg is shown it. Raises ValueError, MediaError."""
         assert self.media is not None
         shown = await self.media.relay(leg.side, body, leg.call.flow.host)
         side = CORE_SIDE if leg.side == ENTERPRISE_SIDE else ENTERPRISE_SIDE
         return guarded_body(side, shown, self._msisdn)
-
-    # -- while it is up ---------------------------------------------------------------------------------
-
-    def _modified(self, leg: Leg, request: Request, now: float) -> None:
-        if self.media is None or self._other(leg) is None:
-            leg.call.reject_modification(488, now)
-        elif not request.body:
-            # A refresh, or a request for our offer: what holds is offered again.
-            leg.call.accept_modification(self.media.shown(leg.side), now)
-        else:
-            self._enqueue(partial(self._offer_change, leg, request))
-
-    async def _refreshed(self, leg: Leg, ack: Request) -> None:
-        """The answer to what was offered again: the side may listen elsewhere now."""
-        if self.media is not None and not self.over:
-            await self.media.listen(leg.side, ack.body, leg.call.flow.host)
-
-    async def _offer_change(self, leg: Leg, request: Request) -> None:
-        other = self._other(leg)
-        if self.over or other is None or self.media is None:
-            return
-        try:
-            body = await self._relayed(leg, request.body)
-        except ValueError:
-            leg.call.reject_modification(488, leg.endpoint.now())
-            return
-        if not other.call.reinvite(body, other.endpoint.now()):
-            await self.media.revert(leg.side)
-            leg.call.reject_modification(491, leg.endpoint.now())
-
-    async def _modification_answered(self, leg: Leg, response: Response) -> None:
-        asker = self._other(leg)
-        if self.over or asker is None or self.media is None:
-            return
-        if response.body:
-            body = await self._relayed(leg, response.body)
-        else:
-            body = self.media.shown(asker.side)
-        asker.call.accept_modification(body, asker.endpoint.now())
-
-    async def _modification_failed(self, leg: Leg, status: int) -> None:
-        asker = self._other(leg)
-        if self.over or asker is None or self.media is None:
-            return
-        await self.media.revert(asker.side)
-        asker.call.reject_modification(crossing_status(asker.side, status), asker.endpoint.now())
-
-    def _request(self, leg: Leg, transaction: ServerTransaction, request: Request, now: float) -> None:
-        """INFO with digits crosses, rebuilt; nothing else does."""
-        agent, other = leg.endpoint.agent, self._other(leg)
-        if self.over or other is None:
-            agent.respond(transaction, 481, now=now)
-        elif request.method != "INFO":
-            agent.respond(transaction, 405, now=now, headers=[("Allow", ", ".join(agent.config.allow))])
-        elif not request.body:
-            agent.respond(transaction, 200, now=now)
-        elif (info := build_info(request.body, request.content_type or "")) is None:
-            agent.respond(transaction, 415, now=now, headers=[("Accept", INFO_TYPES)])
-        else:
-            content_type, body = info
-            try:
-                other.call.request_in_dialog(
-                    "INFO",
-                    other.endpoint.now(),
-                    body=body,
-                    content_type=content_type,
-                    context=_Asked(leg, transaction),
-                )
-            except (DialogError, OverflowError):
-                agent.respond(transaction, 500, now=now)
-
-    def _request_answered(self, asked: object, status: int) -> None:
-        if isinstance(asked, _Asked):
-            leg = asked.leg
-            answer = 200 if status < 300 else crossing_status(leg.side, status)
-            leg.endpoint.agent.respond(asked.transaction, answer, now=leg.endpoint.now())
 
     # -- the end ----------------------------------------------------------------------------------------
 
@@ -427,7 +315,7 @@ class Bridge:
                 headers = [("Retry-After", RETRY_AFTER_S)]
             leg.call.hangup(now, headers, status)
         self._steps.clear()
-        self._enqueue(self._close)
+        self.enqueue(self._close)
 
     async def _close(self) -> None:
         heard: MediaStats | None = None
@@ -448,123 +336,32 @@ class Bridge:
 
     # -- steps ------------------------------------------------------------------------------------------
 
-    def _enqueue(self, step: Callable[[], Awaitable[None]]) -> None:
-        if len(self._steps) >= STEPS_MAX:
+    def enqueue(self, step: Step) -> None:
+        """Do this after what was asked for before."""
+        if self._steps.is_full:
             _log.warning("a call asks for more than the relay can do; it is released")
             self.finish(Result.FAILED)
             return
-        self._steps.append(step)
-        if self._worker is None:
-            self._worker = asyncio.get_running_loop().create_task(self._work())
+        self._steps.add(step)
 
-    async def _work(self) -> None:
-        while self._steps:
-            step = self._steps.popleft()
-            try:
-                await step()
-            except MediaError as error:
+    def _step_failed(self, error: Exception) -> None:
+        match error:
+            case MediaError():
                 _log.warning("a call is released for want of media: %s", error)
                 self.finish(Result.MEDIA_LOST, status=503)
-            except (StoreBusy, StoreUnavailable):
+            case StoreBusy() | StoreUnavailable():
                 # A call whose answer is not on the disk could not be billed.
                 self.finish(Result.FAILED, status=503)
-            except ValueError as error:
+            case ValueError():
                 # A description that is none, or of which nothing may cross.
                 _log.info("a call is released for its session description: %s", type(error).__name__)
                 self.finish(Result.FAILED, status=488)
-            except Exception:
-                _log.exception("a call is released for a fault here")
+            case _:
+                _log.error("a call is released for a fault here", exc_info=error)
                 self.finish(Result.FAILED, status=500)
-        self._worker = None
 
 
 def _retry_after(response: Response) -> int | None:
     """Seconds (20.33), None where there are none."""
     number = (response.get("Retry-After") or "").split(";")[0].split("(")[0].strip()
     return int(number) if number.isascii() and number.isdigit() and len(number) < 10 else None
-
-
-class Bridges:
-    """All calls of the gateway, in every state, until their records are handed over."""
-
-    def __init__(self, settings: VoiceSettings, records: CallRecords) -> None:
-        self.settings = settings
-        self.records = records
-        self.media: MediaControl | None = None
-        """The running relay, None while there is none."""
-        self.endpoints: dict[Side, SipEndpoint] = {}
-        self._bridges: dict[Bridge, None] = {}
-        self._of_trunk: dict[str, int] = {}
-
-    def __len__(self) -> int:
-        return len(self._bridges)
-
-    def room_for(self, trunk: TrunkRow) -> bool:
-        """Whether one more call is within the gateway's and the trunk's caps."""
-        return (
-            len(self._bridges) < self.settings.calls_max
-            and self._of_trunk.get(trunk.username, 0) < trunk.max_calls
-        )
-
-    def open(self, direction: Direction, side: Side, call: Call, trunk: TrunkRow) -> Bridge:
-        """Take up a call that was admitted."""
-        bridge = Bridge(self, direction, side, call, trunk)
-        self._bridges[bridge] = None
-        self._of_trunk[trunk.username] = self._of_trunk.get(trunk.username, 0) + 1
-        metrics.CALLS_UP.set(len(self._bridges))
-        return bridge
-
-    def remove(self, bridge: Bridge) -> None:
-        """The call is done with. Idempotent."""
-        if bridge not in self._bridges:
-            return
-        del self._bridges[bridge]
-        left = self._of_trunk[bridge.trunk.username] - 1
-        if left:
-            self._of_trunk[bridge.trunk.username] = left
-        else:
-            del self._of_trunk[bridge.trunk.username]
-        metrics.CALLS_UP.set(len(self._bridges))
-
-    def handle(self, event: Event) -> None:
-        """An event of a call on either side."""
-        leg = getattr(getattr(event, "call", None), "context", None)
-        if isinstance(leg, Leg):
-            leg.bridge.handle(leg, event)
-
-    def revoked(self, edi_ids: Collection[bytes]) -> None:
-        """What these authorized ends: calls that are not answered yet, and those that are where it is set so.
-        Who waits is answered 480."""
-        for bridge in list(self._bridges):
-            if bridge.edi_id in edi_ids and (bridge.talking_since is None or self.settings.end_revoked_calls):
-                bridge.finish(Result.REVOKED)
-
-    def sweep(self, now: float) -> None:
-        """Release calls that lasted too long."""
-        for bridge in list(self._bridges):
-            since = bridge.talking_since
-            if since is not None and now - since >= self.settings.talk_max_s:
-                bridge.finish(Result.MAX_DURATION)
-
-    async def release_silent(self, now: float) -> None:
-        """Release calls in which neither side sent RTP for `silence_s`. Held calls are silent by right.
-
-        Raises MediaError.
-        """
-        limit = self.settings.silence_s
-        if not limit or self.media is None or not self._bridges:
-            return
-        sides: dict[str, int] = {}
-        for call_id, _ in await self.media.silent(limit):
-            sides[call_id] = sides.get(call_id, 0) + 1
-        for bridge in list(self._bridges):
-            since, media = bridge.talking_since, bridge.media
-            if since is None or media is None or media.held or now - since < limit:
-                continue
-            if sides.get(media.call_id) == 2:
-                bridge.finish(Result.SILENCE)
-
-    def release_all(self, result: Result) -> None:
-        """End every call on both legs."""
-        for bridge in list(self._bridges):
-            bridge.finish(result, status=503)

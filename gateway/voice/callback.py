@@ -36,7 +36,8 @@ from gateway.store.domain import Domain
 from gateway.store.subscriber_cache import Resolved
 from gateway.voice import call_record
 from gateway.voice.admission import Rejection, number_of, rejection
-from gateway.voice.bridge import Bridge, Bridges, Invitation
+from gateway.voice.bridge import Bridge
+from gateway.voice.bridges import Bridges
 from gateway.voice.call_record import CallRecord, Direction
 from gateway.voice.core_peers import CorePeers
 from gateway.voice.egress import (
@@ -45,6 +46,7 @@ from gateway.voice.egress import (
     crossing_headers,
     guarded_address,
 )
+from gateway.voice.leg import Invitation
 from gateway.voice.media import may_cross
 from gateway.voice.registration import Registrations
 from interparty.client import PeerProblem, PeerUnavailable

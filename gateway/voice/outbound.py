@@ -15,10 +15,12 @@ from gateway.store import records
 from gateway.store.domain import Domain
 from gateway.voice import call_record
 from gateway.voice.admission import Admission, Admitted, Rejection, rejection
-from gateway.voice.bridge import Bridge, Bridges, Invitation
+from gateway.voice.bridge import Bridge
+from gateway.voice.bridges import Bridges
 from gateway.voice.call_record import CallRecord, Direction
 from gateway.voice.core_peers import CorePeer, CorePeers
 from gateway.voice.egress import CORE_SIDE, ENTERPRISE_SIDE, Headers, crossing_headers
+from gateway.voice.leg import Invitation
 from sip.events import IncomingCall
 from sip.headers import NameAddr
 from sip.message import Request

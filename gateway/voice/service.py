@@ -15,7 +15,7 @@ from gateway.records import metrics
 from gateway.settings import SipSideSettings, VoiceSettings
 from gateway.store.domain import Domain
 from gateway.voice.admission import Admission
-from gateway.voice.bridge import Bridges
+from gateway.voice.bridges import Bridges
 from gateway.voice.call_record import CallRecords, Left, Result
 from gateway.voice.callback import Callbacks
 from gateway.voice.core_peers import CorePeer, CorePeers, peers_of

@@ -200,6 +200,18 @@ class World:
             on_trust_rows=self._count,
         )
 
+    async def restart(self, **settings: Any) -> None:
+        """The same world with other settings."""
+        await self.service.stop()
+        fields = {name: getattr(self.settings, name) for name in VoiceSettings.model_fields}
+        self.settings = VoiceSettings(**{**fields, **settings})
+        self.service = self.make_service()
+        await self.service.start()
+
+    async def results(self, count: int = 1) -> list[str]:
+        """How the calls ended, once so many are over."""
+        return [row["result"] for row in await self.closed(count)]
+
     def _count(self) -> None:
         self.trust_rows += 1
 

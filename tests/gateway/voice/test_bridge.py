@@ -1,17 +1,12 @@
 """What happens to a call while it rings and while it is up, whoever causes it; and that its record is closed."""
 
-import asyncio
-from dataclasses import replace
-
 import pytest
 
 from foundation.store import StoreBusy
 from gateway.records.reports import report_of
-from gateway.settings import VoiceSettings
 from gateway.store import records
 from gateway.voice import service as voice_service
 from interparty.messages import Report
-from sip.call import CallState
 from sip.events import (
     CallAnswered,
     CallCancelled,
@@ -19,16 +14,11 @@ from sip.events import (
     CallEstablished,
     CallFailed,
     CallProgress,
-    CallRequest,
     IncomingCall,
-    ModificationAnswered,
-    ModificationFailed,
-    ModificationReceived,
     RequestReceived,
     ResponseReceived,
 )
 from sip.message import Request
-from sip.sdp import parse_sdp
 from sip.uri import SipUri
 from tests.gateway.voice.conftest import (
     AID,
@@ -43,19 +33,6 @@ from tests.gateway.voice.conftest import (
 )
 
 
-async def restarted(world: World, **settings: object) -> None:
-    """The same world with other settings."""
-    await world.service.stop()
-    fields = {name: getattr(world.settings, name) for name in VoiceSettings.model_fields}
-    world.settings = VoiceSettings(**{**fields, **settings})
-    world.service = world.make_service()
-    await world.service.start()
-
-
-async def results(world: World) -> list[str]:
-    return [row["result"] for row in await world.closed()]
-
-
 async def test_cancel_reaches_the_ringing_handset(world: World) -> None:
     out = world.call()
     arrived = await world.core.next(IncomingCall)
@@ -64,7 +41,7 @@ async def test_cancel_reaches_the_ringing_handset(world: World) -> None:
     out.cancel(world.phone.now())
     assert (await world.phone.next(CallFailed)).status == 487
     await world.core.next(CallCancelled)
-    assert await results(world) == ["CANCELLED"]
+    assert await world.results() == ["CANCELLED"]
 
 
 async def test_cancel_before_the_trust_partys_answer_calls_nobody(world: World) -> None:
@@ -75,7 +52,7 @@ async def test_cancel_before_the_trust_partys_answer_calls_nobody(world: World) 
     out.cancel(world.phone.now())
     assert (await world.phone.next(CallFailed)).status == 487
     world.verifier.held.pop()()
-    assert await results(world) == ["CANCELLED"]
+    assert await world.results() == ["CANCELLED"]
     assert not any(isinstance(event, IncomingCall) for event in world.core.seen())
 
 
@@ -92,68 +69,6 @@ async def test_an_answer_that_crosses_a_cancel_ends_with_bye(world: World) -> No
     assert len(await world.closed()) == 1
 
 
-async def test_hold_and_resume_are_offered_to_the_other_side(world: World) -> None:
-    out, _ = await world.talk()
-    for direction, mirrored in (("sendonly", "recvonly"), ("sendrecv", "sendrecv")):
-        assert out.reinvite(offer(40002, direction), world.phone.now())
-        change = await world.core.next(ModificationReceived)
-        offered = parse_sdp(change.request.body)
-        assert offered.audio is not None
-        assert offered.direction(offered.audio) == direction
-        assert offered.audio.port == 20002
-        change.call.accept_modification(answer(change.request.body), world.core.now())
-        changed = parse_sdp((await world.phone.next(ModificationAnswered)).response.body)
-        assert changed.audio is not None
-        assert changed.direction(changed.audio) == mirrored
-    assert world.relay.remotes["a"][-1].rtp_port == 40002
-
-
-async def test_the_called_side_may_change_the_session_too(world: World) -> None:
-    _, called = await world.talk()
-    assert called.reinvite(offer(41002), world.core.now())
-    change = await world.phone.next(ModificationReceived)
-    assert b"m=audio 20000 " in change.request.body
-    change.call.accept_modification(answer(change.request.body, 40000), world.phone.now())
-    await world.core.next(ModificationAnswered)
-    assert world.relay.remotes["b"][-1].rtp_port == 41002
-
-
-async def test_each_new_description_has_a_new_version(world: World) -> None:
-    out, called = await world.talk()
-    first = parse_sdp(called.request.body).origin
-    out.reinvite(offer(40002, "sendonly"), world.phone.now())
-    change = await world.core.next(ModificationReceived)
-    second = parse_sdp(change.request.body).origin
-    assert (second.session_id, second.version) == (first.session_id, first.version + 1)
-    change.call.accept_modification(answer(change.request.body), world.core.now())
-
-
-async def test_a_refused_change_leaves_the_session_as_it_was(world: World) -> None:
-    out, _ = await world.talk()
-    out.reinvite(offer(40002), world.phone.now())
-    change = await world.core.next(ModificationReceived)
-    change.call.reject_modification(488, world.core.now())
-    assert (await world.phone.next(ModificationFailed)).status == 488
-    assert world.relay.remotes["a"][-1].rtp_port == 40000
-    assert out.state is CallState.ESTABLISHED
-
-
-async def test_a_change_that_holds_no_audio_is_refused_here(world: World) -> None:
-    out, _ = await world.talk()
-    out.reinvite(b"v=0\r\nnonsense", world.phone.now())
-    assert (await world.phone.next(ModificationFailed)).status == 488
-    assert out.state is CallState.ESTABLISHED
-
-
-async def test_a_refresh_without_an_offer_is_answered_with_what_holds(world: World) -> None:
-    out, _ = await world.talk()
-    assert out.reinvite(b"", world.phone.now())
-    refreshed = await world.phone.next(ModificationAnswered)
-    assert b"m=audio 20000 " in refreshed.response.body
-    out.acknowledge(answer(refreshed.response.body, 40008), world.phone.now())
-    await until(lambda: world.relay.remotes["a"][-1].rtp_port == 40008)
-
-
 async def test_a_late_offer_is_answered_in_the_ack(world: World) -> None:
     out = world.call(body=b"")
     arrived = await world.core.next(IncomingCall)
@@ -166,25 +81,8 @@ async def test_a_late_offer_is_answered_in_the_ack(world: World) -> None:
     assert (world.relay.remotes["b"][-1].rtp_port, world.relay.remotes["a"][-1].rtp_port) == (41000, 40004)
 
 
-async def test_digits_cross_as_info_rebuilt(world: World) -> None:
-    out, _ = await world.talk()
-    body = b"Signal=5\r\nDuration=160\r\nX-From=8613800000001\r\n"
-    out.request_in_dialog("INFO", world.phone.now(), body=body, content_type="application/dtmf-relay")
-    info = await world.core.next(CallRequest)
-    assert info.request.body == b"Signal=5\r\nDuration=160\r\n"
-    world.core.agent.respond(info.transaction, 200, now=world.core.now())
-    assert (await world.phone.next(ResponseReceived)).response.status == 200
-
-
-async def test_an_info_of_another_kind_does_not_cross(world: World) -> None:
-    _, called = await world.talk()
-    called.request_in_dialog("INFO", world.core.now(), body=b"<xml/>", content_type="application/xml")
-    assert (await world.core.next(ResponseReceived)).response.status == 415
-    assert not any(isinstance(event, CallRequest) for event in world.phone.seen())
-
-
 async def test_early_media_passes_where_the_configuration_says_so(world: World) -> None:
-    await restarted(world, early_media="relay")
+    await world.restart(early_media="relay")
     world.call()
     arrived = await world.core.next(IncomingCall)
     assert world.relay.created[-1][1] is True
@@ -197,45 +95,13 @@ async def test_early_media_passes_where_the_configuration_says_so(world: World) 
 
 
 async def test_a_call_that_rings_too_long_is_given_up(world: World) -> None:
-    await restarted(world, ring_s=0.3)
+    await world.restart(ring_s=0.3)
     world.call()
     arrived = await world.core.next(IncomingCall)
     arrived.call.ring(world.core.now())
     assert (await world.phone.next(CallFailed)).status == 480
     await world.core.next(CallCancelled)
-    assert await results(world) == ["NO_ANSWER"]
-
-
-async def test_a_call_that_lasts_too_long_is_released_on_both_legs(world: World) -> None:
-    await restarted(world, talk_max_s=0.1)
-    await world.talk()
-    await world.phone.next(CallEnded)
-    await world.core.next(CallEnded)
-    assert await results(world) == ["MAX_DURATION"]
-
-
-async def test_a_call_in_which_both_sides_are_silent_is_released(world: World) -> None:
-    await restarted(world, silence_s=0.1)
-    await world.talk()
-    world.relay.silent_sides = ["a"]
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(world.phone.next(CallEnded), 0.3)
-    world.relay.silent_sides = ["a", "b"]
-    await world.phone.next(CallEnded)
-    await world.core.next(CallEnded)
-    assert await results(world) == ["SILENCE"]
-
-
-async def test_a_held_call_may_be_silent(world: World) -> None:
-    await restarted(world, silence_s=0.1)
-    out, _ = await world.talk()
-    out.reinvite(offer(40002, "inactive"), world.phone.now())
-    change = await world.core.next(ModificationReceived)
-    change.call.accept_modification(answer(change.request.body), world.core.now())
-    await world.phone.next(ModificationAnswered)
-    world.relay.silent_sides = ["a", "b"]
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(world.phone.next(CallEnded), 0.3)
+    assert await world.results() == ["NO_ANSWER"]
 
 
 async def test_without_ports_the_caller_may_try_again(world: World) -> None:
@@ -244,7 +110,7 @@ async def test_without_ports_the_caller_may_try_again(world: World) -> None:
     failed = await world.phone.next(CallFailed)
     assert failed.response is not None
     assert (failed.status, failed.response.get("Retry-After")) == (503, "2")
-    assert await results(world) == ["MEDIA_LOST"]
+    assert await world.results() == ["MEDIA_LOST"]
 
 
 async def test_when_the_relay_ends_calls_are_released_and_a_new_one_is_started(world: World) -> None:
@@ -254,28 +120,9 @@ async def test_when_the_relay_ends_calls_are_released_and_a_new_one_is_started(w
     world.relay.on_exit(1)
     await world.phone.next(CallEnded)
     await world.core.next(CallEnded)
-    assert await results(world) == ["MEDIA_LOST"]
+    assert await world.results() == ["MEDIA_LOST"]
     await until(lambda: world.service.media_running)
     await world.talk()
-
-
-async def test_the_gateways_and_the_trunks_caps_hold(world: World) -> None:
-    await restarted(world, calls_max=1)
-    await world.talk()
-    world.call()
-    failed = await world.phone.next(CallFailed)
-    assert failed.response is not None
-    assert (failed.status, failed.response.get("Retry-After")) == (503, "2")
-    assert len(world.verifier.asked) == 1
-
-
-async def test_a_stop_releases_calls_and_closes_records(world: World) -> None:
-    await world.talk()
-    await world.service.stop()
-    await world.phone.next(CallEnded)
-    await world.core.next(CallEnded)
-    assert [row["result"] for row in await world.rows("cdr")] == ["RELEASED"]
-    assert not await world.rows("call")
 
 
 async def test_a_start_closes_what_an_earlier_run_left(world: World) -> None:
@@ -315,7 +162,7 @@ async def test_after_a_crash_calls_are_released_on_both_legs(world: World) -> No
     await world.service.start()
     assert (await world.phone.next(CallEnded)).cause == "bye"
     assert (await world.core.next(CallEnded)).cause == "bye"
-    assert await results(world) == ["INTERRUPTED"]
+    assert await world.results() == ["INTERRUPTED"]
 
 
 async def test_the_report_names_the_edi_and_no_number(world: World) -> None:
@@ -342,7 +189,7 @@ async def test_a_record_that_the_store_did_not_take_is_closed_later(
         out.hangup(world.phone.now())
         await world.core.next(CallEnded)
         await until(lambda: not world.service.calls_up)
-    assert await results(world) == ["ANSWERED"]
+    assert await world.results() == ["ANSWERED"]
 
 
 async def test_options_is_answered_and_other_requests_are_not_allowed(world: World) -> None:
@@ -358,54 +205,13 @@ def test_the_sweep_is_often_enough_for_what_it_ends() -> None:
     assert voice_service.SWEEP_S <= 1.0
 
 
-async def test_a_trunk_has_no_more_calls_than_its_own_cap(world: World) -> None:
-    trunks = world.directory.current.trunks
-    trunks["pbx-a"] = replace(trunks["pbx-a"], max_calls=1)
-    await world.talk()
-    world.call()
-    assert (await world.phone.next(CallFailed)).status == 503
-
-
 async def test_a_side_that_lost_the_call_ends_it_for_the_other(world: World) -> None:
     out, called = await world.talk()
     called.dialog.remote_cseq = None
     world.core.agent.drop_dialog(called.dialog)
     out.request_in_dialog("INFO", world.phone.now(), body=b"5", content_type="application/dtmf")
     await world.phone.next(CallEnded)
-    assert await results(world) == ["LOST"]
-
-
-async def test_a_revocation_takes_back_what_rings(world: World) -> None:
-    world.call()
-    ringing = await world.core.next(IncomingCall)
-    ringing.call.ring(world.core.now())
-    await world.phone.next(CallProgress)
-    world.service.revoked([EDI_ID])
-    await world.core.next(CallCancelled)
-    assert (await world.phone.next(CallFailed)).status == 480
-    assert await results(world) == ["REVOKED"]
-
-
-@pytest.mark.parametrize("ends", [False, True])
-async def test_an_answered_call_ends_by_setting_when_it_is_revoked(world: World, ends: bool) -> None:
-    await restarted(world, end_revoked_calls=ends)
-    out, _ = await world.talk()
-    world.service.revoked([EDI_ID])
-    if ends:
-        await world.core.next(CallEnded)
-        await world.phone.next(CallEnded)
-    else:
-        out.hangup(world.phone.now())
-        await world.core.next(CallEnded)
-    assert await results(world) == ["REVOKED" if ends else "ANSWERED"]
-
-
-async def test_anothers_revocation_changes_nothing(world: World) -> None:
-    out, _ = await world.talk()
-    world.service.revoked([b"x" * 16])
-    out.hangup(world.phone.now())
-    await world.core.next(CallEnded)
-    assert await results(world) == ["ANSWERED"]
+    assert await world.results() == ["LOST"]
 
 
 async def two_peers(world: World, **settings: object) -> Party:
@@ -413,7 +219,7 @@ async def two_peers(world: World, **settings: object) -> Party:
     other = await Party.open()
     first = world.settings.core[0]
     second = first.model_copy(update={"port": other.flow.port, "priority": 2})
-    await restarted(world, core=(first, second), **settings)
+    await world.restart(core=(first, second), **settings)
     return other
 
 
@@ -468,12 +274,12 @@ async def test_a_peer_that_answers_no_options_is_told_to_be_down(
 ) -> None:
     monkeypatch.setattr(voice_service, "PROBE_S", 0.02)
     world.core.endpoint.close()
-    await restarted(world, core_probe_s=0.03)
+    await world.restart(core_probe_s=0.03)
     await until(lambda: set(world.service.core_states.values()) == {"down"})
 
 
 async def test_a_peer_that_answers_is_up(world: World) -> None:
-    await restarted(world, core_probe_s=0.03)
+    await world.restart(core_probe_s=0.03)
     asked = await world.core.next(RequestReceived)
     assert asked.request.method == "OPTIONS"
     world.core.agent.respond(asked.transaction, 404, now=world.core.now())

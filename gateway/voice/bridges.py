@@ -1,0 +1,102 @@
+"""All calls of the gateway: its caps, and what ends them from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from gateway.records import metrics
+from gateway.settings import VoiceSettings
+from gateway.store.accounts import TrunkRow
+from gateway.voice.bridge import Bridge
+from gateway.voice.call_record import CallRecords, Direction, Result
+from gateway.voice.leg import Leg
+from sip.aio.endpoint import SipEndpoint
+from sip.call import Call
+from sip.events import Event
+from sip.media.control import MediaControl, Side
+
+
+class Bridges:
+    """All calls of the gateway, in every state, until their records are handed over."""
+
+    def __init__(self, settings: VoiceSettings, records: CallRecords) -> None:
+        self.settings = settings
+        self.records = records
+        self.media: MediaControl | None = None
+        """The running relay, None while there is none."""
+        self.endpoints: dict[Side, SipEndpoint] = {}
+        self._bridges: dict[Bridge, None] = {}
+        self._of_trunk: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._bridges)
+
+    def room_for(self, trunk: TrunkRow) -> bool:
+        """Whether one more call is within the gateway's and the trunk's caps."""
+        return (
+            len(self._bridges) < self.settings.calls_max
+            and self._of_trunk.get(trunk.username, 0) < trunk.max_calls
+        )
+
+    def open(self, direction: Direction, side: Side, call: Call, trunk: TrunkRow) -> Bridge:
+        """Take up a call that was admitted."""
+        bridge = Bridge(self, direction, side, call, trunk)
+        self._bridges[bridge] = None
+        self._of_trunk[trunk.username] = self._of_trunk.get(trunk.username, 0) + 1
+        metrics.CALLS_UP.set(len(self._bridges))
+        return bridge
+
+    def remove(self, bridge: Bridge) -> None:
+        """The call is done with. Idempotent."""
+        if bridge not in self._bridges:
+            return
+        del self._bridges[bridge]
+        left = self._of_trunk[bridge.trunk.username] - 1
+        if left:
+            self._of_trunk[bridge.trunk.username] = left
+        else:
+            del self._of_trunk[bridge.trunk.username]
+        metrics.CALLS_UP.set(len(self._bridges))
+
+    def handle(self, event: Event) -> None:
+        """An event of a call on either side."""
+        leg = getattr(getattr(event, "call", None), "context", None)
+        if isinstance(leg, Leg):
+            leg.bridge.handle(leg, event)
+
+    def revoked(self, edi_ids: Collection[bytes]) -> None:
+        """What these authorized ends: calls that are not answered yet, and those that are where it is set so.
+        Who waits is answered 480."""
+        for bridge in list(self._bridges):
+            if bridge.edi_id in edi_ids and (bridge.talking_since is None or self.settings.end_revoked_calls):
+                bridge.finish(Result.REVOKED)
+
+    def sweep(self, now: float) -> None:
+        """Release calls that lasted too long."""
+        for bridge in list(self._bridges):
+            since = bridge.talking_since
+            if since is not None and now - since >= self.settings.talk_max_s:
+                bridge.finish(Result.MAX_DURATION)
+
+    async def release_silent(self, now: float) -> None:
+        """Release calls in which neither side sent RTP for `silence_s`. Held calls are silent by right.
+
+        Raises MediaError.
+        """
+        limit = self.settings.silence_s
+        if not limit or self.media is None or not self._bridges:
+            return
+        sides: dict[str, int] = {}
+        for call_id, _ in await self.media.silent(limit):
+            sides[call_id] = sides.get(call_id, 0) + 1
+        for bridge in list(self._bridges):
+            since, media = bridge.talking_since, bridge.media
+            if since is None or media is None or media.held or now - since < limit:
+                continue
+            if sides.get(media.call_id) == 2:
+                bridge.finish(Result.SILENCE)
+
+    def release_all(self, result: Result) -> None:
+        """End every call on both legs."""
+        for bridge in list(self._bridges):
+            bridge.finish(result, status=503)

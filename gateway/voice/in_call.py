@@ -1,0 +1,130 @@
+"""What either side asks for while a call is up: another description, and digits. It is told to the other side in words
+of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from gateway.voice.egress import crossing_status
+from gateway.voice.leg import Leg
+from masking.sip_leg import build_info
+from sip.dialog import DialogError
+from sip.events import (
+    ModificationAcknowledged,
+    ModificationAnswered,
+    ModificationFailed,
+    ModificationReceived,
+)
+from sip.message import Request, Response
+from sip.transaction_server import ServerTransaction
+
+if TYPE_CHECKING:
+    from gateway.voice.bridge import Bridge
+
+INFO_TYPES: Final = "application/dtmf-relay, application/dtmf"
+
+Modification = ModificationReceived | ModificationAcknowledged | ModificationAnswered | ModificationFailed
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An INFO that was passed on: who waits for its answer."""
+
+    leg: Leg
+    transaction: ServerTransaction
+
+
+class InCall:
+    """The requests inside one call."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge = bridge
+
+    def modification(self, leg: Leg, event: Modification, now: float) -> None:
+        """A change of the session, or what became of one."""
+        match event:
+            case ModificationReceived(request=request):
+                self._modified(leg, request, now)
+            case ModificationAcknowledged(ack=ack):
+                if ack.body:
+                    self._bridge.enqueue(partial(self._refreshed, leg, ack))
+            case ModificationAnswered(response=response):
+                self._bridge.enqueue(partial(self._modification_answered, leg, response))
+            case ModificationFailed(status=status):
+                self._bridge.enqueue(partial(self._modification_failed, leg, status))
+
+    def _modified(self, leg: Leg, request: Request, now: float) -> None:
+        if self._bridge.media is None or self._bridge.other(leg) is None:
+            leg.call.reject_modification(488, now)
+        elif not request.body:
+            # A refresh, or a request for our offer: what holds is offered again.
+            leg.call.accept_modification(self._bridge.media.shown(leg.side), now)
+        else:
+            self._bridge.enqueue(partial(self._offer_change, leg, request))
+
+    async def _refreshed(self, leg: Leg, ack: Request) -> None:
+        """The answer to what was offered again: the side may listen elsewhere now."""
+        if self._bridge.media is not None and not self._bridge.over:
+            await self._bridge.media.listen(leg.side, ack.body, leg.call.flow.host)
+
+    async def _offer_change(self, leg: Leg, request: Request) -> None:
+        other = self._bridge.other(leg)
+        if self._bridge.over or other is None or self._bridge.media is None:
+            return
+        try:
+            body = await self._bridge.relayed(leg, request.body)
+        except ValueError:
+            leg.call.reject_modification(488, leg.endpoint.now())
+            return
+        if not other.call.reinvite(body, other.endpoint.now()):
+            await self._bridge.media.revert(leg.side)
+            leg.call.reject_modification(491, leg.endpoint.now())
+
+    async def _modification_answered(self, leg: Leg, response: Response) -> None:
+        asker = self._bridge.other(leg)
+        if self._bridge.over or asker is None or self._bridge.media is None:
+            return
+        if response.body:
+            body = await self._bridge.relayed(leg, response.body)
+        else:
+            body = self._bridge.media.shown(asker.side)
+        asker.call.accept_modification(body, asker.endpoint.now())
+
+    async def _modification_failed(self, leg: Leg, status: int) -> None:
+        asker = self._bridge.other(leg)
+        if self._bridge.over or asker is None or self._bridge.media is None:
+            return
+        await self._bridge.media.revert(asker.side)
+        asker.call.reject_modification(crossing_status(asker.side, status), asker.endpoint.now())
+
+    def request(self, leg: Leg, transaction: ServerTransaction, request: Request, now: float) -> None:
+        """INFO with digits crosses, rebuilt; nothing else does."""
+        agent, other = leg.endpoint.agent, self._bridge.other(leg)
+        if self._bridge.over or other is None:
+            agent.respond(transaction, 481, now=now)
+        elif request.method != "INFO":
+            agent.respond(transaction, 405, now=now, headers=[("Allow", ", ".join(agent.config.allow))])
+        elif not request.body:
+            agent.respond(transaction, 200, now=now)
+        elif (info := build_info(request.body, request.content_type or "")) is None:
+            agent.respond(transaction, 415, now=now, headers=[("Accept", INFO_TYPES)])
+        else:
+            content_type, body = info
+            try:
+                other.call.request_in_dialog(
+                    "INFO",
+                    other.endpoint.now(),
+                    body=body,
+                    content_type=content_type,
+                    context=_Asked(leg, transaction),
+                )
+            except (DialogError, OverflowError):
+                agent.respond(transaction, 500, now=now)
+
+    def request_answered(self, asked: object, status: int) -> None:
+        if isinstance(asked, _Asked):
+            leg = asked.leg
+            answer = 200 if status < 300 else crossing_status(leg.side, status)
+            leg.endpoint.agent.respond(asked.transaction, answer, now=leg.endpoint.now())

@@ -1,0 +1,114 @@
+"""The gateway's caps, and what ends calls from outside."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from sip.events import (
+    CallCancelled,
+    CallEnded,
+    CallFailed,
+    CallProgress,
+    IncomingCall,
+    ModificationAnswered,
+    ModificationReceived,
+)
+from tests.gateway.voice.conftest import (
+    EDI_ID,
+    World,
+    answer,
+    offer,
+)
+
+
+async def test_a_call_that_lasts_too_long_is_released_on_both_legs(world: World) -> None:
+    await world.restart(talk_max_s=0.1)
+    await world.talk()
+    await world.phone.next(CallEnded)
+    await world.core.next(CallEnded)
+    assert await world.results() == ["MAX_DURATION"]
+
+
+async def test_a_call_in_which_both_sides_are_silent_is_released(world: World) -> None:
+    await world.restart(silence_s=0.1)
+    await world.talk()
+    world.relay.silent_sides = ["a"]
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(world.phone.next(CallEnded), 0.3)
+    world.relay.silent_sides = ["a", "b"]
+    await world.phone.next(CallEnded)
+    await world.core.next(CallEnded)
+    assert await world.results() == ["SILENCE"]
+
+
+async def test_a_held_call_may_be_silent(world: World) -> None:
+    await world.restart(silence_s=0.1)
+    out, _ = await world.talk()
+    out.reinvite(offer(40002, "inactive"), world.phone.now())
+    change = await world.core.next(ModificationReceived)
+    change.call.accept_modification(answer(change.request.body), world.core.now())
+    await world.phone.next(ModificationAnswered)
+    world.relay.silent_sides = ["a", "b"]
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(world.phone.next(CallEnded), 0.3)
+
+
+async def test_the_gateways_and_the_trunks_caps_hold(world: World) -> None:
+    await world.restart(calls_max=1)
+    await world.talk()
+    world.call()
+    failed = await world.phone.next(CallFailed)
+    assert failed.response is not None
+    assert (failed.status, failed.response.get("Retry-After")) == (503, "2")
+    assert len(world.verifier.asked) == 1
+
+
+async def test_a_stop_releases_calls_and_closes_records(world: World) -> None:
+    await world.talk()
+    await world.service.stop()
+    await world.phone.next(CallEnded)
+    await world.core.next(CallEnded)
+    assert [row["result"] for row in await world.rows("cdr")] == ["RELEASED"]
+    assert not await world.rows("call")
+
+
+async def test_a_trunk_has_no_more_calls_than_its_own_cap(world: World) -> None:
+    trunks = world.directory.current.trunks
+    trunks["pbx-a"] = replace(trunks["pbx-a"], max_calls=1)
+    await world.talk()
+    world.call()
+    assert (await world.phone.next(CallFailed)).status == 503
+
+
+async def test_a_revocation_takes_back_what_rings(world: World) -> None:
+    world.call()
+    ringing = await world.core.next(IncomingCall)
+    ringing.call.ring(world.core.now())
+    await world.phone.next(CallProgress)
+    world.service.revoked([EDI_ID])
+    await world.core.next(CallCancelled)
+    assert (await world.phone.next(CallFailed)).status == 480
+    assert await world.results() == ["REVOKED"]
+
+
+@pytest.mark.parametrize("ends", [False, True])
+async def test_an_answered_call_ends_by_setting_when_it_is_revoked(world: World, ends: bool) -> None:
+    await world.restart(end_revoked_calls=ends)
+    out, _ = await world.talk()
+    world.service.revoked([EDI_ID])
+    if ends:
+        await world.core.next(CallEnded)
+        await world.phone.next(CallEnded)
+    else:
+        out.hangup(world.phone.now())
+        await world.core.next(CallEnded)
+    assert await world.results() == ["REVOKED" if ends else "ANSWERED"]
+
+
+async def test_anothers_revocation_changes_nothing(world: World) -> None:
+    out, _ = await world.talk()
+    world.service.revoked([b"x" * 16])
+    out.hangup(world.phone.now())
+    await world.core.next(CallEnded)
+    assert await world.results() == ["ANSWERED"]
