@@ -71,6 +71,8 @@ def _consent(enterprise: DemoEnterprise, person: Person, now_ms: int) -> Given:
         agreement_version="v1",
         agreement_sm3="11" * 32,
         page_version_sm3="22" * 32,
+        confirmed_by="page",
+        proof_sm3="ef" * 32,
         edi_ids=[edi.edi_id(sealed).hex()],
         nonce=os.urandom(16).hex(),
         collected_at=now_ms,

@@ -20,6 +20,8 @@ ACCESS_NUMBERS_MAX: Final = 20
 """Access numbers that one consent may name."""
 AGREEMENT_TEXT_MAX: Final = 256 * 1024
 """Characters of a sealed agreement text (base64url)."""
+PROOF_TEXT_MAX: Final = 64 * 1024
+"""Characters of a sealed proof of consent (base64url)."""
 PROOF_NODES_MAX: Final = 64
 """Nodes of a Merkle proof: a log of 2^63 entries needs no more."""
 
@@ -80,6 +82,10 @@ class Consent(Message):
     agreement_version: Ref
     agreement_sm3: Sm3Hex
     page_version_sm3: Sm3Hex
+    confirmed_by: Literal["page", "app", "code", "signature", "recording", "paper"]
+    """How the person confirmed towards the enterprise."""
+    proof_sm3: Sm3Hex
+    """Of the proof of that, which the enterprise keeps, or hands in with the deposit."""
     edi_ids: Annotated[list[EdiId], Field(min_length=1, max_length=EDIS_MAX)]
     nonce: Nonce
     collected_at: Millis
@@ -183,6 +189,8 @@ class Deposit(Message):
     """In the order of the consent's edi_ids."""
     agreement: Annotated[str, StringConstraints(max_length=AGREEMENT_TEXT_MAX)] | None = None
     """The agreement text as an SM2 envelope to the trust party, base64url."""
+    proof: Annotated[str, StringConstraints(max_length=PROOF_TEXT_MAX)] | None = None
+    """What the consent's proof_sm3 is over, likewise."""
 
 
 class DepositRequest(Message):

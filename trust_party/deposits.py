@@ -33,6 +33,7 @@ NONCE_LABEL: Final = "consent-nonce"
 CONSENT_AAD: Final = b"authorizations.consent|"
 BATCH_AAD: Final = b"deposit_batches.consents|"
 AGREEMENT_AAD: Final = b"agreements.text|"
+PROOF_AAD: Final = b"authorizations.proof|"
 
 
 class SignatureRefused(Exception):
@@ -67,6 +68,7 @@ class Checked:
     nonce_index: bytes
     consent_sealed: bytes
     agreement_sealed: bytes | None
+    proof_sealed: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,10 @@ class Deposits:
             terms=Terms.body_of(consent),
             nonce_index=self._sealer.index(NONCE_LABEL, bytes.fromhex(consent.nonce)),
             consent_sealed=self._sealer.seal(canonical, CONSENT_AAD + digest),
-            agreement_sealed=self._check_agreement(deposit),
+            agreement_sealed=self._open_envelope(
+                deposit.agreement, consent.agreement_sm3, AGREEMENT_AAD, "AGREEMENT"
+            ),
+            proof_sealed=self._open_envelope(deposit.proof, consent.proof_sm3, PROOF_AAD, "PROOF"),
         )
 
     def _check_times(self, consent: Consent, now_ms: int) -> None:
@@ -193,15 +198,17 @@ class Deposits:
             raise Refused("EDI_AS_OF")
         return SealedFor(edis.edi_id(edi), edi, header.carrier)
 
-    def _check_agreement(self, deposit: Deposit) -> bytes | None:
-        """The agreement's text, opened from its envelope, compared with the consent, sealed for keeping."""
-        if deposit.agreement is None:
+    def _open_envelope(
+        self, envelope_text: str | None, digest_hex: str, aad: bytes, reason: str
+    ) -> bytes | None:
+        """A text that came in an envelope, compared with the consent's digest of it and sealed for keeping."""
+        if envelope_text is None:
             return None
-        digest = bytes.fromhex(deposit.consent.agreement_sm3)
+        digest = bytes.fromhex(digest_hex)
         try:
-            envelope = b64url_decode(deposit.agreement)
+            envelope = b64url_decode(envelope_text)
         except ValueError:
-            raise Refused("AGREEMENT") from None
+            raise Refused(reason) from None
         for key in self._keys.keys(AGREEMENT):
             if key.state not in ("active", "retired"):
                 continue
@@ -210,8 +217,8 @@ class Deposits:
             except GmError:
                 continue
             if sm3(text) == digest:
-                return self._sealer.seal(text, AGREEMENT_AAD + digest)
-        raise Refused("AGREEMENT")
+                return self._sealer.seal(text, aad + digest)
+        raise Refused(reason)
 
     # --- in operations of the store ----------------------------------------------------------------------
 
@@ -270,8 +277,8 @@ class Deposits:
         pending_until = now_ms + int(self._settings.pending_hours * HOUR_MS)
         conn.execute(
             "INSERT INTO authorizations (aid, enterprise, state, not_before, not_after, pending_until,"
-            " terms_id, key_epoch, attempt, batch_id, consent_sm3, consent_sealed, nonce_index, evidence_id,"
-            " deposited_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " terms_id, key_epoch, attempt, batch_id, consent_sm3, consent_sealed, proof_sealed, nonce_index,"
+            " evidence_id, deposited_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 derived.aid,
                 consent.enterprise,
@@ -285,6 +292,7 @@ class Deposits:
                 batch_id,
                 one.consent_sm3,
                 one.consent_sealed,
+                one.proof_sealed,
                 one.nonce_index,
                 evidence_id,
                 now_ms,

@@ -77,6 +77,9 @@ class Backend:
             agreement_version=terms.agreement_version,
             agreement_sm3=sm3(terms.agreement.encode()).hex(),
             page_version_sm3=sm3(terms.page.encode()).hex(),
+            confirmed_by="app",
+            # What the app's log says of the person's agreement; a real enterprise keeps it.
+            proof_sm3=sm3(f"agreed {given.nonce} {now_ms}".encode()).hex(),
             edi_ids=edi_ids,
             nonce=given.nonce,
             collected_at=now_ms,

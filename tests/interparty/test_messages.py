@@ -19,6 +19,8 @@ CONSENT = {
     "agreement_version": "2026-11",
     "agreement_sm3": "a" * 64,
     "page_version_sm3": "b" * 64,
+    "confirmed_by": "page",
+    "proof_sm3": "ef" * 32,
     "edi_ids": ["c" * 32],
     "nonce": "d" * 32,
     "collected_at": 1795450000000,

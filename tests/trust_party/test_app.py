@@ -129,6 +129,8 @@ class World:
             agreement_version="1",
             agreement_sm3="ab" * 32,
             page_version_sm3="cd" * 32,
+            confirmed_by="page",
+            proof_sm3="ef" * 32,
             edi_ids=[edi_id(edi).hex()],
             nonce=nonce.hex(),
             collected_at=now,

@@ -201,6 +201,20 @@ async def test_the_agreement_text_is_opened_compared_and_kept_sealed(party: Part
     assert party.sealer.open(row["text_sealed"], b"agreements.text|" + row["sm3"]) == text
 
 
+async def test_the_proof_of_consent_is_opened_compared_and_kept_sealed(party: Party) -> None:
+    proof = "2026-09-21 21:13:20 同意".encode()
+    key = PublicKey.from_pem((party.settings.public_folder / "agreement-1.pem").read_bytes())
+    envelope = b64url_encode(key.encrypt(proof))
+    good, other = deposit_of(party.people, proof_sm3=sm3(proof).hex()), deposit_of(party.people)
+    results = await party.deposit(
+        good.model_copy(update={"proof": envelope}), other.model_copy(update={"proof": envelope})
+    )
+    assert [result.error for result in results] == [None, "PROOF"]
+    (row,) = await party.store.read("SELECT proof_sealed FROM authorizations")
+    assert proof not in row["proof_sealed"]
+    assert party.sealer.open(row["proof_sealed"], b"authorizations.proof|" + sm3(proof)) == proof
+
+
 async def test_no_consent_lies_readable_in_the_database(party: Party) -> None:
     await party.deposit(deposit_of(party.people, service="A very particular service", nonce=NONCE))
     await party.store.write(lambda conn: None)

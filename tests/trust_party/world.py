@@ -163,6 +163,8 @@ def deposit_of(people: People, *, edis_of: Sequence[bytes] | None = None, **chan
         "agreement_version": "2026-1",
         "agreement_sm3": "ab" * 32,
         "page_version_sm3": "cd" * 32,
+        "confirmed_by": "page",
+        "proof_sm3": "ef" * 32,
         "edi_ids": [edis.edi_id(one).hex() for one in sealed],
         "nonce": nonce.hex(),
         "collected_at": NOW - HOUR_MS,

@@ -83,6 +83,8 @@ def request_of(*opened: bytes, deposit: str = "dep-1") -> ConfirmationRequest:
         "agreement_version": "1",
         "agreement_sm3": "0" * 64,
         "page_version_sm3": "0" * 64,
+        "confirmed_by": "page",
+        "proof_sm3": "ef" * 32,
         "edi_ids": [edi_id(edi).hex() for edi in opened],
         "nonce": NONCE.hex(),
         "collected_at": NOW_MS,

@@ -44,6 +44,8 @@ def request(*edis: bytes, **changes: Any) -> ConfirmationRequest:
         "agreement_version": "1",
         "agreement_sm3": "0" * 64,
         "page_version_sm3": "0" * 64,
+        "confirmed_by": "page",
+        "proof_sm3": "ef" * 32,
         "edi_ids": [edi_id(each).hex() for each in edis],
         "nonce": NONCE.hex(),
         "collected_at": NOW_MS,

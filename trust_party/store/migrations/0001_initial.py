@@ -38,7 +38,7 @@ STATEMENTS = [
         terms_id INTEGER NOT NULL REFERENCES contact_terms (id),
         key_epoch BIGINT NOT NULL, attempt SMALLINT NOT NULL,
         batch_id INTEGER NOT NULL REFERENCES deposit_batches (id),
-        consent_sm3 BLOB NOT NULL, consent_sealed BLOB, nonce_index BLOB NOT NULL,
+        consent_sm3 BLOB NOT NULL, consent_sealed BLOB, proof_sealed BLOB, nonce_index BLOB NOT NULL,
         evidence_id BIGINT NOT NULL, confirmed_carrier TEXT, confirmed_edi_id BLOB,
         deposited_at BIGINT NOT NULL, changed_at BIGINT NOT NULL)""",
     # A consent's nonce is taken once by each enterprise.
