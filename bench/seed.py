@@ -104,7 +104,7 @@ async def seed(
             consents = [each.consent for each in given]
             request = DepositRequest(
                 deposits=[Deposit(consent=each.consent, edis=[edi.to_text(each.edi)]) for each in given],
-                signature=statements.sign(key, statements.CONSENT, consents),
+                signature=statements.sign(key, statements.CONSENT, statements.consent_list(consents)),
             )
             results = await deposits.deposit(
                 directory.enterprises[enterprise.id], directory.carriers, request, now_ms

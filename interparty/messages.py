@@ -196,7 +196,7 @@ class Deposit(Message):
 class DepositRequest(Message):
     deposits: Annotated[list[Deposit], Field(min_length=1, max_length=DEPOSITS_MAX)]
     signature: SignatureText
-    """The enterprise's, over ASCS-CONSENT1 and the list of the consents."""
+    """The enterprise's, over ASCS-CONSENT1 and the list of the consents' SM3s."""
 
 
 class DepositResult(Message):

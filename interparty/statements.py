@@ -4,6 +4,7 @@ What is signed is ``tag 00 | JCS bytes`` (JCS: RFC 8785). The tag keeps a signat
 from being used for another. See docs/formats.md, "Signed statements".
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import rfc8785
@@ -61,6 +62,15 @@ def verify(public_key: PublicKey, tag: str, obj: Any, signature: str) -> bool:
 def consent_sm3(consent: Consent | dict[str, Any]) -> bytes:
     """SM3 over the consent's JCS bytes: 32 bytes that name the consent in an AID and a confirmation."""
     return sm3(jcs(consent))
+
+
+def consent_list(consents: Iterable[Consent | dict[str, Any]]) -> list[str]:
+    """What an enterprise signs under ASCS-CONSENT1 for the consents of one request: their SM3s, in order.
+
+    The list and not the consents themselves, so that one of them can be proved later without the others, and still
+    when others are erased.
+    """
+    return [consent_sm3(consent).hex() for consent in consents]
 
 
 def batch_entry(item: VerifyItem, answer: VerifyAnswer) -> bytes:

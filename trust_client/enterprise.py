@@ -44,8 +44,7 @@ class EnterpriseClient:
         """Deposit consents; one result each, in order: a PENDING AID with its evidence, or an error."""
         results: list[DepositResult] = []
         for piece in pieces(deposits, DEPOSITS_A_REQUEST):
-            consents = [deposit.consent for deposit in piece]
-            signature = await asyncio.to_thread(statements.sign, self._key, statements.CONSENT, consents)
+            signature = await asyncio.to_thread(_sign_consents, self._key, piece)
             request = DepositRequest(deposits=piece, signature=signature)
             response = await self._peer.request("POST", "/v1/deposits", request, DepositResponse)
             results += matched(piece, response.results)
@@ -73,6 +72,11 @@ class EnterpriseClient:
             response = await self._peer.request("POST", "/v1/cancellations", request, CancellationResponse)
             results += matched(piece, response.results)
         return results
+
+
+def _sign_consents(key: PrivateKey, deposits: Sequence[Deposit]) -> str:
+    consents = statements.consent_list(deposit.consent for deposit in deposits)
+    return statements.sign(key, statements.CONSENT, consents)
 
 
 def sign_cancellations(key: PrivateKey, cancellations: Sequence[Cancellation]) -> list[SignedCancellation]:

@@ -31,7 +31,6 @@ CLOCK_SKEW_MS: Final = 60_000
 """How far an enterprise's clock may be ahead."""
 NONCE_LABEL: Final = "consent-nonce"
 CONSENT_AAD: Final = b"authorizations.consent|"
-BATCH_AAD: Final = b"deposit_batches.consents|"
 AGREEMENT_AAD: Final = b"agreements.text|"
 PROOF_AAD: Final = b"authorizations.proof|"
 
@@ -78,8 +77,8 @@ class _Batch:
     enterprise: str
     keyid: str
     signature: bytes
-    consents_sm3: bytes
-    consents_sealed: bytes
+    consents: bytes
+    """The SM3s of all consents in order, 32 bytes each: what was signed."""
     deposits: list[Checked | Refused]
 
 
@@ -123,9 +122,8 @@ class Deposits:
     def _check(
         self, caller: Enterprise, carriers: dict[str, Carrier], request: DepositRequest, now_ms: int
     ) -> _Batch:
-        signed = statements.signed_bytes(
-            statements.CONSENT, [deposit.consent for deposit in request.deposits]
-        )
+        consents = statements.consent_list(deposit.consent for deposit in request.deposits)
+        signed = statements.signed_bytes(statements.CONSENT, consents)
         try:
             signature = b64url_decode(request.signature)
         except ValueError:
@@ -133,15 +131,13 @@ class Deposits:
         keyid = next((k for k, key in caller.sign_keys.items() if key.verify(signed, signature)), None)
         if keyid is None:
             raise SignatureRefused
-        digest = sm3(signed)
         checked: list[Checked | Refused] = []
         for deposit in request.deposits:
             try:
                 checked.append(self._check_one(caller, carriers, deposit, now_ms))
             except Refused as refused:
                 checked.append(refused)
-        sealed = self._sealer.seal(signed, BATCH_AAD + digest)
-        return _Batch(caller.id, keyid, signature, digest, sealed, checked)
+        return _Batch(caller.id, keyid, signature, bytes.fromhex("".join(consents)), checked)
 
     def _check_one(
         self, caller: Enterprise, carriers: dict[str, Carrier], deposit: Deposit, now_ms: int
@@ -336,16 +332,8 @@ class Deposits:
 def _insert_batch(conn: sqlite3.Connection, batch: _Batch, now_ms: int) -> int:
     row = conn.execute(
         "INSERT INTO deposit_batches"
-        " (enterprise, keyid, signature, consents_sm3, consents_sealed, received_at)"
-        " VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
-        (
-            batch.enterprise,
-            batch.keyid,
-            batch.signature,
-            batch.consents_sm3,
-            batch.consents_sealed,
-            now_ms,
-        ),
+        " (enterprise, keyid, signature, consents, received_at) VALUES (?, ?, ?, ?, ?) RETURNING id",
+        (batch.enterprise, batch.keyid, batch.signature, batch.consents, now_ms),
     ).fetchone()
     return int(row[0])
 
@@ -361,6 +349,6 @@ def _record(batch: _Batch, one: Checked, derived: Derived) -> dict[str, Any]:
         "signed": {
             "keyid": batch.keyid,
             "signature": batch.signature.hex(),
-            "consents_sm3": batch.consents_sm3.hex(),
+            "consents_sm3": sm3(batch.consents).hex(),
         },
     }

@@ -24,11 +24,11 @@ def test_vectors(case):
     assert statements.verify(VECTOR_KEY, case["tag"], case["object"], case["signature"])
 
 
-def test_vector_of_a_consent_as_a_message():
+def test_vector_of_a_consent_and_of_the_list_that_is_signed():
     (case,) = [case for case in VECTORS["statements"] if case["tag"] == statements.CONSENT]
-    consents = [Consent.model_validate(consent) for consent in case["object"]]
-    assert statements.consent_sm3(consents[0]).hex() == VECTORS["consent_sm3"]
-    assert statements.verify(VECTOR_KEY, statements.CONSENT, consents, case["signature"])
+    consent = Consent.model_validate(VECTORS["consent"])
+    assert statements.consent_sm3(consent).hex() == VECTORS["consent_sm3"]
+    assert statements.consent_list([consent]) == case["object"][:1]
 
 
 def test_vector_of_a_batch():

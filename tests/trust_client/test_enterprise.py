@@ -45,7 +45,7 @@ async def test_deposits_are_signed_over_the_list_of_consents(peer, enterprise):
     results = await enterprise.deposit([Deposit(consent=CONSENT, edis=[EDI_TEXT])] * 2)
     assert [result.aid for result in results] == [AID, AID]
     (request,) = [message for _, _, message in peer.requests]
-    consents = [CONSENT.fields(), CONSENT.fields()]
+    consents = statements.consent_list([CONSENT, CONSENT])
     assert statements.verify(KEY.public_key, statements.CONSENT, consents, request.signature)
 
 

@@ -117,7 +117,7 @@ class People:
         )
 
     def sign_deposits(self, deposits: Sequence[Deposit], enterprise: str = "ent-a") -> DepositRequest:
-        consents = [deposit.consent for deposit in deposits]
+        consents = statements.consent_list(deposit.consent for deposit in deposits)
         signature = statements.sign(self.enterprises[enterprise], statements.CONSENT, consents)
         return DepositRequest(deposits=list(deposits), signature=signature)
 

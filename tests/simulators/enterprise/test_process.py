@@ -202,7 +202,9 @@ async def test_a_consent_is_signed_and_deposited_and_its_aid_kept(world: World) 
     consent = request.deposits[0].consent
     assert (consent.enterprise, consent.service, consent.nonce) == ("ent-a", "送件通知", nonce)
     assert consent.access_numbers == ["10690001"]
-    assert statements.verify(world.key, statements.CONSENT, [consent], request.signature)
+    assert statements.verify(
+        world.key, statements.CONSENT, statements.consent_list([consent]), request.signature
+    )
     assert world.aids.read_text().split() == ["aid", AID]
     assert (await world.api.get("/aids"))["aids"] == [AID]
     with pytest.raises(ApiError, match="nonce"):

@@ -25,10 +25,10 @@ STATEMENTS = [
     """CREATE TABLE carrier_edi_keys (
         carrier TEXT NOT NULL, key_id TEXT NOT NULL, public_key BLOB NOT NULL,
         PRIMARY KEY (carrier, key_id))""",
-    # --- what enterprises signed, whole: the signature is over the list of consents ---------------------
+    # --- what enterprises signed: the SM3s of the consents of one request, 32 bytes each, in order --------
     """CREATE TABLE deposit_batches (
         id INTEGER PRIMARY KEY, enterprise TEXT NOT NULL, keyid TEXT NOT NULL, signature BLOB NOT NULL,
-        consents_sm3 BLOB NOT NULL, consents_sealed BLOB, received_at BIGINT NOT NULL)""",
+        consents BLOB NOT NULL, received_at BIGINT NOT NULL)""",
     # --- authorizations: one row an AID, kept as a tombstone for ever ---------------------------------
     # Terms of contact are few and shared by many consents.
     "CREATE TABLE contact_terms (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body TEXT NOT NULL)",
