@@ -143,6 +143,7 @@ class Gateway:
             smsc_errors,
             self.deliveries.offer,
             self.trust_rows.wake,
+            self.directory.access_number_of,
         )
         self.receipts = Receipts(
             self.domain, settings.sms, dialects, self.deliveries.offer, self.trust_rows.wake

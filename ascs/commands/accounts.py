@@ -11,12 +11,12 @@ import click
 
 from ascs.commands.common import CONFIG_FILE
 from ascs.commands.in_domain import in_domain
-from gateway.accounts import account_options, administration
+from gateway.accounts import account_options, administration, number_plan
 from gateway.accounts.account_options import AccessNumberOptions, AccountOptions
 from gateway.accounts.bind_rules import check_address, check_certificate
 from gateway.settings import GatewaySettings
 from gateway.store import accounts
-from gateway.store.accounts import AccessNumberRow, AccountRow
+from gateway.store.accounts import AccessNumberRow, AccountRow, DirectoryRows
 from gateway.store.domain import Domain
 from masking.smpp_options import OPTIONS
 
@@ -113,6 +113,12 @@ _ACCOUNT = (
 )
 _ACCESS_NUMBER = (
     *_RATE,
+    click.option(
+        "--extension",
+        "extension_digits",
+        type=click.IntRange(0),
+        help="Digits that the enterprise may append to it as it sends; 0, the default: none.",
+    ),
     click.option(
         "--content",
         "sms_content",
@@ -256,6 +262,7 @@ def access_number() -> None:
 @CONFIG_FILE
 @click.argument("number")
 @click.argument("enterprise_id")
+@click.option("--sub-code", help="Of NUMBER, which is shared: the two together are the access number.")
 @click.option("--sms-account", help="system_id that gets replies to it.")
 @click.option("--voice-trunk", help="SIP user that gets callbacks to it.")
 @access_number_settings
@@ -263,6 +270,7 @@ def access_number_add(
     config: Path,
     number: str,
     enterprise_id: str,
+    sub_code: str | None,
     sms_account: str | None,
     voice_trunk: str | None,
     **values: Any,
@@ -270,20 +278,20 @@ def access_number_add(
     """Give an access number to its one owner."""
     options = cast(AccessNumberOptions, given(values))
 
-    async def work(_: GatewaySettings, domain: Domain) -> None:
-        await domain.store.write(
+    async def work(_: GatewaySettings, domain: Domain) -> str:
+        return await domain.store.write(
             lambda conn: administration.add_access_number(
                 conn,
                 number=number,
                 enterprise_id=enterprise_id,
+                sub_code=sub_code,
                 sms_account=sms_account,
                 voice_trunk=voice_trunk,
                 options=options,
             )
         )
 
-    in_domain(config, work)
-    click.echo(f"access number {number} belongs to {enterprise_id}")
+    click.echo(f"access number {in_domain(config, work)} belongs to {enterprise_id}")
 
 
 @access_number.command("set")
@@ -302,6 +310,67 @@ def access_number_set(config: Path, number: str, **values: Any) -> None:
         )
 
     _show(in_domain(config, work))
+
+
+@access_number.command("remove")
+@CONFIG_FILE
+@click.argument("number")
+def access_number_remove(config: Path, number: str) -> None:
+    """Take an access number from its owner: nothing is sent from it any more, and replies to it are refused."""
+
+    async def work(_: GatewaySettings, domain: Domain) -> None:
+        await domain.store.write(lambda conn: accounts.remove_access_number(conn, number))
+
+    in_domain(config, work)
+    click.echo(f"access number {number} is nobody's")
+
+
+@access_number.command("share")
+@CONFIG_FILE
+@click.argument("number")
+def access_number_share(config: Path, number: str) -> None:
+    """Make NUMBER one of which enterprises get sub-codes (add NUMBER ENTERPRISE_ID --sub-code CODE)."""
+
+    async def work(_: GatewaySettings, domain: Domain) -> None:
+        await domain.store.write(lambda conn: number_plan.share(conn, number))
+
+    in_domain(config, work)
+    click.echo(f"access number {number} is shared")
+
+
+@access_number.command("unshare")
+@CONFIG_FILE
+@click.argument("number")
+def access_number_unshare(config: Path, number: str) -> None:
+    """Take back a shared NUMBER that has no sub-codes any more."""
+
+    async def work(_: GatewaySettings, domain: Domain) -> None:
+        await domain.store.write(lambda conn: number_plan.unshare(conn, number))
+
+    in_domain(config, work)
+    click.echo(f"access number {number} is not shared")
+
+
+@access_number.command("list")
+@CONFIG_FILE
+def access_number_list(config: Path) -> None:
+    """Print all access numbers, and of which shared number each is a sub-code."""
+
+    async def work(_: GatewaySettings, domain: Domain) -> DirectoryRows:
+        return await domain.store.write(accounts.load)
+
+    rows = in_domain(config, work)
+    for shared in sorted(rows.shared_numbers):
+        click.echo(f"{shared} shared")
+    for row in sorted(rows.access_numbers, key=lambda each: each.number):
+        whose = number_plan.shared_by(rows, row.number)
+        words = [
+            row.number,
+            row.enterprise_id,
+            f"sms={row.sms_account or '-'}",
+            f"voice={row.voice_trunk or '-'}",
+        ]
+        click.echo(" ".join(words + ([] if whose is None else [f"sub-code-of={whose}"])))
 
 
 _HIDDEN: Final = ("password_hash", "key_sealed")

@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any, TypedDict
 
 from foundation.passwords import hash_password
+from gateway.accounts.directory import NUMBER_DIGITS_MAX
+from gateway.accounts.number_plan import check_digits, check_place
 from gateway.store import accounts
 from gateway.store.accounts import (
     SEAL_ACCOUNT_KEY,
@@ -58,6 +60,7 @@ class AccessNumberOptions(TypedDict, total=False):
     rate: float | None
     burst: int | None
     sms_content: tuple[str, ...]
+    extension_digits: int
 
 
 class TrunkOptions(TypedDict, total=False):
@@ -109,8 +112,11 @@ def check_account(row: AccountRow) -> AccountRow:
 
 def check_access_number(row: AccessNumberRow) -> AccessNumberRow:
     """The row, if everything in it can be. Raises ValueError."""
-    if not (row.number.isascii() and row.number.isdigit() and 3 <= len(row.number) <= 20):
-        raise ValueError("an access number has 3 to 20 digits")
+    check_digits(row.number)
+    if not 0 <= row.extension_digits <= NUMBER_DIGITS_MAX - len(row.number):
+        raise ValueError(
+            f"an access number and what is appended to it have {NUMBER_DIGITS_MAX} digits at most"
+        )
     _check_rate(row.rate, row.burst)
     allow_of(row.sms_content)
     return row
@@ -132,11 +138,11 @@ def change_access_number(
     conn: sqlite3.Connection, number: str, options: AccessNumberOptions
 ) -> AccessNumberRow:
     """Change what is named, leave the rest, return all of it. Raises UnknownEnterprise, ValueError."""
-    rows = accounts.load(conn).access_numbers
-    found = next((row for row in rows if row.number == number), None)
+    rows = accounts.load(conn)
+    found = next((row for row in rows.access_numbers if row.number == number), None)
     if found is None:
         raise UnknownEnterprise(f"no access number {number}")
-    row = check_access_number(replace(found, **options))
+    row = check_place(rows, check_access_number(replace(found, **options)))
     accounts.set_access_number(conn, row)
     return row
 

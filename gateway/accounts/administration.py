@@ -17,6 +17,7 @@ from gateway.accounts.account_options import (
     check_account,
     password_hash,
 )
+from gateway.accounts.number_plan import check_place, whole_number
 from gateway.store import accounts
 from gateway.store.domain import Domain
 from gateway.store.subscribers import HoldingLine, import_lines
@@ -84,11 +85,18 @@ def add_access_number(
     enterprise_id: str,
     sms_account: str | None,
     voice_trunk: str | None,
+    sub_code: str | None = None,
     options: AccessNumberOptions | None = None,
-) -> None:
-    """Give an access number to its one owner. Raises AccountExists, UnknownEnterprise, ValueError."""
-    row = accounts.AccessNumberRow(number, enterprise_id, sms_account, voice_trunk)
-    accounts.add_access_number(conn, check_access_number(replace(row, **(options or {}))))
+) -> str:
+    """Give an access number, or a sub-code of a shared one, to its one owner; the whole number.
+
+    Raises AccountExists, UnknownEnterprise, ValueError.
+    """
+    rows = accounts.load(conn)
+    whole = number if sub_code is None else whole_number(rows, number, sub_code)
+    row = accounts.AccessNumberRow(whole, enterprise_id, sms_account, voice_trunk)
+    accounts.add_access_number(conn, check_place(rows, check_access_number(replace(row, **(options or {})))))
+    return whole
 
 
 def read_subscribers(file: TextIO) -> Iterator[HoldingLine]:

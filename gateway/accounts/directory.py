@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from gateway.store.accounts import (
     SEAL_ACCOUNT_KEY,
@@ -12,6 +13,10 @@ from gateway.store.accounts import (
     TrunkRow,
 )
 from gateway.store.vault import Vault
+
+NUMBER_DIGITS_MIN: Final = 3
+NUMBER_DIGITS_MAX: Final = 20
+"""Of an access number, a sub-code and what an enterprise appends included (3.4, 4.4.1: source_addr)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +76,43 @@ class Directory:
     def access_number(self, number: str) -> AccessNumberRow | None:
         return self.current.access_numbers.get(number)
 
+    def sms_number(self, address: str) -> AccessNumberRow | None:
+        """The access number that a text from or to an address concerns: the longest that the address begins
+        with and that an account has. What follows it is the enterprise's own; None when there is no such."""
+        numbers = self.current.access_numbers
+        row = numbers.get(address)
+        if row is not None and row.sms_account is not None:
+            return row
+        for length in range(len(address) - 1, NUMBER_DIGITS_MIN - 1, -1):
+            row = numbers.get(address[:length])
+            if row is not None and row.sms_account is not None:
+                return row
+        return None
+
     def enterprise_name(self, enterprise_id: str) -> str:
         return self.current.enterprises.get(enterprise_id, enterprise_id)
 
-    def source_of(self, account: AccountRow, source_addr: str) -> str | None:
-        """The access number that a message of this account comes from, None when it may not.
+    def access_number_of(self, address: str) -> str:
+        """The number of `sms_number`, or the address itself where there is none any more."""
+        row = self.sms_number(address)
+        return address if row is None else row.number
+
+    def source_of(self, account: AccountRow, source_addr: str) -> tuple[str, AccessNumberRow] | None:
+        """What a message of this account shows as its source, and the access number that it is or begins with;
+        None when it may not come from there.
 
         An empty source means the account's own number where it has exactly one.
         """
         if source_addr:
-            row = self.current.access_numbers.get(source_addr)
-            return source_addr if row is not None and row.sms_account == account.system_id else None
-        own = [
-            row.number for row in self.current.access_numbers.values() if row.sms_account == account.system_id
-        ]
-        return own[0] if len(own) == 1 else None
+            row = self.sms_number(source_addr)
+            if row is None or row.sms_account != account.system_id:
+                return None
+            extension = source_addr[len(row.number) :]
+            if len(extension) > row.extension_digits or not (source_addr.isascii() and source_addr.isdigit()):
+                return None
+            return source_addr, row
+        own = [row for row in self.current.access_numbers.values() if row.sms_account == account.system_id]
+        return (own[0].number, own[0]) if len(own) == 1 else None
 
     def caller_of(self, trunk: TrunkRow, from_user: str | None) -> str | None:
         """The access number that a call of this trunk shows: the From user if the enterprise owns it for

@@ -153,7 +153,7 @@ class Committer:
     # --- parts of long messages -----------------------------------------------------------------------
 
     def _run_part(self, conn: sqlite3.Connection, submission: Submission, now: int) -> Committed:
-        account, number, part = submission.account, submission.access_number.number, submission.part
+        account, number, part = submission.account, submission.source, submission.part
         assert part is not None
         long = long_messages.open_one(
             conn, account.system_id, number, submission.aid, part.reference, part.total
@@ -214,7 +214,7 @@ class Committer:
         return towards_smsc(
             submission.frame,
             msisdn=person.msisdn,
-            source=submission.access_number.number,
+            source=submission.source,
             sequence_number=0,
             registered_delivery=1 | (submission.body.registered_delivery & INTERMEDIATE_ASKED),
             schedule=b"",
@@ -245,7 +245,7 @@ def _row(
     body = submission.body
     return MessageRow(
         submission.id, submission.public_id, messages.Kind.ENTERPRISE, submission.account.system_id,
-        submission.account.enterprise_id, submission.access_number.number, submission.aid, person.edi_id,
+        submission.account.enterprise_id, submission.source, submission.aid, person.edi_id,
         body.registered_delivery, min(body.priority_flag, PRIORITY_MAX), octets, digest, long_id, part, now,
         submission.not_before, submission.expires_at,
     )  # fmt: skip

@@ -82,8 +82,10 @@ class Dispatcher:
         errors: SmscErrors,
         on_deliveries: Callable[[Sequence[Delivery]], None],
         on_trust_rows: Callable[[], None],
+        access_number_of: Callable[[str], str],
     ) -> None:
-        """`dialects`: how each SMSC, by name, writes the ids of messages."""
+        """`dialects`: how each SMSC, by name, writes the ids of messages. `access_number_of`: the access number
+        that a message's source begins with."""
         self._domain = domain
         self._verifier = verifier
         self._sender = sender
@@ -92,6 +94,7 @@ class Dispatcher:
         self._errors = errors
         self._on_deliveries = on_deliveries
         self._on_trust_rows = on_trust_rows
+        self._access_number_of = access_number_of
         self._ready: tuple[deque[Outgoing], ...] = tuple(deque() for _ in range(PRIORITY_MAX + 1))
         self._held: dict[int, Outgoing | None] = {}
         """What memory holds: the message while it waits, None once it is on its way."""
@@ -340,7 +343,7 @@ class Dispatcher:
 
     def _verify_again(self, outgoing: Outgoing) -> None:
         row = outgoing.row
-        item = Question(row.aid, row.enterprise_id, "sms", row.access_number)
+        item = Question(row.aid, row.enterprise_id, "sms", self._access_number_of(row.access_number))
 
         def answered(answer: Grant | Refused | Unavailable) -> None:
             if isinstance(answer, Unavailable):

@@ -94,6 +94,11 @@ def is_opt_out(text: str, words: Sequence[str]) -> bool:
     return plain in {word.casefold() for word in words}
 
 
+def _address(body: DeliverSm) -> str:
+    """What the person wrote to: an access number and maybe what the enterprise appended to it."""
+    return body.destination_addr.decode("latin-1").removeprefix("+")
+
+
 class Inbound:
     """Takes deliver_sm that are not receipts, and carries them to the enterprise."""
 
@@ -151,7 +156,7 @@ class Inbound:
                 return
         assert isinstance(body, DeliverSm)
         msisdn = normalise_msisdn(body.source_addr.decode("latin-1"), self._country_code)
-        access_number = body.destination_addr.decode("latin-1").removeprefix("+")
+        address = _address(body)
         try:
             elements, payload = user_data(body)
         except UdhError:
@@ -165,9 +170,9 @@ class Inbound:
         sender = msisdn
 
         def op(conn: sqlite3.Connection) -> _Recorded:
-            if access_number == self._confirmation_number:
+            if address == self._confirmation_number:
                 return _Recorded(after=self._on_own_number(conn, sender, text))
-            return self._record(conn, sender, access_number, text, frame)
+            return self._record(conn, sender, address, text, frame)
 
         def done(recorded: _Recorded | None, error: BaseException | None) -> None:
             if error is not None or recorded is None:
@@ -190,14 +195,16 @@ class Inbound:
             connection.reject(pdu, CommandStatus.ESME_RX_T_APPN)
 
     def _record(
-        self, conn: sqlite3.Connection, msisdn: str, access_number: str, text: str, frame: bytes
+        self, conn: sqlite3.Connection, msisdn: str, address: str, text: str, frame: bytes
     ) -> _Recorded:
         domain, now = self._domain, self._domain.now_ms()
         index = domain.vault.msisdn_index(msisdn)
+        owner = self._directory.sms_number(address)
+        # What an enterprise appends to its number tells its own texts apart, and no person.
+        access_number = address if owner is None else owner.number
         contact = edis.contact(conn, index, access_number)
-        owner = self._directory.access_number(access_number)
         cause: str | None = None
-        if owner is None or owner.sms_account is None:
+        if owner is None:
             cause = Cause.UNKNOWN_ACCESS_NUMBER
         elif contact is None or contact[1] != owner.enterprise_id:
             cause = Cause.NO_CONTACT
@@ -228,7 +235,7 @@ class Inbound:
         notices = put_carrier_text(
             conn,
             domain,
-            access_number=access_number,
+            access_number=address,
             msisdn=msisdn,
             enterprise_id=owner.enterprise_id,
             text=self._settings.opt_out_notice,
@@ -301,7 +308,10 @@ class Inbound:
         body = decode(domain.vault.open(SEAL_INBOUND, row.sealed)).body
         assert isinstance(body, DeliverSm)
         parts = reply_of(body)
-        owner = self._directory.access_number(row.access_number)
+        address = _address(body)
+        owner = self._directory.sms_number(row.access_number)
+        if owner is not None and owner.enterprise_id != row.enterprise_id:
+            owner = None  # given to another while the reply waited
         records.put_cdrs(
             conn,
             [
@@ -311,7 +321,7 @@ class Inbound:
                     kind="mo",
                     account="" if owner is None or owner.sms_account is None else owner.sms_account,
                     enterprise_id=row.enterprise_id,
-                    access_number=row.access_number,
+                    access_number=address,
                     aid=aid,
                     edi_id=row.edi_id,
                     started_at=row.received_at,
@@ -323,8 +333,8 @@ class Inbound:
             ],
         )
         if owner is None or owner.sms_account is None:
-            return None
-        reply = build_reply(ReplyModel(aid, row.access_number, parts.payload, parts.data_coding, parts.udh))
+            return None  # there is nobody to tell
+        reply = build_reply(ReplyModel(aid, address, parts.payload, parts.data_coding, parts.udh))
         msisdn = normalise_msisdn(body.source_addr.decode("latin-1"), self._country_code)
         draft = Draft(owner.sms_account, guarded_frame(reply, msisdn), True)
         return put_deliveries(conn, domain, [draft], self._settings.outbox_validity_s)[0]

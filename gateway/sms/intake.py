@@ -214,9 +214,9 @@ class Intake:
         if self._pending + beside >= PENDING_MAX:
             return _NOT_AVAILABLE
         source = self._directory.source_of(account, body.source_addr.decode("latin-1"))
-        number = None if source is None else self._directory.access_number(source)
-        if number is None:
+        if source is None:
             return _ACCESS_NUMBER
+        shown, number = source
         refused = check_submit(body, number.allow)
         if refused is not None:
             return refused
@@ -240,7 +240,7 @@ class Intake:
             not_before, expires_at, validity = now_ms, now_ms + self._settings.validity_default_s * 1000, b""
         message_id = self._domain.ids.next()
         return Submission(
-            message_id, message_id, account, number, aid, body, frame, part, not_before, expires_at, validity,
+            message_id, message_id, account, number, shown, aid, body, frame, part, not_before, expires_at, validity,
             _never, arrived,
         )  # fmt: skip
 

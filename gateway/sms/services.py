@@ -158,11 +158,11 @@ class Services:
 
         def op(conn: sqlite3.Connection) -> list[Stored]:
             if not message_id:
-                number = self._directory.source_of(account, source)
+                found = self._directory.source_of(account, source)
                 return (
                     []
-                    if number is None
-                    else messages.queued_to(conn, account.system_id, number, aid, CANCELLED_MAX)
+                    if found is None
+                    else messages.queued_to(conn, account.system_id, found[0], aid, CANCELLED_MAX)
                 )
             return [
                 each
@@ -313,7 +313,7 @@ class Services:
         return stored
 
     def _replace(self, conn: sqlite3.Connection, account: AccountRow, stored: Stored, body: ReplaceSm) -> int:
-        row, number = stored.row, self._directory.access_number(stored.row.access_number)
+        row, number = stored.row, self._directory.sms_number(stored.row.access_number)
         old = decode(open_outgoing(self._domain, stored).frame).body
         assert isinstance(old, SubmitSm)
         if number is None or old.esm_class & EsmClass.UDHI:

@@ -19,6 +19,8 @@ class Submission:
     public_id: int
     account: AccountRow
     access_number: AccessNumberRow
+    source: str
+    """What the message shows as its source: the access number and what the enterprise appended to it."""
     aid: str
     body: SubmitSm
     frame: bytes
@@ -43,7 +45,7 @@ class Submission:
         assert self.part is not None
         return (
             self.account.system_id,
-            self.access_number.number,
+            self.source,
             self.aid,
             self.part.reference,
             self.part.total,

@@ -50,7 +50,10 @@ SEAL_ACCOUNT_KEY = "account-key"
 
 @dataclass(frozen=True, slots=True)
 class AccessNumberRow:
-    """An access number (接入号); it has one owner. The account and trunk that its replies and callbacks go to."""
+    """An access number (接入号); it has one owner. The account and trunk that its replies and callbacks go to.
+
+    Of a shared number it is the whole: the shared number and the enterprise's sub-code.
+    """
 
     number: str
     enterprise_id: str
@@ -61,6 +64,8 @@ class AccessNumberRow:
     burst: int | None = None
     sms_content: tuple[str, ...] = ()
     """Names of masking.smpp_options that its messages may use beyond a plain text."""
+    extension_digits: int = 0
+    """Digits that the enterprise may append to it in the source of a message."""
 
     @property
     def allow(self) -> SubmitAllow:
@@ -99,6 +104,8 @@ class DirectoryRows:
     accounts: tuple[AccountRow, ...]
     access_numbers: tuple[AccessNumberRow, ...]
     trunks: tuple[TrunkRow, ...]
+    shared_numbers: tuple[str, ...] = ()
+    """Numbers of which enterprises have sub-codes; they have no owner themselves."""
 
 
 class AccountExists(ValueError):
@@ -120,6 +127,7 @@ _TRUNK_COLUMNS = (
 )  # fmt: skip
 _ACCESS_NUMBER_COLUMNS = (
     "number", "enterprise_id", "sms_account", "voice_trunk", "rate", "burst", "sms_content",
+    "extension_digits",
 )  # fmt: skip
 
 
@@ -185,6 +193,7 @@ def load(conn: sqlite3.Connection) -> DirectoryRows:
             _access_number(row) for row in conn.execute(_select("access_number", _ACCESS_NUMBER_COLUMNS))
         ),
         trunks=tuple(_trunk(row) for row in conn.execute(_select("trunk", _TRUNK_COLUMNS))),
+        shared_numbers=tuple(row[0] for row in conn.execute("SELECT number FROM shared_number")),
     )
 
 
@@ -248,6 +257,11 @@ def add_access_number(conn: sqlite3.Connection, row: AccessNumberRow) -> None:
     )
 
 
+def add_shared_number(conn: sqlite3.Connection, number: str) -> None:
+    """Raises AccountExists."""
+    _insert(conn, f"shared number {number}", "INSERT INTO shared_number (number) VALUES (?)", (number,))
+
+
 def set_account(conn: sqlite3.Connection, row: AccountRow) -> None:
     """Replace the account of that system_id; its enterprise stays. Raises UnknownEnterprise."""
     values = _stored(row, _ACCOUNT_COLUMNS)
@@ -270,6 +284,18 @@ def remove_account(conn: sqlite3.Connection, system_id: str) -> None:
     """Take an SMPP account away; its access numbers stay its enterprise's. Raises UnknownEnterprise."""
     values: dict[str, object] = {"system_id": system_id}
     _update(conn, f"account {system_id!r}", "DELETE FROM account WHERE system_id = :system_id", values)
+
+
+def remove_access_number(conn: sqlite3.Connection, number: str) -> None:
+    """Take an access number from its owner. Raises UnknownEnterprise."""
+    values: dict[str, object] = {"number": number}
+    _update(conn, f"access number {number}", "DELETE FROM access_number WHERE number = :number", values)
+
+
+def remove_shared_number(conn: sqlite3.Connection, number: str) -> None:
+    """Raises UnknownEnterprise."""
+    values: dict[str, object] = {"number": number}
+    _update(conn, f"shared number {number}", "DELETE FROM shared_number WHERE number = :number", values)
 
 
 def _update(conn: sqlite3.Connection, what: str, sql: str, values: dict[str, object]) -> None:

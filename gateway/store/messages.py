@@ -43,6 +43,7 @@ class MessageRow(NamedTuple):
     account: str
     enterprise_id: str
     access_number: str
+    """As the message shows it, with what the enterprise appended."""
     aid: str
     edi_id: bytes | None
     registered_delivery: int

@@ -24,7 +24,9 @@ STATEMENTS = [
         key_sealed BLOB NOT NULL)""",
     """CREATE TABLE access_number (
         number TEXT PRIMARY KEY, enterprise_id TEXT NOT NULL, sms_account TEXT, voice_trunk TEXT,
-        rate REAL, burst INTEGER, sms_content TEXT NOT NULL)""",
+        rate REAL, burst INTEGER, sms_content TEXT NOT NULL, extension_digits INTEGER NOT NULL)""",
+    # Numbers of which enterprises have sub-codes; the whole of both is in access_number.
+    "CREATE TABLE shared_number (number TEXT PRIMARY KEY)",
     """CREATE TABLE trunk (
         username TEXT PRIMARY KEY, enterprise_id TEXT NOT NULL, realm TEXT NOT NULL,
         ha1_md5 TEXT NOT NULL, ha1_sha256 TEXT NOT NULL, default_access_number TEXT NOT NULL,

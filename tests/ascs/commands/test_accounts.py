@@ -147,6 +147,26 @@ class TestAccessNumber:
         found = shown(done("gateway", "access-number", "set", carrier, "1069880002"))
         assert found["sms_content"] == "flash"
 
+    def test_a_shared_number_takes_sub_codes(self, carrier: Path) -> None:
+        add = ("gateway", "access-number", "add", carrier, "106999", "ent-a", "--sms-account", "shunda")
+        result = ascs(*add, "--sub-code", "01")
+        assert (result.exit_code, result.output) == (1, "Error: 106999 is no shared number; share it first\n")
+        done("gateway", "access-number", "share", carrier, "106999")
+        said = done(*add, "--sub-code", "01", "--extension", "3")
+        assert said == "access number 10699901 belongs to ent-a\n"
+        result = ascs(*add, "--sub-code", "012")
+        assert result.exit_code == 1
+        assert "106999012 begins with 10699901 (of ent-a)" in result.output
+        assert done("gateway", "access-number", "list", carrier).splitlines() == [
+            "106999 shared",
+            f"{NUMBER} ent-a sms=shunda voice=-",
+            "10699901 ent-a sms=shunda voice=- sub-code-of=106999",
+        ]
+        assert ascs("gateway", "access-number", "unshare", carrier, "106999").exit_code == 1
+        done("gateway", "access-number", "remove", carrier, "10699901")
+        done("gateway", "access-number", "unshare", carrier, "106999")
+        assert len(done("gateway", "access-number", "list", carrier).splitlines()) == 1
+
     def test_an_unknown_option_names_those_that_are(self, carrier: Path) -> None:
         result = ascs("gateway", "access-number", "set", carrier, NUMBER, "--content", "flush")
         assert result.exit_code == 2

@@ -139,7 +139,14 @@ class Desk:
         self.trust_rows = 0
         told = (self.delivered, self._count)
         self.dispatcher = Dispatcher(
-            domain, self.verifier, self.smsc, settings, dialects, errors or SmscErrors(), *told
+            domain,
+            self.verifier,
+            self.smsc,
+            settings,
+            dialects,
+            errors or SmscErrors(),
+            *told,
+            self.directory.access_number_of,
         )
         self.smsc.told = self.dispatcher.answered
         self.intake = Intake(

@@ -539,7 +539,15 @@ async def test_a_message_that_ends_while_the_store_is_read_is_not_sent_twice(
     desk = World(people, clock)
     slow: Any = Domain(Slow(), people.vault, now_ms=clock)  # type: ignore[arg-type]
     dispatcher = Dispatcher(
-        slow, desk.verifier, desk.smsc, SETTINGS, {"smsc": "any"}, SmscErrors(), desk.delivered, lambda: None
+        slow,
+        desk.verifier,
+        desk.smsc,
+        SETTINGS,
+        {"smsc": "any"},
+        SmscErrors(),
+        desk.delivered,
+        lambda: None,
+        str,
     )  # type: ignore[arg-type]
     desk.smsc.told = dispatcher.answered
     first, second = await desk.commit(1), await desk.commit(2)

@@ -61,7 +61,7 @@ FULL_ACCOUNT = AccountRow(
     "sms-a", "ent-a", "hash", 4, 1, 2, 3, (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")), True,
     ("sha256:" + "ab" * 32, "san:esme.example"), 50.5, 100, 10, 15.0, 600.0, 5.0, True, b"sealed",
 )  # fmt: skip
-FULL_NUMBER = AccessNumberRow("1069", "ent-a", "sms-a", "pbx-a", 10.0, 20, ("flash", "ports"))
+FULL_NUMBER = AccessNumberRow("1069", "ent-a", "sms-a", "pbx-a", 10.0, 20, ("flash", "ports"), 4)
 
 
 async def test_every_setting_of_an_account_and_of_an_access_number_comes_back(domain: Domain) -> None:
@@ -98,6 +98,26 @@ async def test_an_account_is_removed(domain: Domain) -> None:
         await domain.store.write(lambda conn: accounts.remove_account(conn, "sms-a"))
     with pytest.raises(UnknownEnterprise):
         await domain.store.write(lambda conn: accounts.set_account(conn, ACCOUNT))
+
+
+async def test_shared_numbers_come_and_go(domain: Domain) -> None:
+    before = await domain.store.write(accounts.version)
+    await domain.store.write(lambda conn: accounts.add_shared_number(conn, "106988"))
+    rows = await domain.store.write(accounts.load)
+    assert (rows.shared_numbers, rows.version) == (("106988",), before + 1)
+    with pytest.raises(AccountExists):
+        await domain.store.write(lambda conn: accounts.add_shared_number(conn, "106988"))
+    await domain.store.write(lambda conn: accounts.remove_shared_number(conn, "106988"))
+    with pytest.raises(UnknownEnterprise):
+        await domain.store.write(lambda conn: accounts.remove_shared_number(conn, "106988"))
+
+
+async def test_an_access_number_is_taken_away(domain: Domain) -> None:
+    await fill(domain)
+    await domain.store.write(lambda conn: accounts.remove_access_number(conn, "1069"))
+    assert (await domain.store.write(accounts.load)).access_numbers == ()
+    with pytest.raises(UnknownEnterprise):
+        await domain.store.write(lambda conn: accounts.remove_access_number(conn, "1069"))
 
 
 async def test_a_content_option_of_another_version_allows_nothing(domain: Domain) -> None:
