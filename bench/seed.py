@@ -32,6 +32,7 @@ from interparty.edi import EdiHeader, IdType
 from interparty.messages import Confirmation, Consent, Deposit, DepositRequest
 from trust_party import confirmations
 from trust_party.admission import Directory
+from trust_party.data_keys import DataKeys
 from trust_party.deposits import Deposits
 from trust_party.evidence_log import Evidence
 from trust_party.keys import LOG, open_store
@@ -93,8 +94,9 @@ async def seed(
     store = Store.open(trust_settings.database, MIGRATIONS)
     domain, _ = gateway_app.open_domain(load_settings(gateway, GatewaySettings))
     directory = Directory(store, keys)
-    evidence = Evidence(keys.current(LOG).sm2, sealer)
-    deposits = Deposits(trust_settings, store, keys, sealer, evidence, lambda carriers: None)
+    data_keys = DataKeys(sealer)
+    evidence = Evidence(keys.current(LOG).sm2, sealer, data_keys)
+    deposits = Deposits(trust_settings, store, keys, sealer, data_keys, evidence, lambda carriers: None)
     aids: list[str] = []
     try:
         await directory.refresh()

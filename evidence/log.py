@@ -49,8 +49,12 @@ SCHEMA: Final = (
         entry_index INTEGER PRIMARY KEY,
         commitment BLOB NOT NULL,
         appended_at INTEGER NOT NULL,
+        subject INTEGER,
         sealed BLOB
     )
+    """,
+    """
+    CREATE INDEX evidence_by_subject ON evidence_entries (subject, entry_index) WHERE subject IS NOT NULL
     """,
     """
     CREATE TABLE evidence_nodes (
@@ -68,8 +72,9 @@ SCHEMA: Final = (
     )
     """,
 )
-"""Statements for the owner's migration. Times are milliseconds since the epoch; ``sealed`` is NULL once
-erased."""
+"""Statements for the owner's migration. Times are milliseconds since the epoch; ``subject`` is the owner's number
+of whom a record is about, by which its records are found and erased together; ``sealed`` and ``subject`` are NULL
+once erased."""
 
 
 class Sealer(Protocol):
@@ -140,27 +145,36 @@ class EvidenceLog:
         return self.append_many(conn, (record,), sealer=sealer, now_ms=now_ms)[0]
 
     def append_many(
-        self, conn: sqlite3.Connection, records: Sequence[bytes], *, sealer: Sealer, now_ms: int
+        self,
+        conn: sqlite3.Connection,
+        records: Sequence[bytes],
+        *,
+        sealer: Sealer | Sequence[Sealer],
+        now_ms: int,
+        subjects: Sequence[int | None] | None = None,
     ) -> list[EvidenceId]:
         """Append up to :data:`BATCH_MAX` records in order, in the caller's transaction; gives their indices.
 
-        Raises ValueError for a batch or a record that is too large.
+        ``sealer`` is one for all, or one for each record; ``subjects``, if given, one for each too. Raises
+        ValueError for a batch or a record that is too large.
         """
         if len(records) > BATCH_MAX or any(len(record) > RECORD_MAX for record in records):
             raise ValueError(f"at most {BATCH_MAX} records of at most {RECORD_MAX} bytes")
         first = size(conn)
         salts = secrets.token_bytes(SALT_SIZE * len(records))
-        rows: list[tuple[int, bytes, int, bytes]] = []
+        sealers = sealer if isinstance(sealer, Sequence) else (sealer,) * len(records)
+        about = subjects if subjects is not None else (None,) * len(records)
+        rows: list[tuple[int, bytes, int, int | None, bytes]] = []
         leaves: list[bytes] = []
         for offset, record in enumerate(records):
             salt = salts[offset * SALT_SIZE : (offset + 1) * SALT_SIZE]
             commitment = commitment_of(record, salt)
-            sealed = sealer.seal(salt + record, _associated(first + offset))
-            rows.append((first + offset, commitment, now_ms, sealed))
+            sealed = sealers[offset].seal(salt + record, _associated(first + offset))
+            rows.append((first + offset, commitment, now_ms, about[offset], sealed))
             leaves.append(leaf_hash(ENTRY_TAG + commitment))
         execute_rows(
             conn,
-            "INSERT INTO evidence_entries (entry_index, commitment, appended_at, sealed) VALUES @rows",
+            "INSERT INTO evidence_entries (entry_index, commitment, appended_at, subject, sealed) VALUES @rows",
             rows,
         )
         Tree(_SqliteNodes(conn), first).append(leaves)
@@ -240,15 +254,33 @@ class EvidenceLog:
             raise ValueError("the record is not the one committed to")
         return opened
 
-    def erase(self, conn: sqlite3.Connection, indices: Sequence[int]) -> None:
-        """Destroy the sealed records at ``indices``; their entries stay and the log still verifies.
-
-        The pages that held them are freed, not overwritten, and copies may exist in backups: what makes the
-        erasure final is the destruction of the data key that sealed them.
-        """
-        conn.executemany(
-            "UPDATE evidence_entries SET sealed = NULL WHERE entry_index = ?", [(index,) for index in indices]
+    def about(
+        self,
+        conn: sqlite3.Connection,
+        subject: int,
+        *,
+        after: int = -1,
+        before: int | None = None,
+        limit: int,
+    ) -> list[int]:
+        """Indices of the records about a subject, in order: above ``after``, below ``before``, at most ``limit``."""
+        rows = conn.execute(
+            "SELECT entry_index FROM evidence_entries WHERE subject = ? AND entry_index > ? AND entry_index < ?"
+            " ORDER BY entry_index LIMIT ?",
+            (subject, after, size(conn) if before is None else before, limit),
         )
+        return [row[0] for row in rows]
+
+    def erase(self, conn: sqlite3.Connection, subject: int) -> int:
+        """Remove every sealed record about a subject, and that they were about it; how many there were. Their
+        entries stay and the log still verifies.
+
+        Copies may exist in the database's journal and in backups: what makes the erasure final is the destruction
+        of the data key that sealed them.
+        """
+        return conn.execute(
+            "UPDATE evidence_entries SET sealed = NULL, subject = NULL WHERE subject = ?", (subject,)
+        ).rowcount
 
 
 def size(conn: sqlite3.Connection) -> int:

@@ -108,8 +108,9 @@ class Store:
     sqlite3.Row, by index or by name.
     """
 
-    def __init__(self, path: Path, batch_max: int, queue_max: int) -> None:
+    def __init__(self, path: Path, batch_max: int, queue_max: int, secure_delete: bool) -> None:
         self._path = path
+        self._secure_delete = secure_delete
         self._batch_max = batch_max
         self._queue_max = queue_max
         self._queue: deque[_Item] = deque()
@@ -129,18 +130,25 @@ class Store:
 
     @classmethod
     def open(
-        cls, path: Path, migrations: Path, *, batch_max: int = BATCH_MAX, queue_max: int = QUEUE_MAX
+        cls,
+        path: Path,
+        migrations: Path,
+        *,
+        batch_max: int = BATCH_MAX,
+        queue_max: int = QUEUE_MAX,
+        secure_delete: bool = False,
     ) -> "Store":
         """Open the database at `path` after running the revisions in the folder `migrations`.
 
-        The file is made if missing, for its owner alone. Blocks while the schema is brought up to date.
-        Raises MigrationError, sqlite3.Error, OSError.
+        The file is made if missing, for its owner alone. With `secure_delete` what is deleted or replaced is
+        overwritten in the file, and `truncate_log` then takes it out of the write-ahead log. Blocks while the
+        schema is brought up to date. Raises MigrationError, sqlite3.Error, OSError.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         # SQLite would use the umask; its log and shared memory files take after this one.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         upgrade(path, migrations)
-        return cls(path, batch_max, queue_max)
+        return cls(path, batch_max, queue_max, secure_delete)
 
     @property
     def backlog(self) -> int:
@@ -223,6 +231,22 @@ class Store:
         finally:
             self._reads -= 1
 
+    async def truncate_log(self) -> bool:
+        """Carry the write-ahead log over to the database and cut it to nothing, so that no earlier state of a page
+        is left in it; False if others held it for LOCK_WAIT_S. Raises sqlite3.Error, StoreUnavailable when closed.
+        """
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+
+        def work() -> bool:
+            conn = sqlite3.connect(self._path, timeout=LOCK_WAIT_S, isolation_level=None)
+            try:
+                return bool(conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+            finally:
+                conn.close()
+
+        return await asyncio.to_thread(work)
+
     async def close(self) -> None:
         """Refuse what is new, finish what was taken over, and close the file."""
         if self._closed:
@@ -260,6 +284,7 @@ class Store:
             "foreign_keys=ON",
             "temp_store=MEMORY",
             f"wal_autocheckpoint={CHECKPOINT_PAGES}",
+            f"secure_delete={'ON' if self._secure_delete else 'OFF'}",
         ):
             connection.execute(f"PRAGMA {pragma}")
         return connection

@@ -105,7 +105,11 @@ def derive_free(
                 prefix=prefix,
             )
         )
-        if conn.execute("SELECT 1 FROM authorizations WHERE aid = ?", (aid,)).fetchone() is None:
+        taken = conn.execute(
+            "SELECT 1 FROM authorizations WHERE aid = ? UNION ALL SELECT 1 FROM tombstones WHERE aid = ?",
+            (aid, aid),
+        ).fetchone()
+        if taken is None:
             return Derived(aid, key.version, attempt)
     raise ValueError("no free AID")
 

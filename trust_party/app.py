@@ -20,7 +20,9 @@ from trust_party.admission import Carrier, Directory
 from trust_party.cancellations import Cancellations
 from trust_party.clock import now_ms
 from trust_party.confirmations import Confirmations
+from trust_party.data_keys import DataKeys
 from trust_party.deposits import Deposits
+from trust_party.erasure import Erasure
 from trust_party.evidence_log import Evidence
 from trust_party.forwarding import Forwarder
 from trust_party.keys import LOG, create_missing, open_store, signer
@@ -87,23 +89,27 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
     library = selftest.run()
     keys = open_store(settings)
     async with contextlib.AsyncExitStack() as stack:
-        store = Store.open(settings.database, MIGRATIONS)
+        store = Store.open(settings.database, MIGRATIONS, secure_delete=True)
         stack.push_async_callback(store.close)
         capture: Capture | None = None
         if settings.capture_file is not None:
             capture = Capture(settings.capture_file)
             stack.callback(capture.close)
         sealer = Sealer(keys)
-        evidence = Evidence(keys.current(LOG).sm2, sealer)
+        data_keys = DataKeys(sealer)
+        evidence = Evidence(keys.current(LOG).sm2, sealer, data_keys)
         live = LiveIndex(settings.live_max)
         await live.load(store)
         directory = Directory(store, keys)
         await directory.refresh()
-        forwarder = Forwarder(store, sealer, directory, _connector(settings, keys, directory, capture))
+        forwarder = Forwarder(store, data_keys, directory, _connector(settings, keys, directory, capture))
         forwarder.start()
         stack.push_async_callback(forwarder.stop)
         sweeper = Sweeper(store, evidence, live)
         await sweeper.sweep(now_ms())
+        erasure = Erasure(
+            store, evidence, data_keys, party=settings.party, retention_days=settings.retention_days
+        )
         verification = Verification(store, live, keys)
         feed = RevocationFeed(store, keys)
         await feed.load()
@@ -126,12 +132,12 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             store=store,
             directory=directory,
             evidence=evidence,
-            deposits=Deposits(settings, store, keys, sealer, evidence, forwarder.deposited),
+            deposits=Deposits(settings, store, keys, sealer, data_keys, evidence, forwarder.deposited),
             verification=verification,
             restoration=Restoration(store, live),
             confirmations=Confirmations(store, evidence, live),
             cancellations=Cancellations(store, evidence, live, feed),
-            reports=Reports(store, evidence),
+            reports=Reports(store, evidence, data_keys),
             feed=feed,
         )
         server = await serve(
@@ -148,6 +154,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
         for task in (
             asyncio.create_task(directory.follow(forwarder.start), name="admissions"),
             asyncio.create_task(sweeper.run(settings.sweep_seconds), name="sweeper"),
+            asyncio.create_task(erasure.run(), name="erasure"),
         ):
             stack.push_async_callback(_cancel, task)
         _log.info("trust party listens", port=server.port, live=len(live), libcrypto=library)

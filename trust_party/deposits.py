@@ -20,9 +20,11 @@ from interparty import statements
 from interparty.edi import EdiError, EdiHeader
 from interparty.messages import CheckpointBody, Consent, Deposit, DepositRequest, DepositResult
 from interparty.text import b64url_decode
+from trust_party import data_keys
 from trust_party.admission import Carrier, Enterprise
 from trust_party.aids import STATUS, Derived, State, Terms, derive_free, state_at, terms_row
 from trust_party.clock import DAY_MS, HOUR_MS
+from trust_party.data_keys import DataKey, DataKeys
 from trust_party.evidence_log import Evidence
 from trust_party.keys import AGREEMENT
 from trust_party.settings import TrustSettings
@@ -65,6 +67,7 @@ class Checked:
     edis: list[SealedFor]
     terms: str
     nonce_index: bytes
+    data_key_sealed: bytes
     consent_sealed: bytes
     agreement_sealed: bytes | None
     proof_sealed: bytes | None
@@ -91,6 +94,7 @@ class Deposits:
         store: Store,
         keys: KeyStore,
         sealer: Sealer,
+        data_keys: DataKeys,
         evidence: Evidence,
         deposited: Callable[[set[str]], None],
     ) -> None:
@@ -98,6 +102,7 @@ class Deposits:
         self._store = store
         self._keys = keys
         self._sealer = sealer
+        self._data_keys = data_keys
         self._evidence = evidence
         self._deposited = deposited
 
@@ -153,17 +158,19 @@ class Deposits:
             raise Refused("EDI_IDS")
         canonical = statements.jcs(consent)
         digest = sm3(canonical)
+        key, key_sealed = self._data_keys.make()
         return Checked(
             consent=consent,
             consent_sm3=digest,
             edis=sealed_for,
             terms=Terms.body_of(consent),
             nonce_index=self._sealer.index(NONCE_LABEL, bytes.fromhex(consent.nonce)),
-            consent_sealed=self._sealer.seal(canonical, CONSENT_AAD + digest),
+            data_key_sealed=key_sealed,
+            consent_sealed=key.seal(canonical, CONSENT_AAD + digest),
             agreement_sealed=self._open_envelope(
-                deposit.agreement, consent.agreement_sm3, AGREEMENT_AAD, "AGREEMENT"
+                deposit.agreement, consent.agreement_sm3, self._sealer, AGREEMENT_AAD, "AGREEMENT"
             ),
-            proof_sealed=self._open_envelope(deposit.proof, consent.proof_sm3, PROOF_AAD, "PROOF"),
+            proof_sealed=self._open_envelope(deposit.proof, consent.proof_sm3, key, PROOF_AAD, "PROOF"),
         )
 
     def _check_times(self, consent: Consent, now_ms: int) -> None:
@@ -195,7 +202,7 @@ class Deposits:
         return SealedFor(edis.edi_id(edi), edi, header.carrier)
 
     def _open_envelope(
-        self, envelope_text: str | None, digest_hex: str, aad: bytes, reason: str
+        self, envelope_text: str | None, digest_hex: str, sealer: Sealer | DataKey, aad: bytes, reason: str
     ) -> bytes | None:
         """A text that came in an envelope, compared with the consent's digest of it and sealed for keeping."""
         if envelope_text is None:
@@ -213,7 +220,7 @@ class Deposits:
             except GmError:
                 continue
             if sm3(text) == digest:
-                return self._sealer.seal(text, aad + digest)
+                return sealer.seal(text, aad + digest)
         raise Refused(reason)
 
     # --- in operations of the store ----------------------------------------------------------------------
@@ -273,8 +280,9 @@ class Deposits:
         pending_until = now_ms + int(self._settings.pending_hours * HOUR_MS)
         conn.execute(
             "INSERT INTO authorizations (aid, enterprise, state, not_before, not_after, pending_until,"
-            " terms_id, key_epoch, attempt, batch_id, consent_sm3, consent_sealed, proof_sealed, nonce_index,"
-            " evidence_id, deposited_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " terms_id, key_epoch, attempt, batch_id, data_key_id, agreement_sm3, consent_sm3, consent_sealed,"
+            " proof_sealed, nonce_index, evidence_id, deposited_at, changed_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 derived.aid,
                 consent.enterprise,
@@ -286,6 +294,8 @@ class Deposits:
                 derived.epoch,
                 derived.attempt,
                 batch_id,
+                data_keys.insert(conn, one.data_key_sealed),
+                bytes.fromhex(consent.agreement_sm3),
                 one.consent_sm3,
                 one.consent_sealed,
                 one.proof_sealed,

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from foundation.logs import get_logger
-from foundation.seal import Sealer
 from foundation.store import Store
 from interparty.client import PeerProblem, PeerUnavailable
 from interparty.edi import to_text
@@ -20,6 +19,7 @@ from interparty.messages import ITEMS_MAX, Accepted, ConfirmationRequest, Confir
 from trust_party.admission import Carrier, Directory
 from trust_party.aids import State
 from trust_party.clock import now_ms
+from trust_party.data_keys import DataKeys
 from trust_party.deposits import CONSENT_AAD
 from trust_party.store.rows import padded, read_in
 
@@ -35,7 +35,8 @@ POISON_STATUSES: Final = frozenset({400, 413, 422})
 
 _OUTBOX: Final = (
     "SELECT o.id, o.deposit_id, o.aid, a.state, a.pending_until, a.enterprise, a.consent_sm3,"
-    " a.consent_sealed FROM confirmation_outbox o JOIN authorizations a ON a.aid = o.aid"
+    " a.consent_sealed, k.sealed AS data_key FROM confirmation_outbox o JOIN authorizations a ON a.aid = o.aid"
+    " JOIN data_keys k ON k.id = a.data_key_id"
     " WHERE o.carrier = ? ORDER BY o.id LIMIT ?"
 )
 _EDIS: Final = "SELECT aid, carrier, edi FROM edis WHERE aid IN ({}) ORDER BY aid, position"
@@ -59,10 +60,14 @@ class Forwarder:
     """Drains the outbox to every admitted carrier. `connect` makes the routes of one."""
 
     def __init__(
-        self, store: Store, sealer: Sealer, directory: Directory, connect: Callable[[Carrier], CarrierRoutes]
+        self,
+        store: Store,
+        data_keys: DataKeys,
+        directory: Directory,
+        connect: Callable[[Carrier], CarrierRoutes],
     ) -> None:
         self._store = store
-        self._sealer = sealer
+        self._data_keys = data_keys
         self._directory = directory
         self._connect = connect
         self._wake: dict[str, asyncio.Event] = {}
@@ -162,7 +167,8 @@ class Forwarder:
         requests: list[ConfirmationRequest] = []
         for row in rows:
             enterprise = self._directory.enterprises[row["enterprise"]]
-            consent = self._sealer.open(row["consent_sealed"], CONSENT_AAD + row["consent_sm3"])
+            key = self._data_keys.opened(row["data_key"])
+            consent = key.open(row["consent_sealed"], CONSENT_AAD + row["consent_sm3"])
             requests.append(
                 ConfirmationRequest(
                     deposit_id=row["deposit_id"],

@@ -1,24 +1,22 @@
 """Communication evidence: what carriers report under an EDI's id, joined to the AID.
 
 A digest of the content at most, never the content. A report is known by carrier and report id, so that
-sending it again changes nothing. Standard: T/ISC 0049-2024, 6.2.3.2.
+sending it again changes nothing; all else of it is in the sealed record alone. Standard: T/ISC 0049-2024, 6.2.3.2.
 """
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from foundation.logs import get_logger
 from foundation.rows import execute_rows
 from foundation.store import Store
 from interparty.hot_messages import SentReport
+from trust_party.data_keys import DataKey, DataKeys
 from trust_party.evidence_log import Evidence
 from trust_party.store.rows import padded
 
-_INSERT: Final = (
-    "INSERT INTO communications (carrier, report_id, aid, edi_id, channel, direction, access_number,"
-    " result, started_at, ended_at, content_digest, evidence_id) VALUES @rows"
-)
+_INSERT: Final = "INSERT INTO communications (carrier, report_id, evidence_id) VALUES @rows"
 
 _log = get_logger(__name__)
 
@@ -26,9 +24,10 @@ _log = get_logger(__name__)
 class Reports:
     """Takes reports of communications."""
 
-    def __init__(self, store: Store, evidence: Evidence) -> None:
+    def __init__(self, store: Store, evidence: Evidence, data_keys: DataKeys) -> None:
         self._store = store
         self._evidence = evidence
+        self._data_keys = data_keys
 
     async def report(self, carrier: str, reports: Sequence[SentReport], now_ms: int) -> int:
         """How many of the reports are on record now, from this call or an earlier one.
@@ -44,44 +43,44 @@ class Reports:
     def _keep(
         self, conn: sqlite3.Connection, carrier: str, reports: Sequence[SentReport], now_ms: int
     ) -> int:
-        aids = _aids(conn, carrier, reports)
+        aids = self._aids(conn, carrier, reports)
         known = _known(conn, carrier, reports)
         evidence_id = self._evidence.next_id(conn)
         accepted = 0
-        rows: list[tuple[Any, ...]] = []
+        rows: list[tuple[str, str, int]] = []
         records: list[bytes] = []
+        subjects: list[int] = []
+        keys: list[DataKey] = []
         for report in reports:
             if report.report_id in known:
                 accepted += 1
                 continue
-            aid = aids.get((report.edi_id, report.enterprise))
-            if aid is not None:
+            found = aids.get((report.edi_id, report.enterprise))
+            if found is not None:
+                aid, key = found
                 accepted += 1
                 known.add(report.report_id)
-                rows.append(_row(carrier, aid, report, evidence_id + len(records)))
+                rows.append((carrier, report.report_id, evidence_id + len(records)))
                 records.append(_record(carrier, aid, report))
+                subjects.append(aid)
+                keys.append(key)
         if records:
-            self._evidence.append_bytes(conn, records, now_ms)
+            self._evidence.append_bytes(conn, records, subjects, keys, now_ms)
             execute_rows(conn, _INSERT, rows)
         return accepted
 
-
-def _row(carrier: str, aid: int, report: SentReport, evidence_id: int) -> tuple[Any, ...]:
-    digest = report.content_digest
-    return (
-        carrier,
-        report.report_id,
-        aid,
-        bytes.fromhex(report.edi_id),
-        report.channel,
-        report.direction,
-        report.access_number,
-        report.result,
-        int(report.started_at),
-        int(report.ended_at),
-        bytes.fromhex(digest) if digest else None,
-        evidence_id,
-    )
+    def _aids(
+        self, conn: sqlite3.Connection, carrier: str, reports: Sequence[SentReport]
+    ) -> dict[tuple[str, str], tuple[int, DataKey]]:
+        """AIDs and their data keys by edi_id and enterprise, of EDIs that are this carrier's."""
+        # Many reports of one subscriber are one key.
+        marks, params = padded([bytes.fromhex(edi_id) for edi_id in {report.edi_id for report in reports}])
+        rows = conn.execute(
+            "SELECT e.edi_id, a.enterprise, a.aid, k.sealed FROM edis e JOIN authorizations a ON a.aid = e.aid"  # noqa: S608
+            f" JOIN data_keys k ON k.id = a.data_key_id WHERE e.carrier = ? AND e.edi_id IN ({marks})",
+            [carrier, *params],
+        ).fetchall()
+        return {(row[0].hex(), row[1]): (row[2], self._data_keys.opened(bytes(row[3]))) for row in rows}
 
 
 def _record(carrier: str, aid: int, report: SentReport) -> bytes:
@@ -94,20 +93,6 @@ def _record(carrier: str, aid: int, report: SentReport) -> bytes:
         f'"ended_at":{report.ended_at},"enterprise":"{report.enterprise}","kind":"COMMUNICATION",'
         f'"report_id":"{report.report_id}","result":"{report.result}","started_at":{report.started_at}}}'
     ).encode()
-
-
-def _aids(
-    conn: sqlite3.Connection, carrier: str, reports: Sequence[SentReport]
-) -> dict[tuple[str, str], int]:
-    """AIDs by edi_id and enterprise, of EDIs that are this carrier's."""
-    # Many reports of one subscriber are one key.
-    marks, params = padded([bytes.fromhex(edi_id) for edi_id in {report.edi_id for report in reports}])
-    rows = conn.execute(
-        "SELECT e.edi_id, a.enterprise, a.aid FROM edis e JOIN authorizations a ON a.aid = e.aid"  # noqa: S608
-        f" WHERE e.carrier = ? AND e.edi_id IN ({marks})",
-        [carrier, *params],
-    ).fetchall()
-    return {(row[0].hex(), row[1]): row[2] for row in rows}
 
 
 def _known(conn: sqlite3.Connection, carrier: str, reports: Sequence[SentReport]) -> set[str]:

@@ -75,6 +75,8 @@ class TrustSettings(Config):
     """How far ahead a term may begin."""
     live_max: Annotated[int, Field(ge=0, le=20_000_000)] = 2_000_000
     """Active AIDs kept in memory, about 600 bytes each; those past it are looked up in the store."""
+    retention_days: Annotated[int, Field(ge=1, le=36_600)] = 1096
+    """How long the evidence of a consent is kept after its last AID ended; then its data key is destroyed."""
     sweep_seconds: Annotated[float, Field(gt=0, le=3600)] = 5.0
     """How often expiry is looked for. Validity itself is checked on every use."""
 

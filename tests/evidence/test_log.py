@@ -149,9 +149,14 @@ def test_the_empty_log_has_a_checkpoint(conn: sqlite3.Connection) -> None:
 
 
 def test_erasure_destroys_the_record_and_the_log_still_verifies(conn: sqlite3.Connection) -> None:
-    evidence = filled(conn, 6)
+    evidence = EvidenceLog(KEY)
+    records = [b"record %d" % n for n in range(6)]
+    evidence.append_many(conn, records, sealer=[SEALER] * 6, now_ms=NOW, subjects=[None, None, 7, 8, 7, 8])
     before = evidence.checkpoint(conn, NOW).checkpoint
-    evidence.erase(conn, [2, 4])
+    assert evidence.about(conn, 7, limit=9) == [2, 4]
+    assert evidence.erase(conn, 7) == 2
+    assert evidence.about(conn, 7, limit=9) == []
+    assert evidence.about(conn, 8, limit=9) == [3, 5]
     for index in (2, 4):
         with pytest.raises(ErasedError):
             evidence.open(conn, index, sealer=SEALER)

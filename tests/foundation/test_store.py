@@ -27,6 +27,23 @@ async def test_a_write_returns_its_operations_result_and_readers_see_it(store: S
     assert await texts(store) == ["a"]
 
 
+async def test_what_is_deleted_can_be_taken_out_of_the_files(tmp_path: Path, revisions: Path) -> None:
+    path = tmp_path / "data" / "a.db"
+
+    def in_files() -> bool:
+        return any(b"the secret" in each.read_bytes() for each in path.parent.iterdir() if each.is_file())
+
+    store = Store.open(path, revisions, secure_delete=True)
+    await store.write(insert("the secret"))
+    await store.write(lambda conn: conn.execute("DELETE FROM message"))
+    assert in_files()
+    assert await store.truncate_log()
+    assert not in_files()
+    await store.close()
+    with pytest.raises(StoreUnavailable):
+        await store.truncate_log()
+
+
 async def test_operations_run_in_the_order_in_which_they_were_handed_over(store: Store) -> None:
     await asyncio.gather(*(store.write(insert(f"{n:04}")) for n in range(1200)))
     assert await texts(store) == [f"{n:04}" for n in range(1200)]

@@ -60,6 +60,7 @@ async def test_admissions_and_cancellations_are_on_an_audit_chain_that_holds(par
         "enterprise.admit",
         "carrier.admit",
         "carrier.admit",
+        "regulator.admit",
         "authorization.cancel",
     ]
     assert await party.store.write(audit.verify) is None

@@ -210,9 +210,10 @@ async def test_the_proof_of_consent_is_opened_compared_and_kept_sealed(party: Pa
         good.model_copy(update={"proof": envelope}), other.model_copy(update={"proof": envelope})
     )
     assert [result.error for result in results] == [None, "PROOF"]
-    (row,) = await party.store.read("SELECT proof_sealed FROM authorizations")
+    (row,) = await party.store.read("SELECT aid, proof_sealed FROM authorizations")
     assert proof not in row["proof_sealed"]
-    assert party.sealer.open(row["proof_sealed"], b"authorizations.proof|" + sm3(proof)) == proof
+    keys = await party.store.write(lambda conn: party.data_keys.of_aids(conn, [row["aid"]]))
+    assert keys[row["aid"]].open(row["proof_sealed"], b"authorizations.proof|" + sm3(proof)) == proof
 
 
 async def test_no_consent_lies_readable_in_the_database(party: Party) -> None:

@@ -2,10 +2,8 @@ import json
 
 import pytest
 
-from evidence.log import EvidenceLog
 from tests.trust_party.world import CARRIER, NOW, Party
 from trust_party.clock import DAY_MS
-from trust_party.keys import LOG
 
 
 async def test_the_life_of_an_authorization_is_on_record_leaf_by_leaf(party: Party) -> None:
@@ -14,10 +12,9 @@ async def test_the_life_of_an_authorization_is_on_record_leaf_by_leaf(party: Par
     signed = party.people.cancellation(party.people.carriers[CARRIER], edi_id=consent.edi_ids[0])
     await party.cancel(CARRIER, signed)
     await party.sweeper.sweep(NOW + 31 * DAY_MS)
-    log = EvidenceLog(party.keys.current(LOG).sm2)
     records = []
     for index in range(6):
-        opened = await party.store.write(lambda conn, at=index: log.open(conn, at, sealer=party.sealer))  # type: ignore[misc]
+        opened = await party.store.write(lambda conn, at=index: party.evidence.open(conn, at))  # type: ignore[misc]
         records.append(json.loads(opened.record))
     assert [(record["kind"], record["aid"]) for record in records] == [
         ("DEPOSIT", aid),

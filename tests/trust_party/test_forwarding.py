@@ -38,7 +38,7 @@ def start(party: Party, carrier: FakeCarrier) -> Forwarder:
     def connect(admitted: Carrier) -> FakeCarrier:
         return carrier if admitted.id == CARRIER else quiet
 
-    forwarder = Forwarder(party.store, party.sealer, party.directory, connect)
+    forwarder = Forwarder(party.store, party.data_keys, party.directory, connect)
     forwarder.start()
     return forwarder
 

@@ -33,7 +33,9 @@ from trust_party.app import init
 from trust_party.cancellations import Cancellations
 from trust_party.clock import DAY_MS, HOUR_MS
 from trust_party.confirmations import Confirmations
+from trust_party.data_keys import DataKeys
 from trust_party.deposits import Deposits
+from trust_party.erasure import Erasure
 from trust_party.evidence_log import Evidence
 from trust_party.keys import LOG, open_store
 from trust_party.reports import Reports
@@ -53,6 +55,7 @@ OTHER_CARRIER = "CUCC"
 REGULATOR = "miit-test"
 EDI_KEY = "0001"
 HMAC_KEY = bytes(range(32))
+RETENTION_DAYS = 100
 
 
 def settings_in(folder: Path) -> TrustSettings:
@@ -180,21 +183,31 @@ class Party:
         self.settings = settings
         self.people = people
         self.keys = open_store(settings)
-        self.store = Store.open(settings.database, MIGRATIONS)
+        self.store = Store.open(settings.database, MIGRATIONS, secure_delete=True)
         self.sealer = Sealer(self.keys)
-        self.evidence = Evidence(self.keys.current(LOG).sm2, self.sealer)
+        self.data_keys = DataKeys(self.sealer)
+        self.evidence = Evidence(self.keys.current(LOG).sm2, self.sealer, self.data_keys)
         self.live = LiveIndex(settings.live_max)
         self.directory = Directory(self.store, self.keys)
         self.deposited: list[set[str]] = []
         self.deposits = Deposits(
-            settings, self.store, self.keys, self.sealer, self.evidence, self.deposited.append
+            settings,
+            self.store,
+            self.keys,
+            self.sealer,
+            self.data_keys,
+            self.evidence,
+            self.deposited.append,
         )
         self.verification = Verification(self.store, self.live, self.keys)
         self.restoration = Restoration(self.store, self.live)
         self.confirmations = Confirmations(self.store, self.evidence, self.live)
         self.feed = RevocationFeed(self.store, self.keys)
         self.cancellations = Cancellations(self.store, self.evidence, self.live, self.feed)
-        self.reports = Reports(self.store, self.evidence)
+        self.reports = Reports(self.store, self.evidence, self.data_keys)
+        self.erasure = Erasure(
+            self.store, self.evidence, self.data_keys, party=settings.party, retention_days=RETENTION_DAYS
+        )
         self.sweeper = Sweeper(self.store, self.evidence, self.live)
 
     async def deposit(

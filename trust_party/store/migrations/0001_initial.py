@@ -25,11 +25,13 @@ STATEMENTS = [
     """CREATE TABLE carrier_edi_keys (
         carrier TEXT NOT NULL, key_id TEXT NOT NULL, public_key BLOB NOT NULL,
         PRIMARY KEY (carrier, key_id))""",
+    # --- data keys: one a consent, under which all that is kept of it is sealed; destroyed with it --------
+    "CREATE TABLE data_keys (id INTEGER PRIMARY KEY, sealed BLOB NOT NULL)",
     # --- what enterprises signed: the SM3s of the consents of one request, 32 bytes each, in order --------
     """CREATE TABLE deposit_batches (
         id INTEGER PRIMARY KEY, enterprise TEXT NOT NULL, keyid TEXT NOT NULL, signature BLOB NOT NULL,
         consents BLOB NOT NULL, received_at BIGINT NOT NULL)""",
-    # --- authorizations: one row an AID, kept as a tombstone for ever ---------------------------------
+    # --- authorizations: one row an AID until its evidence is erased ----------------------------------
     # Terms of contact are few and shared by many consents.
     "CREATE TABLE contact_terms (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body TEXT NOT NULL)",
     """CREATE TABLE authorizations (
@@ -38,6 +40,7 @@ STATEMENTS = [
         terms_id INTEGER NOT NULL REFERENCES contact_terms (id),
         key_epoch BIGINT NOT NULL, attempt SMALLINT NOT NULL,
         batch_id INTEGER NOT NULL REFERENCES deposit_batches (id),
+        data_key_id INTEGER NOT NULL, agreement_sm3 BLOB NOT NULL,
         consent_sm3 BLOB NOT NULL, consent_sealed BLOB, proof_sealed BLOB, nonce_index BLOB NOT NULL,
         evidence_id BIGINT NOT NULL, confirmed_carrier TEXT, confirmed_edi_id BLOB,
         deposited_at BIGINT NOT NULL, changed_at BIGINT NOT NULL)""",
@@ -45,6 +48,13 @@ STATEMENTS = [
     "CREATE UNIQUE INDEX authorizations_by_nonce ON authorizations (enterprise, nonce_index)",
     "CREATE INDEX authorizations_pending ON authorizations (pending_until) WHERE state = 1",
     "CREATE INDEX authorizations_active ON authorizations (not_after) WHERE state = 2",
+    # Of what is over: what the end of retention looks through.
+    "CREATE INDEX authorizations_ended ON authorizations (changed_at) WHERE state >= 3",
+    "CREATE INDEX authorizations_by_data_key ON authorizations (data_key_id)",
+    "CREATE INDEX authorizations_by_batch ON authorizations (batch_id)",
+    "CREATE INDEX authorizations_by_agreement ON authorizations (agreement_sm3)",
+    # What is left of an AID whose evidence was erased, so that it is never issued again.
+    "CREATE TABLE tombstones (aid BIGINT PRIMARY KEY)",
     """CREATE TABLE edis (
         edi_id BLOB PRIMARY KEY, aid BIGINT NOT NULL REFERENCES authorizations (aid),
         position SMALLINT NOT NULL, carrier TEXT NOT NULL, edi BLOB NOT NULL)""",
@@ -60,13 +70,12 @@ STATEMENTS = [
     """CREATE TABLE revocations (
         carrier TEXT NOT NULL, sequence BIGINT NOT NULL, enterprise TEXT NOT NULL, aid BIGINT NOT NULL,
         edi_id BLOB NOT NULL, cause TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (carrier, sequence))""",
-    # --- communications, as carriers reported them -----------------------------------------------------
+    "CREATE INDEX revocations_by_aid ON revocations (aid)",
+    # --- which communications carriers reported; all else of them is in the evidence -------------------
     """CREATE TABLE communications (
-        carrier TEXT NOT NULL, report_id TEXT NOT NULL, aid BIGINT NOT NULL, edi_id BLOB NOT NULL,
-        channel TEXT NOT NULL, direction TEXT NOT NULL, access_number TEXT NOT NULL, result TEXT NOT NULL,
-        started_at BIGINT NOT NULL, ended_at BIGINT NOT NULL, content_digest BLOB,
-        evidence_id BIGINT NOT NULL, PRIMARY KEY (carrier, report_id))""",
-    "CREATE INDEX communications_by_aid ON communications (aid, started_at)",
+        carrier TEXT NOT NULL, report_id TEXT NOT NULL, evidence_id BIGINT NOT NULL,
+        PRIMARY KEY (carrier, report_id)) WITHOUT ROWID""",
+    "CREATE INDEX communications_by_evidence ON communications (evidence_id)",
 ]
 
 
