@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from sip.uri import Param, SipUri, Uri, UriError, host_reference, parse_host, parse_uri
+from sip.uri import CACHED_TEXT_MAX, Param, SipUri, Uri, UriError, host_reference, parse_host, parse_uri
 
 NAME_ADDR_CACHE_MAX = 4096
 """Parsed address values remembered: From and To come back in each message of a call."""
+HOP_CACHE_MAX = 4096
+"""Beginnings of Via values remembered: each peer has its own in all that it sends."""
+SMALL_CACHE_MAX = 1024
+"""Values of CSeq remembered: nearly all are a small number and one of a dozen methods."""
 
 SINGLE, LIST, OTHER = range(3)
 """How often a header may stand: once; as a comma-separated list; or as its own rules say (kept as is)."""
@@ -115,6 +119,8 @@ for _row in HEADER_NAMES:
     KNOWN[_row.long] = KNOWN[_row.long.lower()] = (_row.long, _row.kind)
     if _row.compact:
         KNOWN[_row.compact] = (_row.long, _row.kind)
+LONG_NAMES = frozenset(_row.long for _row in HEADER_NAMES)
+"""The spelling under which known headers are kept."""
 
 _WORD = r"A-Za-z0-9\-.!%*_+`'~"
 TOKEN = re.compile(rf"[{_WORD}]+")
@@ -122,6 +128,7 @@ _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _PARAM = re.compile(
     rf"[ \t]*;[ \t]*([{_WORD}]+)(?:[ \t]*=[ \t]*({_QUOTED}|[{_WORD}\[\]:]+))?[ \t]*", re.DOTALL
 )
+_PLAIN_PARAMS = re.compile(rf"(?:;[{_WORD}]+(?:=[{_WORD}\[\]:]+)?)+")
 _NAME_ADDR = re.compile(rf"(?:({_QUOTED})[ \t]*|([{_WORD} \t]*))<([^<>]*)>[ \t]*(.*)", re.DOTALL)
 _ADDR_SPEC = re.compile(r"([^ \t;,?<>\"]+)[ \t]*(.*)", re.DOTALL)
 _VIA = re.compile(
@@ -146,6 +153,8 @@ DELTA_SECONDS_MAX = 2**32 - 1
 
 def canonical(name: str) -> str:
     """The long form of a known header name in any spelling; an unknown one as it came."""
+    if name in LONG_NAMES:
+        return name
     entry = KNOWN.get(name) or KNOWN.get(name.lower())
     return entry[0] if entry else name
 
@@ -184,32 +193,42 @@ def parse_params(text: str, header: str) -> tuple[Param, ...]:
     :raises HeaderError: what is left over is not a parameter, or one stands twice.
     """
     params: list[Param] = []
-    position, end = 0, len(text)
-    while position < end:
-        match = _PARAM.match(text, position)
-        if match is None:
-            raise HeaderError(header, "bad parameter")
-        params.append((match[1], match[2]))
-        position = match.end()
+    if _PLAIN_PARAMS.fullmatch(text):
+        # As nearly all come: no quotes and no white space, so that the two signs alone divide it.
+        for item in text[1:].split(";"):
+            name, equals, value = item.partition("=")
+            params.append((name, value if equals else None))
+        if len(params) == 1:
+            return tuple(params)
+    else:
+        position, end = 0, len(text)
+        while position < end:
+            match = _PARAM.match(text, position)
+            if match is None:
+                raise HeaderError(header, "bad parameter")
+            params.append((match[1], match[2]))
+            position = match.end()
     if len(params) > 1 and len({name.lower() for name, _ in params}) != len(params):
         raise HeaderError(header, "parameter stands twice")
     return tuple(params)
 
 
 def build_params(params: tuple[Param, ...]) -> str:
-    return "".join(f";{name}" if value is None else f";{name}={value}" for name, value in params)
+    text = ""
+    for name, value in params:
+        text += f";{name}" if value is None else f";{name}={value}"
+    return text
 
 
 def find_param(params: tuple[Param, ...], name: str) -> str | None:
     """The unquoted value of a parameter by its lower-case name; "" when it stands without value."""
     for key, value in params:
         if key == name or key.lower() == name:
-            return unquote(value) if value is not None else ""
+            return "" if value is None else unquote(value) if value.startswith('"') else value
     return None
 
 
-@dataclass(slots=True, frozen=True)
-class NameAddr:
+class NameAddr(NamedTuple):
     """An address header value: From, To, Contact, Route, Record-Route, P-Asserted-Identity.
 
     ``display`` is unquoted; parameter values stay as they are on the wire. Build with :func:`quote` where a
@@ -229,8 +248,8 @@ class NameAddr:
         return find_param(self.params, name)
 
     def with_param(self, name: str, value: str | None = None) -> NameAddr:
-        kept = tuple(item for item in self.params if item[0].lower() != name)
-        return replace(self, params=(*kept, (name, value)))
+        kept = [item for item in self.params if item[0].lower() != name]
+        return NameAddr(self.uri, self.display, (*kept, (name, value)))
 
     def with_tag(self, tag: str) -> NameAddr:
         return self.with_param("tag", tag)
@@ -247,13 +266,16 @@ class NameAddr:
         return f"{display} <{self.uri}>{build_params(self.params)}"
 
 
-@lru_cache(maxsize=NAME_ADDR_CACHE_MAX)
 def parse_name_addr(text: str, header: str = "address") -> NameAddr:
     """A name-addr or addr-spec with its header parameters (RFC 3261 25.1).
 
     :raises HeaderError: the grammar is broken; also an addr-spec that holds a comma, question mark or
         semicolon of its own without angle brackets (RFC 3261 20).
     """
+    return _cached_name_addr(text, header) if len(text) <= CACHED_TEXT_MAX else _parse_name_addr(text, header)
+
+
+def _parse_name_addr(text: str, header: str) -> NameAddr:
     match = _NAME_ADDR.fullmatch(text)
     try:
         if match is not None:
@@ -268,12 +290,14 @@ def parse_name_addr(text: str, header: str = "address") -> NameAddr:
         raise HeaderError(header, str(error)) from None
 
 
+_cached_name_addr = lru_cache(maxsize=NAME_ADDR_CACHE_MAX)(_parse_name_addr)
+
+
 BRANCH_MAGIC = "z9hG4bK"
 """RFC 3261 8.1.1.7: branches that begin so are unique across space and time."""
 
 
-@dataclass(slots=True, frozen=True)
-class Via:
+class Via(NamedTuple):
     """One Via value. ``transport`` is upper case; ``host`` as on the wire (IPv6 in brackets)."""
 
     transport: str
@@ -312,7 +336,7 @@ class Via:
         # RFC 3581 4: where rport is asked, received is added even if it equals sent-by.
         if asked or host_reference(host) != self.host:
             params = (*(item for item in params if item[0].lower() != "received"), ("received", host))
-        return replace(self, params=params)
+        return self if params is self.params else Via(self.transport, self.host, self.port, params)
 
     def __str__(self) -> str:
         port = f":{self.port}" if self.port is not None else ""
@@ -325,6 +349,28 @@ def parse_via(text: str) -> Via:
     :raises HeaderError: broken grammar, a version that is not 2.0, or a branch with the magic cookie and
         nothing after it (RFC 4475 3.2.1: may be refused).
     """
+    hop = text.partition(";")[0]
+    via = _parse_hop(hop) if len(hop) <= CACHED_TEXT_MAX else None
+    if via is None:
+        via = _parse_via(text)
+    elif len(hop) < len(text):
+        via = Via(via.transport, via.host, via.port, parse_params(text[len(hop) :], "Via"))
+    if via.branch == BRANCH_MAGIC:
+        raise HeaderError("Via", "branch without identifier")
+    return via
+
+
+@lru_cache(maxsize=HOP_CACHE_MAX)
+def _parse_hop(text: str) -> Via | None:
+    """What of a Via stands before its parameters; None where it is not all well, for a whole look at the value."""
+    try:
+        via = _parse_via(text)
+    except HeaderError:
+        return None
+    return None if via.params else via
+
+
+def _parse_via(text: str) -> Via:
     match = _VIA.fullmatch(text)
     if match is None:
         raise HeaderError("Via", "bad grammar")
@@ -340,10 +386,7 @@ def parse_via(text: str) -> Via:
         host = parse_host(host)
     except UriError as error:
         raise HeaderError("Via", str(error)) from None
-    via = Via(transport.upper(), host, number, parse_params(rest, "Via") if rest else ())
-    if via.branch == BRANCH_MAGIC:
-        raise HeaderError("Via", "branch without identifier")
-    return via
+    return Via(transport.upper(), host, number, parse_params(rest, "Via") if rest else ())
 
 
 class CSeq(NamedTuple):
@@ -356,12 +399,19 @@ class CSeq(NamedTuple):
 
 def parse_cseq(text: str) -> CSeq:
     """:raises HeaderError: broken grammar, or a number of 2**31 or more (8.1.1.5)."""
+    return _cached_cseq(text) if len(text) <= CACHED_TEXT_MAX else _parse_cseq(text)
+
+
+def _parse_cseq(text: str) -> CSeq:
     match = _CSEQ.fullmatch(text)
     if match is None:
         raise HeaderError("CSeq", "bad grammar")
     if len(match[1]) > 32 or (number := int(match[1])) > CSEQ_MAX:
         raise HeaderError("CSeq", "number too large")
     return CSeq(number, match[2])
+
+
+_cached_cseq = lru_cache(maxsize=SMALL_CACHE_MAX)(_parse_cseq)
 
 
 def parse_call_id(text: str) -> str:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TypeVar, cast
 
 from sip import headers as h
-from sip.headers import CSeq, NameAddr, Via, canonical, parse_name_addr
+from sip.headers import LONG_NAMES, CSeq, NameAddr, Via, canonical, parse_name_addr
 from sip.uri import Uri
-
-T = TypeVar("T")
 
 HeaderItems = Iterable[tuple[str, object]]
 
 VERSION = "SIP/2.0"
 DEFAULT_MAX_FORWARDS = 70
+_LINE = ": ".join
+"""A header's line of its name and value."""
 
 REASONS = {
     100: "Trying",
@@ -87,32 +86,50 @@ class Message:
     kept: it is made from the body.
     """
 
-    __slots__ = ("_headers", "_typed", "body")
+    # A call's messages are asked for the first five a hundred times: each has a place of its own. Addresses of
+    # other headers are in `_addresses`, by name.
+    __slots__ = ("_addresses", "_call_id", "_cseq", "_from", "_headers", "_to", "_vias", "body")
 
     def __init__(self, headers: HeaderItems = (), body: bytes = b"") -> None:
-        self._headers: list[tuple[str, str]] = [(canonical(name), str(value)) for name, value in headers]
-        self._typed: dict[str, object] = {}
+        self._headers: list[tuple[str, str]] = (
+            [
+                (name if name in LONG_NAMES else canonical(name), value if type(value) is str else str(value))
+                for name, value in headers
+            ]
+            if headers
+            else []
+        )
+        self._vias: list[Via] | None = None
+        self._from: NameAddr | None = None
+        self._to: NameAddr | None = None
+        self._call_id: str | None = None
+        self._cseq: CSeq | None = None
+        self._addresses: dict[str, list[NameAddr]] | None = None
         self.body = body
 
     def get(self, name: str) -> str | None:
         """The first value under this name (any spelling), None when there is none."""
-        name = canonical(name)
         for key, value in self._headers:
             if key == name:
                 return value
-        if name not in h.KNOWN:
-            folded = name.lower()
-            for key, value in self._headers:
-                if key.lower() == folded:
-                    return value
-        elif name == "Content-Length":
-            return str(len(self.body))
+        if name not in LONG_NAMES:
+            return self._get_folded(name)
+        return str(len(self.body)) if name == "Content-Length" else None
+
+    def _get_folded(self, name: str) -> str | None:
+        name = canonical(name)
+        if name in LONG_NAMES:
+            return self.get(name)
+        folded = name.lower()
+        for key, value in self._headers:
+            if key.lower() == folded:
+                return value
         return None
 
     def get_all(self, name: str) -> list[str]:
         """All values under this name, in order."""
         name = canonical(name)
-        if name in h.KNOWN:  # known names are kept in their one spelling
+        if name in LONG_NAMES:  # known names are kept in their one spelling
             return [value for key, value in self._headers if key == name]
         folded = name.lower()
         return [value for key, value in self._headers if key.lower() == folded]
@@ -121,27 +138,42 @@ class Message:
         """Names (long form) and values in order, without Content-Length."""
         return iter(self._headers)
 
+    def _changed(self, name: str) -> None:
+        """What was kept of a header no longer holds."""
+        if name == "Via":
+            self._vias = None
+        elif name == "From":
+            self._from = None
+        elif name == "To":
+            self._to = None
+        elif name == "Call-ID":
+            self._call_id = None
+        elif name == "CSeq":
+            self._cseq = None
+        elif self._addresses is not None:
+            self._addresses.pop(name, None)
+
     def add(self, name: str, value: object) -> None:
         """Append one value after those that are there."""
         name = canonical(name)
-        self._typed.pop(name, None)
+        self._changed(name)
         self._headers.append((name, str(value)))
 
     def prepend(self, name: str, value: object) -> None:
         """Put one value above all others, as a hop does with its Via."""
         name = canonical(name)
-        self._typed.pop(name, None)
+        self._changed(name)
         self._headers.insert(0, (name, str(value)))
 
     def set(self, name: str, value: object) -> None:
         """One value instead of those that are there; it keeps the place of the first."""
         name = canonical(name)
-        self._typed.pop(name, None)
+        self._changed(name)
         folded = name.lower()
         kept: list[tuple[str, str]] = []
         placed = False
         for item in self._headers:
-            if item[0].lower() != folded:
+            if item[0] != name and item[0].lower() != folded:
                 kept.append(item)
             elif not placed:
                 kept.append((name, str(value)))
@@ -153,7 +185,7 @@ class Message:
     def remove(self, name: str) -> int:
         """Take all values under this name away; says how many there were."""
         name = canonical(name)
-        self._typed.pop(name, None)
+        self._changed(name)
         folded = name.lower()
         before = len(self._headers)
         self._headers = [item for item in self._headers if item[0].lower() != folded]
@@ -164,9 +196,8 @@ class Message:
         for index, (key, _) in enumerate(self._headers):
             if key == "Via":
                 self._headers[index] = ("Via", str(via))
-                vias = cast("list[Via] | None", self._typed.get("Via"))
-                if vias:
-                    vias[0] = via
+                if self._vias:
+                    self._vias[0] = via
                 return
         raise KeyError("Via")
 
@@ -174,11 +205,8 @@ class Message:
         for index, (key, _) in enumerate(self._headers):
             if key == "Via":
                 del self._headers[index]
-                self._typed.pop("Via", None)
+                self._vias = None
                 return
-
-    def _values(self, name: str) -> list[str]:
-        return [value for key, value in self._headers if key == name]
 
     def _one(self, name: str) -> str:
         value = self.get(name)
@@ -186,62 +214,59 @@ class Message:
             raise h.HeaderError(name, "missing")
         return value
 
-    def _keep(self, name: str, value: T) -> T:
-        self._typed[name] = value
-        return value
-
-    # Each view looks into what is kept first: a call's messages are asked for these a hundred times.
-
     @property
     def vias(self) -> list[Via]:
-        kept = self._typed.get("Via")
-        if kept is not None:
-            return cast("list[Via]", kept)
-        return self._keep("Via", [h.parse_via(value) for value in self._values("Via")])
+        kept = self._vias
+        if kept is None:
+            kept = self._vias = [h.parse_via(value) for key, value in self._headers if key == "Via"]
+        return kept
 
     @property
     def top_via(self) -> Via:
         """:raises HeaderError: there is none."""
-        vias = self.vias
+        vias = self._vias or self.vias
         if not vias:
             raise h.HeaderError("Via", "missing")
         return vias[0]
 
     @property
     def from_(self) -> NameAddr:
-        kept = self._typed.get("From")
-        if kept is not None:
-            return cast(NameAddr, kept)
-        return self._keep("From", parse_name_addr(self._one("From"), "From"))
+        kept = self._from
+        if kept is None:
+            kept = self._from = parse_name_addr(self._one("From"), "From")
+        return kept
 
     @property
     def to(self) -> NameAddr:
-        kept = self._typed.get("To")
-        if kept is not None:
-            return cast(NameAddr, kept)
-        return self._keep("To", parse_name_addr(self._one("To"), "To"))
+        kept = self._to
+        if kept is None:
+            kept = self._to = parse_name_addr(self._one("To"), "To")
+        return kept
 
     @property
     def call_id(self) -> str:
-        kept = self._typed.get("Call-ID")
-        if kept is not None:
-            return cast(str, kept)
-        return self._keep("Call-ID", h.parse_call_id(self._one("Call-ID")))
+        kept = self._call_id
+        if kept is None:
+            kept = self._call_id = h.parse_call_id(self._one("Call-ID"))
+        return kept
 
     @property
     def cseq(self) -> CSeq:
-        kept = self._typed.get("CSeq")
-        if kept is not None:
-            return cast(CSeq, kept)
-        return self._keep("CSeq", h.parse_cseq(self._one("CSeq")))
+        kept = self._cseq
+        if kept is None:
+            kept = self._cseq = h.parse_cseq(self._one("CSeq"))
+        return kept
 
     def addresses(self, name: str) -> list[NameAddr]:
         """All values of an address header, typed; HeaderError where one is broken."""
         name = canonical(name)
-        kept = self._typed.get(name)
-        if kept is not None:
-            return cast("list[NameAddr]", kept)
-        return self._keep(name, [parse_name_addr(value, name) for value in self._values(name)])
+        if self._addresses is None:
+            self._addresses = {}
+        kept = self._addresses.get(name)
+        if kept is None:
+            values = [value for key, value in self._headers if key == name]
+            kept = self._addresses[name] = [parse_name_addr(value, name) for value in values]
+        return kept
 
     @property
     def contacts(self) -> list[NameAddr]:
@@ -250,7 +275,7 @@ class Message:
 
     @property
     def contact_is_star(self) -> bool:
-        return self._values("Contact") == ["*"]
+        return [value for key, value in self._headers if key == "Contact"] == ["*"]
 
     @property
     def routes(self) -> list[NameAddr]:
@@ -293,9 +318,7 @@ class Message:
 
         :raises ValueError: a value holds CR or LF, which would add a header of its own.
         """
-        lines = [self.start_line()]
-        lines += [f"{name}: {value}" for name, value in self._headers]
-        lines.append(f"Content-Length: {len(self.body)}\r\n\r\n")
+        lines = [self.start_line(), *map(_LINE, self._headers), f"Content-Length: {len(self.body)}\r\n\r\n"]
         head = "\r\n".join(lines)
         breaks = len(lines) + 1
         if head.count("\n") != breaks or head.count("\r") != breaks:
@@ -309,7 +332,7 @@ class Request(Message):
     __slots__ = ("method", "uri")
 
     def __init__(self, method: str, uri: Uri, headers: HeaderItems = (), body: bytes = b"") -> None:
-        super().__init__(headers, body)
+        Message.__init__(self, headers, body)
         self.method = method
         self.uri = uri
 
@@ -328,7 +351,7 @@ class Response(Message):
     def __init__(
         self, status: int, reason: str | None = None, headers: HeaderItems = (), body: bytes = b""
     ) -> None:
-        super().__init__(headers, body)
+        Message.__init__(self, headers, body)
         self.status = status
         self.reason = REASONS.get(status, "") if reason is None else reason
 

@@ -13,6 +13,10 @@ Param = tuple[str, str | None]
 
 URI_CACHE_MAX = 4096
 """Parsed hosts and URIs remembered: one call names the same ones in a dozen messages."""
+CACHED_TEXT_MAX = 256
+"""Characters of a URI or header value that is remembered: a peer must not fill the memory with long ones."""
+HOST_MAX = 255
+"""Characters of a host (RFC 1035 2.3.4)."""
 
 _HOSTNAME = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?\.?"
@@ -75,11 +79,13 @@ def parse_host(text: str) -> str:
         if not text.endswith("]"):
             raise UriError("IPv6 reference is not closed")
         try:
+            if len(text) > HOST_MAX:
+                raise ValueError
             ipaddress.IPv6Address(_one_gap(text[1:-1]))
         except ValueError:
             raise UriError("not an IPv6 address") from None
         return "[" + _one_gap(text[1:-1]) + "]"
-    if not _HOSTNAME.fullmatch(text) or len(text) > 255:
+    if not _HOSTNAME.fullmatch(text) or len(text) > HOST_MAX:
         raise UriError("not a host")
     if _IPV4.fullmatch(text):
         try:
@@ -242,12 +248,15 @@ class OtherUri:
 Uri = SipUri | TelUri | OtherUri
 
 
-@lru_cache(maxsize=URI_CACHE_MAX)
 def parse_uri(text: str) -> Uri:
     """Any URI of a request line or an address header.
 
     :raises UriError: not a URI, or one that breaks the grammar of its scheme.
     """
+    return _cached_uri(text) if len(text) <= CACHED_TEXT_MAX else _parse_uri(text)
+
+
+def _parse_uri(text: str) -> Uri:
     scheme, colon, rest = text.partition(":")
     if not colon:
         raise UriError("no scheme")
@@ -259,6 +268,9 @@ def parse_uri(text: str) -> Uri:
     if not _SCHEME.fullmatch(scheme) or not _OPAQUE.fullmatch(rest):
         raise UriError("not a URI")
     return OtherUri(scheme, rest)
+
+
+_cached_uri = lru_cache(maxsize=URI_CACHE_MAX)(_parse_uri)
 
 
 def _parse_sip(scheme: str, rest: str) -> SipUri:
