@@ -30,11 +30,11 @@ from ascs.demo.layout import PEOPLE, person
 from interparty.aid import damm
 from interparty.edi import edi_id, from_text
 from interparty.messages import Deposit
+from interparty.party_link import connect, sign_key_of
 from simulators.enterprise.aids import AidBook
 from simulators.enterprise.backend import Backend, Given
 from simulators.enterprise.settings import EnterpriseSettings
 from simulators.handsets.client import HandsetClient
-from simulators.party_link import connect, sign_key_of
 from smpp.codec import encode
 from smpp.constants import CommandStatus
 from smpp.pdu import BindTransceiver, Pdu, SubmitSm

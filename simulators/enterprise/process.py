@@ -8,6 +8,7 @@ from foundation.capture import Capture
 from gm import selftest
 from gm.sm2 import PrivateKey
 from interparty.client import Peer
+from interparty.party_link import connect, sign_key_of
 from simulators.enterprise.aids import AidBook
 from simulators.enterprise.api import EnterpriseApi
 from simulators.enterprise.backend import Backend
@@ -15,7 +16,6 @@ from simulators.enterprise.esme import Esme
 from simulators.enterprise.phone import DeskPhone
 from simulators.enterprise.settings import EnterpriseSettings
 from simulators.http_api import HttpApi, serve
-from simulators.party_link import connect, sign_key_of
 from trust_client.enterprise import EnterpriseClient
 
 _log = logging.getLogger(__name__)

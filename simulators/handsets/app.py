@@ -5,6 +5,7 @@ import logging
 
 from gm import selftest
 from interparty.client import Peer
+from interparty.party_link import connect
 from simulators.handsets.api import HandsetApi
 from simulators.handsets.calling import HandsetCalls
 from simulators.handsets.fleet import Fleet
@@ -13,7 +14,6 @@ from simulators.handsets.sealing import PhoneApp
 from simulators.handsets.settings import FleetSettings
 from simulators.handsets.subscribers import Subscriber, generate, read_csv
 from simulators.http_api import HttpApi, serve
-from simulators.party_link import connect
 
 _log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from foundation.config import Config, ConfigPath
-from simulators.party_link import PartyLinkSettings
+from interparty.party_link import PartyLinkSettings
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 

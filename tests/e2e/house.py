@@ -16,12 +16,12 @@ from ascs.demo.parties import Files
 from ascs.demo.processes import Processes
 from gm.sm2 import PrivateKey
 from interparty.client import Peer
+from interparty.party_link import connect, sign_key_of
 from simulators.enterprise.aids import AidBook
 from simulators.enterprise.backend import Backend, Given
 from simulators.enterprise.settings import EnterpriseSettings
 from simulators.handsets.client import HandsetClient
 from simulators.http_client import ApiError, JsonClient
-from simulators.party_link import connect, sign_key_of
 from trust_client.enterprise import EnterpriseClient
 
 WAIT_S = 15.0

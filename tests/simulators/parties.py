@@ -11,9 +11,9 @@ from starlette.routing import Route
 
 from foundation.pki import make_ca, make_party, server_context
 from gm.sm2 import PrivateKey, PublicKey
+from interparty.party_link import PartyLinkSettings
 from interparty.server import Running, serve
 from interparty.signed_http import Signer
-from simulators.party_link import PartyLinkSettings
 
 Handler = Callable[[Request], Awaitable[Response]]
 HMAC_KEY = bytes(range(32))

@@ -15,6 +15,7 @@ from interparty.messages import (
     Deposit,
     DepositResult,
 )
+from interparty.party_link import PartyLinkSettings
 from simulators.enterprise import backend as module
 from simulators.enterprise.aids import AidBook
 from simulators.enterprise.backend import Backend, ConsentRefused, Given
@@ -24,7 +25,6 @@ from simulators.enterprise.settings import (
     SipSettings,
     SmppSettings,
 )
-from simulators.party_link import PartyLinkSettings
 
 AIDS = ["888100000000000017", "888132341582397708"]
 EDI = b"EDI1\x02CMCC0001\x01\x35\x27\x0e" + bytes(192)

@@ -12,7 +12,7 @@ from foundation.pki import PkiError
 from gm.sm2 import PrivateKey
 from interparty.bodies import answer
 from interparty.messages import Accepted, AssertionRequest
-from simulators.party_link import PartyLinkSettings, connect, sign_key_of
+from interparty.party_link import PartyLinkSettings, connect, sign_key_of
 from tests.simulators import parties
 
 PATH = "/v1/assertions"

@@ -1,4 +1,4 @@
-"""How a simulated party reaches another by signed HTTP: certificate, signing key, the other's keys."""
+"""How a party is told to reach another by signed HTTP: address, certificate, signing key, the other's keys."""
 
 from collections.abc import Callable
 from typing import Self
