@@ -2,7 +2,8 @@
 
 import ipaddress
 import re
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from masking.sip_rules import HEADER_RULES, shown_status
 from sip.media.control import RemoteMedia
@@ -12,14 +13,18 @@ from sip.sdp import Attribute, Codec, Media, Origin, Session, connection_of, med
 __all__ = [
     "CODECS",
     "HEADER_RULES",
+    "Audio",
     "build_info",
     "build_sdp",
     "core_headers",
+    "crossing_audio",
     "enterprise_headers",
     "enterprise_status",
     "remote_media",
 ]
 
+ADDRESSES_MAX = 1024
+"""Hosts of which it is remembered whether they are addresses."""
 UNSPECIFIED = "0.0.0.0"  # noqa: S104 - RFC 3264, 8.4: the old form of hold; never bound
 
 _AMR = (
@@ -128,32 +133,50 @@ def core_headers(enterprise: Request | Response) -> list[tuple[str, str]]:
     ]
 
 
+class Audio(NamedTuple):
+    """The stream of a description that crosses, with the formats of it that do."""
+
+    medium: Media
+    codecs: list[Codec]
+
+
+def crossing_audio(theirs: Session) -> Audio | None:
+    """The first audio stream with a format on the list; None where there is none."""
+    for medium in theirs.media:
+        if medium.kind == "audio" and medium.port and medium.protocol == _PLAIN_RTP:
+            codecs = _codecs(medium)
+            if codecs:
+                return Audio(medium, codecs)
+    return None
+
+
 def build_sdp(
-    theirs: Session, *, host: str, rtp_port: int, rtcp_port: int, session_id: int, version: int
+    theirs: Session,
+    audio: Audio | None,
+    *,
+    host: str,
+    rtp_port: int,
+    rtcp_port: int,
+    session_id: int,
+    version: int,
 ) -> Session:
     """One leg's description as the other leg is shown it, offer or answer.
 
-    The first audio stream crosses: codecs on the list, direction, ptime. Every other stream stays in its
+    `audio` is what `crossing_audio` chose of it: codecs on the list, direction, ptime. Every other stream stays in its
     place with port 0, since an answer has as many streams as its offer (RFC 3264, section 6). Origin,
     name, times and addresses are ours; no other line has a form here. Raises ValueError when no audio
     stream is left that may cross.
     """
-    audio = _audio(theirs)
     if audio is None:
         raise ValueError("no audio stream that may cross")
     media = [
-        _stream(theirs, medium, _codecs(medium), rtp_port, rtcp_port) if medium is audio else _refused(medium)
+        _stream(theirs, medium, audio.codecs, rtp_port, rtcp_port)
+        if medium is audio.medium
+        else _refused(medium)
         for medium in theirs.media
     ]
     connection = connection_of(host)
     return Session(Origin("-", session_id, version, connection), media, connection)
-
-
-def _audio(session: Session) -> Media | None:
-    for medium in session.media:
-        if medium.kind == "audio" and medium.port and medium.protocol == _PLAIN_RTP and _codecs(medium):
-            return medium
-    return None
 
 
 def _codecs(medium: Media) -> list[Codec]:
@@ -188,8 +211,8 @@ def _stream(theirs: Session, medium: Media, codecs: list[Codec], rtp_port: int, 
             attributes.append(("fmtp", f"{codec.payload_type} {codec.fmtp}"))
     if medium.ptime in _PTIMES:
         attributes.append(("ptime", str(medium.ptime)))
-    maxptime = medium.attribute("maxptime") or ""
-    if re.fullmatch("[0-9]{1,3}", maxptime) and int(maxptime) in _PTIMES:
+    maxptime = medium.attribute("maxptime")
+    if maxptime and re.fullmatch("[0-9]{1,3}", maxptime) and int(maxptime) in _PTIMES:
         attributes.append(("maxptime", str(int(maxptime))))
     if rtcp_port != rtp_port + 1:
         attributes.append(("rtcp", str(rtcp_port)))
@@ -210,12 +233,12 @@ def _refused(medium: Media) -> Media:
     return Media(kind, 0, _PLAIN_RTP, ["0"])
 
 
-def remote_media(sdp: Session, *, signalling_host: str | None) -> RemoteMedia:
+def remote_media(theirs: Session, audio: Audio | None, *, signalling_host: str | None) -> RemoteMedia:
     """Where a side listens, for MediaControl.update. Nothing is sent where it names no IP address."""
-    audio = _audio(sdp)
     if audio is None:
         return RemoteMedia(UNSPECIFIED, 0)
-    host, port = media_address(sdp, audio)
+    medium = audio.medium
+    host, port = media_address(theirs, medium)
     if not _is_address(host):
         # The relay asks no name server: the host that signals stands in.
         host = signalling_host if signalling_host and _is_address(signalling_host) else UNSPECIFIED
@@ -224,12 +247,13 @@ def remote_media(sdp: Session, *, signalling_host: str | None) -> RemoteMedia:
         host=host,
         rtp_port=port,
         # rtcp-mux is never accepted by build_sdp, so RTCP has a port of its own (RFC 5761, 5.1.1).
-        rtcp_port=audio.rtcp_port if audio.attribute("rtcp") is not None else min(port + 1, 65535),
+        rtcp_port=medium.rtcp_port if medium.attribute("rtcp") is not None else min(port + 1, 65535),
         also_from=also,
-        clock_rates={codec.payload_type: codec.rate for codec in _codecs(audio)},
+        clock_rates={codec.payload_type: codec.rate for codec in audio.codecs},
     )
 
 
+@lru_cache(maxsize=ADDRESSES_MAX)
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)

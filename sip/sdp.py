@@ -6,8 +6,9 @@ import ipaddress
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
-from sip.uri import bare_host
+from sip.uri import CACHED_TEXT_MAX, bare_host
 
 SDP_TYPE = "application/sdp"
 """The media type of a description."""
@@ -17,6 +18,8 @@ MEDIA_MAX = 16
 """Media lines in a description."""
 ATTRIBUTES_MAX = 512
 """Attribute lines in a description, all levels together."""
+LINES_CACHE_MAX = 1024
+"""Formats and connections remembered, each: descriptions differ in little but ports."""
 
 Attribute = tuple[str, str | None]
 
@@ -24,7 +27,7 @@ DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 _REVERSED = {"sendonly": "recvonly", "recvonly": "sendonly"}
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`{|}~]+")
-_LINE = re.compile(r"[a-z]")
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
 _RTPMAP = re.compile(r"([0-9]{1,3})\s+([^\s/]+)/([0-9]{1,9})(?:/([0-9]{1,3}))?")
 _FMTP = re.compile(r"([0-9]{1,3})\s+(.*)")
 _HOST = re.compile(r"[A-Za-z0-9.\-]+")
@@ -91,6 +94,21 @@ PCMA = Codec(8, "PCMA", 8000)
 TELEPHONE_EVENT = Codec(101, "telephone-event", 8000, fmtp="0-16")
 DEFAULT_CODECS = (PCMU, PCMA, TELEPHONE_EVENT)
 
+
+def _parse_rtpmap(value: str) -> Codec | None:
+    match = _RTPMAP.fullmatch(value.strip())
+    if match is None:
+        return None
+    return Codec(int(match[1]), match[2], int(match[3]), int(match[4] or 1))
+
+
+_cached_rtpmap = lru_cache(maxsize=LINES_CACHE_MAX)(_parse_rtpmap)
+
+
+def _rtpmap(value: str) -> Codec | None:
+    return _cached_rtpmap(value) if len(value) <= CACHED_TEXT_MAX else _parse_rtpmap(value)
+
+
 # RFC 3551: static payload types that need no rtpmap.
 STATIC_CODECS = {
     codec.payload_type: codec
@@ -140,8 +158,8 @@ class Media:
         for name, value in self.attributes:
             if value is None:
                 continue
-            if name == "rtpmap" and (match := _RTPMAP.fullmatch(value.strip())):
-                maps[int(match[1])] = Codec(int(match[1]), match[2], int(match[3]), int(match[4] or 1))
+            if name == "rtpmap" and (mapped := _rtpmap(value)) is not None:
+                maps[mapped.payload_type] = mapped
             elif name == "fmtp" and (match := _FMTP.fullmatch(value.strip())):
                 fmtps[int(match[1])] = match[2]
         result: list[Codec] = []
@@ -151,7 +169,8 @@ class Media:
             number = int(text)
             codec = maps.get(number) or STATIC_CODECS.get(number)
             if codec is not None:
-                result.append(replace(codec, fmtp=fmtps.get(number)))
+                fmtp = fmtps.get(number)
+                result.append(codec if fmtp == codec.fmtp else replace(codec, fmtp=fmtp))
         return result
 
     @property
@@ -212,9 +231,10 @@ class Session:
                 lines.append(f"c={medium.connection}")
             lines += [f"b={value}" for value in medium.bandwidths]
             lines += _attribute_lines(medium.attributes)
-        if any("\r" in line or "\n" in line for line in lines):
+        text = "\r\n".join(lines) + "\r\n"
+        if text.count("\n") != len(lines) or text.count("\r") != len(lines):
             raise ValueError("an SDP value holds a line break")
-        return ("\r\n".join(lines) + "\r\n").encode("utf-8", "surrogateescape")
+        return text.encode("utf-8", "surrogateescape")
 
 
 def _attribute_lines(attributes: Iterable[Attribute]) -> list[str]:
@@ -242,7 +262,9 @@ def parse_sdp(data: bytes) -> Session:
     """
     if len(data) > SDP_MAX:
         raise SdpError("description too large")
-    lines = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n").split("\n")
+    text = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+    has_odd = "\r" in text or "\0" in text
+    lines = text.split("\n")
     while lines and not lines[-1]:
         lines.pop()
     if not lines or lines[0] != "v=0":
@@ -253,9 +275,9 @@ def parse_sdp(data: bytes) -> Session:
     attributes_seen = 0
     time_lines: list[str] = []
     for line in lines[1:]:
-        if len(line) < 2 or line[1] != "=" or not _LINE.fullmatch(line[0]) or "\r" in line or "\0" in line:
+        key, value = line[:1], line[2:]
+        if line[1:2] != "=" or key not in _LETTERS or (has_odd and ("\r" in line or "\0" in line)):
             raise SdpError("bad line")
-        key, value = line[0], line[2:]
         if session is None:
             if key != "o":
                 raise SdpError("origin missing")
@@ -271,7 +293,7 @@ def parse_sdp(data: bytes) -> Session:
                 raise SdpError("too many attributes")
             (session if medium is None else medium).attributes.append(_parse_attribute(value))
         elif key == "c":
-            (session if medium is None else medium).connection = _parse_connection(value)
+            (session if medium is None else medium).connection = _connection(value)
         elif key == "b":
             (session if medium is None else medium).bandwidths.append(value)
         elif medium is not None:
@@ -300,11 +322,15 @@ def _parse_origin(value: str) -> Origin:
     parts = value.split(" ")
     if len(parts) != 6 or not _number(parts[1]) or not _number(parts[2]):
         raise SdpError("bad origin")
-    return Origin(parts[0], int(parts[1]), int(parts[2]), _parse_connection(" ".join(parts[3:])))
+    return Origin(parts[0], int(parts[1]), int(parts[2]), _connection(" ".join(parts[3:])))
 
 
 def _number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 20
+
+
+def _connection(value: str) -> Connection:
+    return _cached_connection(value) if len(value) <= CACHED_TEXT_MAX else _parse_connection(value)
 
 
 def _parse_connection(value: str) -> Connection:
@@ -323,6 +349,9 @@ def _parse_connection(value: str) -> Connection:
         if not _HOST.fullmatch(address) or address.replace(".", "").isdigit():
             raise SdpError("bad address") from None
     return Connection(parts[1], address)
+
+
+_cached_connection = lru_cache(maxsize=LINES_CACHE_MAX)(_parse_connection)
 
 
 def _parse_media(value: str) -> Media:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from functools import lru_cache
 
-from masking.sip_leg import build_sdp, remote_media
+from masking.sip_leg import Audio, build_sdp, crossing_audio, remote_media
 from sip.media.control import MediaControl, MediaPorts, MediaStats, RemoteMedia, Side
-from sip.sdp import parse_sdp
+from sip.sdp import Session, parse_sdp
+
+READ_MAX = 256
+"""Descriptions remembered: an offer is read when its call is admitted, and again when it is anchored."""
 
 
 def other_side(side: Side) -> Side:
@@ -51,14 +55,14 @@ class CallMedia:
         Raises SdpError (a ValueError) for a body that is none, ValueError where nothing in it may cross,
         MediaError.
         """
-        theirs = parse_sdp(body)
-        audio = theirs.audio
+        theirs, audio = _read(body)
         shown = self._shown[other_side(side)]
         local = self._ports.of(other_side(side))
 
         def build(version: int) -> bytes:
             return build_sdp(
                 theirs,
+                audio,
                 host=local.host,
                 rtp_port=local.rtp_port,
                 rtcp_port=local.rtcp_port,
@@ -66,20 +70,20 @@ class CallMedia:
                 version=version,
             ).to_bytes()
 
-        again = build(shown.version)
-        if again != shown.body:
+        again = build(shown.version) if shown.body else b""
+        if again != shown.body or not again:
             again = build(shown.version + 1)
-        remote = remote_media(theirs, signalling_host=signalling_host)
+        remote = remote_media(theirs, audio, signalling_host=signalling_host)
         await self._control.update(self.call_id, side, remote)
         if again != shown.body:
             shown.version, shown.before, shown.body = shown.version + 1, shown.body, again
-        self.held = audio is None or theirs.direction(audio) != "sendrecv"
+        self.held = theirs.audio is None or theirs.direction(theirs.audio) != "sendrecv"
         self._remotes[side] = [*self._remotes[side][-1:], remote]
         return again
 
     async def listen(self, side: Side, body: bytes, signalling_host: str) -> None:
         """Where a side listens now; the other side is not told. Raises SdpError, MediaError."""
-        remote = remote_media(parse_sdp(body), signalling_host=signalling_host)
+        remote = remote_media(*_read(body), signalling_host=signalling_host)
         await self._control.update(self.call_id, side, remote)
         self._remotes[side] = [*self._remotes[side][-1:], remote]
 
@@ -107,9 +111,11 @@ class CallMedia:
 
 def may_cross(body: bytes) -> bool:
     """Whether an offer holds audio of a kind that is relayed. Raises SdpError."""
+    return _read(body)[1] is not None
+
+
+@lru_cache(maxsize=READ_MAX)
+def _read(body: bytes) -> tuple[Session, Audio | None]:
+    """A description and what of it crosses; nobody changes either. Raises SdpError."""
     theirs = parse_sdp(body)
-    try:
-        build_sdp(theirs, host="127.0.0.1", rtp_port=2, rtcp_port=3, session_id=0, version=0)
-    except ValueError:
-        return False
-    return True
+    return theirs, crossing_audio(theirs)

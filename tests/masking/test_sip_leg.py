@@ -7,6 +7,7 @@ from masking.sip_leg import (
     build_info,
     build_sdp,
     core_headers,
+    crossing_audio,
     enterprise_headers,
     enterprise_status,
     remote_media,
@@ -47,9 +48,21 @@ m={NUMBER} 40004 RTP/AVP 0
 
 
 def shown(body: bytes = OFFER, rtcp_port: int = 20001) -> Session:
+    theirs = parse_sdp(body)
     return build_sdp(
-        parse_sdp(body), host="192.0.2.1", rtp_port=20000, rtcp_port=rtcp_port, session_id=7, version=2
+        theirs,
+        crossing_audio(theirs),
+        host="192.0.2.1",
+        rtp_port=20000,
+        rtcp_port=rtcp_port,
+        session_id=7,
+        version=2,
     )
+
+
+def remote(body: bytes, signalling_host: str | None) -> RemoteMedia:
+    theirs = parse_sdp(body)
+    return remote_media(theirs, crossing_audio(theirs), signalling_host=signalling_host)
 
 
 def test_a_description_is_built_and_nothing_is_copied() -> None:
@@ -98,26 +111,26 @@ def test_no_audio_that_may_cross(media: str) -> None:
     body = f"v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\n{media}\r\n".encode()
     with pytest.raises(ValueError, match="no audio"):
         shown(body)
-    assert remote_media(parse_sdp(body), signalling_host="192.0.2.9").rtp_port == 0
+    assert remote(body, "192.0.2.9").rtp_port == 0
 
 
 def test_where_a_side_listens() -> None:
     rates = {97: 16000, 8: 8000, 101: 8000}
-    assert remote_media(parse_sdp(OFFER), signalling_host="192.0.2.9") == RemoteMedia(
+    assert remote(OFFER, "192.0.2.9") == RemoteMedia(
         "10.1.2.3", 40000, 40007, also_from=("192.0.2.9",), clock_rates=rates
     )
-    assert remote_media(parse_sdp(OFFER), signalling_host="10.1.2.3").also_from == ()
+    assert remote(OFFER, "10.1.2.3").also_from == ()
 
 
 def test_rtcp_mux_is_not_accepted_so_rtcp_has_its_own_port() -> None:
     muxed = OFFER.replace(b"a=rtcp:40007 IN IP4 10.1.2.9", b"a=rtcp-mux")
-    assert remote_media(parse_sdp(muxed), signalling_host=None).rtcp_port == 40001
+    assert remote(muxed, None).rtcp_port == 40001
 
 
 def test_a_host_name_is_not_looked_up() -> None:
     named = OFFER.replace(b"c=IN IP4 10.1.2.3", b"c=IN IP4 phone.example")
-    assert remote_media(parse_sdp(named), signalling_host="192.0.2.9").host == "192.0.2.9"
-    assert remote_media(parse_sdp(named), signalling_host=None).host == "0.0.0.0"
+    assert remote(named, "192.0.2.9").host == "192.0.2.9"
+    assert remote(named, None).host == "0.0.0.0"
 
 
 def test_few_headers_cross_and_unknown_ones_do_not() -> None:

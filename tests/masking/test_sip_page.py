@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from masking.sip_leg import build_sdp
+from masking.sip_leg import build_sdp, crossing_audio
 from masking.sip_page import page
 from masking.sip_rules import HEADER_RULES, SDP_ATTRIBUTES, SDP_LINES
 from sip.sdp import parse_sdp
@@ -19,7 +19,10 @@ OFFER = (
 
 def crossed(attributes: str = "") -> str:
     theirs = parse_sdp(OFFER.format(p=PRIVATE, a=attributes).encode())
-    built = build_sdp(theirs, host="198.51.100.1", rtp_port=20000, rtcp_port=20007, session_id=7, version=1)
+    audio = crossing_audio(theirs)
+    built = build_sdp(
+        theirs, audio, host="198.51.100.1", rtp_port=20000, rtcp_port=20007, session_id=7, version=1
+    )
     return built.to_bytes().decode()
 
 
