@@ -27,15 +27,20 @@ class RevokedByTrust:
         return None if found is None else Position._make(found)
 
     async def apply(self, position: Position, revoked: Sequence[Revocation]) -> None:
-        """Commit what is to be stopped with the position, then stop it. Raises StoreBusy, StoreUnavailable."""
+        """Commit what is to be stopped with the position, then stop it. Raises StoreBusy, StoreUnavailable.
+
+        An AID that was ROTATED is only refused from now on: the consent goes on under another AID, and what was sent
+        under the old one was consented to.
+        """
+        ended = [each for each in revoked if each.cause == "REVOKED"]
 
         def op(conn: sqlite3.Connection) -> None:
-            for each in revoked:
+            for each in ended:
                 revocations.put(conn, self._domain.ids, each.enterprise, [bytes.fromhex(each.edi_id)])
             revocations.set_position(conn, *position)
 
         await self._domain.store.write(op)
-        edi_ids = [bytes.fromhex(each.edi_id) for each in revoked]
+        edi_ids = [bytes.fromhex(each.edi_id) for each in ended]
         if edi_ids:
             for tell in self._on_revoked:
                 tell(edi_ids)

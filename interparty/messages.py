@@ -103,19 +103,31 @@ class Confirmation(Message):
 
 
 class Cancellation(Message):
-    """ASCS-CANCEL1: an authorization ends. Names it by AID (enterprise, trust party) or edi_id (carrier)."""
+    """ASCS-CANCEL1: an authorization ends. An enterprise names it by AID, a carrier by edi_id."""
 
     enterprise: PartyId
     aid: Aid | None = None
     edi_id: EdiId | None = None
     cause: Literal["USER", "OPT_OUT", "ENTERPRISE", "TRUST_PARTY", "REGULATOR", "SUBSCRIBER_CHANGED"]
+    order: Ref | None = None
+    """Number of the order, where trust party or regulator orders it; there alone."""
     at: Millis
 
     @model_validator(mode="after")
     def _names_one(self) -> Self:
         if (self.aid is None) == (self.edi_id is None):
             raise ValueError("name either aid or edi_id")
+        if (self.order is None) == (self.cause in ("TRUST_PARTY", "REGULATOR")):
+            raise ValueError("an order has a number, and nothing else has")
         return self
+
+
+class Rotation(Message):
+    """ASCS-ROTATE1: the enterprise wants another AID for the same consent."""
+
+    enterprise: PartyId
+    aid: Aid
+    at: Millis
 
 
 class Revocation(Message):
@@ -144,6 +156,11 @@ class SignedConfirmation(Message):
 
 class SignedCancellation(Message):
     statement: Cancellation
+    signature: SignatureText
+
+
+class SignedRotation(Message):
+    statement: Rotation
     signature: SignatureText
 
 
@@ -244,6 +261,25 @@ class CancellationResult(Message):
 
 class CancellationResponse(Message):
     results: Annotated[list[CancellationResult], Field(max_length=ITEMS_MAX)]
+
+
+class RotationRequest(Message):
+    """POST /v1/rotations, from the enterprise."""
+
+    rotations: Annotated[list[SignedRotation], Field(min_length=1, max_length=ITEMS_MAX)]
+
+
+class RotationResult(Message):
+    """The AID that replaces the one asked about, and its status now; or neither, where it is not replaced."""
+
+    status: Status | Literal["EXHAUSTED"]
+    """UNKNOWN: not an active AID of the caller's. EXHAUSTED: a consent has at most 256 AIDs under one key."""
+    aid: Aid | None = None
+    evidence_id: Ref | None = None
+
+
+class RotationResponse(Message):
+    results: Annotated[list[RotationResult], Field(max_length=ITEMS_MAX)]
 
 
 class ConfirmationSubmission(Message):

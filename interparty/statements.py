@@ -17,6 +17,7 @@ from interparty.text import b64url_decode, b64url_encode
 CONSENT: Final = "ASCS-CONSENT1"
 CONFIRM: Final = "ASCS-CONFIRM1"
 CANCEL: Final = "ASCS-CANCEL1"
+ROTATE: Final = "ASCS-ROTATE1"
 REVOKE: Final = "ASCS-REVOKE1"
 BATCH: Final = "ASCS-BATCH1"
 QUERY: Final = "ASCS-QUERY1"

@@ -22,8 +22,6 @@ from interparty.messages import (
     ITEMS_MAX,
     Accepted,
     Cancellation,
-    CancellationRequest,
-    CancellationResponse,
     CancellationResult,
     Confirmation,
     ConfirmationResponse,
@@ -45,7 +43,7 @@ from interparty.messages import (
     VerifyResponse,
 )
 from trust_client.batches import matched, pieces
-from trust_client.enterprise import sign_cancellations
+from trust_client.cancellations import cancel
 
 VERIFICATIONS: Final = "/v1/verifications"
 REPORTS: Final = "/v1/reports"
@@ -110,13 +108,7 @@ class CarrierClient:
 
     async def cancel(self, cancellations: Sequence[Cancellation]) -> list[CancellationResult]:
         """Sign and send cancellations by edi_id (a subscriber's opt-out); one result each, in order."""
-        results: list[CancellationResult] = []
-        for piece in pieces(cancellations, ITEMS_MAX):
-            signed = await asyncio.to_thread(sign_cancellations, self._signing_key(), piece)
-            request = CancellationRequest(cancellations=signed)
-            response = await self._peer.request("POST", "/v1/cancellations", request, CancellationResponse)
-            results += matched(piece, response.results)
-        return results
+        return await cancel(self._peer, self._signing_key(), cancellations)
 
     async def report(self, reports: Sequence[Report]) -> int:
         """Report communications; how many the trust party holds now. Repeating a report changes nothing."""

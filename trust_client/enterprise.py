@@ -16,18 +16,21 @@ from interparty.messages import (
     ITEMS_MAX,
     AidStatus,
     Cancellation,
-    CancellationRequest,
-    CancellationResponse,
     CancellationResult,
     Deposit,
     DepositRequest,
     DepositResponse,
     DepositResult,
-    SignedCancellation,
+    Rotation,
+    RotationRequest,
+    RotationResponse,
+    RotationResult,
+    SignedRotation,
     StatusRequest,
     StatusResponse,
 )
 from trust_client.batches import matched, pieces
+from trust_client.cancellations import cancel
 
 DEPOSITS_A_REQUEST = min(500, DEPOSITS_MAX)
 """Deposits sent in one request: about 1 MB."""
@@ -65,11 +68,19 @@ class EnterpriseClient:
 
     async def cancel(self, cancellations: Sequence[Cancellation]) -> list[CancellationResult]:
         """Sign and send cancellations by AID; one result each, in order."""
-        results: list[CancellationResult] = []
-        for piece in pieces(cancellations, ITEMS_MAX):
-            signed = await asyncio.to_thread(sign_cancellations, self._key, piece)
-            request = CancellationRequest(cancellations=signed)
-            response = await self._peer.request("POST", "/v1/cancellations", request, CancellationResponse)
+        return await cancel(self._peer, self._key, cancellations)
+
+    async def rotate(self, aids: Sequence[str], *, enterprise: str, at_ms: int) -> list[RotationResult]:
+        """Have other AIDs made for the same consents, each ACTIVE at once; one result each, in order.
+
+        `enterprise` is this enterprise's id, `at_ms` now. The old AIDs are refused from then on. Asking again gives
+        the AIDs that were made.
+        """
+        results: list[RotationResult] = []
+        for piece in pieces(aids, ITEMS_MAX):
+            signed = await asyncio.to_thread(_sign_rotations, self._key, piece, enterprise, at_ms)
+            request = RotationRequest(rotations=signed)
+            response = await self._peer.request("POST", "/v1/rotations", request, RotationResponse)
             results += matched(piece, response.results)
         return results
 
@@ -79,9 +90,10 @@ def _sign_consents(key: PrivateKey, deposits: Sequence[Deposit]) -> str:
     return statements.sign(key, statements.CONSENT, consents)
 
 
-def sign_cancellations(key: PrivateKey, cancellations: Sequence[Cancellation]) -> list[SignedCancellation]:
-    """Sign each cancellation on its own; slow for many (0.25 ms each), so call it off the event loop."""
+def _sign_rotations(
+    key: PrivateKey, aids: Sequence[str], enterprise: str, at_ms: int
+) -> list[SignedRotation]:
+    made = [Rotation(enterprise=enterprise, aid=aid, at=at_ms) for aid in aids]
     return [
-        SignedCancellation(statement=one, signature=statements.sign(key, statements.CANCEL, one))
-        for one in cancellations
+        SignedRotation(statement=one, signature=statements.sign(key, statements.ROTATE, one)) for one in made
     ]

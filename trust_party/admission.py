@@ -7,9 +7,9 @@ Admission changes the data folder and may be done beside a running trust party, 
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from foundation import audit
@@ -75,6 +75,18 @@ class Regulator:
     sign_keys: dict[str, PublicKey]
 
 
+Role = Literal["enterprise", "carrier", "regulator", "trust party"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A party that asks, in its role."""
+
+    id: str
+    role: Role
+    sign_keys: Mapping[str, PublicKey]
+
+
 class Directory:
     """The admitted parties in memory; also the KeyLookup for signed HTTP."""
 
@@ -105,6 +117,18 @@ class Directory:
         """The SM2 keys of an admitted party, whatever its role, by keyid; None for one that is not admitted."""
         found = self.enterprises.get(party) or self.carriers.get(party) or self.regulators.get(party)
         return None if found is None else found.sign_keys
+
+    def caller(self, party: str) -> Caller | None:
+        """An admitted party in its role; None for one that is not admitted."""
+        roles: tuple[tuple[Role, Mapping[str, Enterprise | Carrier | Regulator]], ...] = (
+            ("enterprise", self.enterprises),
+            ("carrier", self.carriers),
+            ("regulator", self.regulators),
+        )
+        for role, parties in roles:
+            if party in parties:
+                return Caller(party, role, parties[party].sign_keys)
+        return None
 
     def shared_key(self, carrier: str) -> bytes | None:
         """The current HMAC key shared with a carrier; None for one that is not admitted."""
@@ -191,7 +215,7 @@ def admit_enterprise(
     keys = open_store(settings)
     if not keys.keys(AID_KEY_PURPOSE + enterprise_id):
         keys.add(AID_KEY_PURPOSE + enterprise_id, "hmac-sm3")
-    with _transaction(settings) as conn:
+    with transaction(settings) as conn:
         _check_free(conn, enterprise_id, role="enterprises")
         conn.execute(
             "INSERT INTO enterprises (id, name, admitted_at) VALUES (?, ?, ?)"
@@ -232,7 +256,7 @@ def admit_carrier(
     if http_key is None:
         http_key = keys.add(HTTP_PURPOSE + carrier_id, "hmac-sm3", material=hmac_key)
     http_keyid = str(KeyId(carrier_id, HTTP_KEY, http_key.version))
-    with _transaction(settings) as conn:
+    with transaction(settings) as conn:
         _check_free(conn, carrier_id, role="carriers")
         conn.execute(
             "INSERT INTO carriers (id, name, url, admitted_at) VALUES (?, ?, ?, ?)"
@@ -266,7 +290,7 @@ def admit_regulator(
     """
     _check_party(regulator_id, name)
     sign_key = _public_key(sign_public_pem)
-    with _transaction(settings) as conn:
+    with transaction(settings) as conn:
         _check_free(conn, regulator_id, role="regulators")
         conn.execute(
             "INSERT INTO regulators (id, name, admitted_at) VALUES (?, ?, ?)"
@@ -295,7 +319,7 @@ def _public_key(pem: bytes) -> PublicKey:
 
 
 @contextlib.contextmanager
-def _transaction(settings: TrustSettings) -> Iterator[sqlite3.Connection]:
+def transaction(settings: TrustSettings) -> Iterator[sqlite3.Connection]:
     """One transaction on the database, beside a running trust party or without one."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     settings.database.touch(mode=0o600)

@@ -21,6 +21,10 @@ TERMS_CACHE_MAX: Final = 100_000
 """Different terms of contact kept decoded."""
 
 
+class NoFreeAid(ValueError):
+    """A consent's AIDs under the current key are all taken."""
+
+
 class State(IntEnum):
     """What an AID is. Only ACTIVE lets anyone be contacted; the numbers are those in the store."""
 
@@ -89,7 +93,7 @@ def derive_free(
 ) -> Derived:
     """Derive the AID of a consent, with the next attempt while the index holds it, live or tombstone.
 
-    Raises KeyStoreError if the enterprise has no AID key, ValueError when every attempt is taken.
+    Raises KeyStoreError if the enterprise has no AID key, NoFreeAid when every attempt is taken.
     """
     key = keys.current(AID_KEY_PURPOSE + consent.enterprise)
     nonce = bytes.fromhex(consent.nonce)
@@ -111,7 +115,7 @@ def derive_free(
         ).fetchone()
         if taken is None:
             return Derived(aid, key.version, attempt)
-    raise ValueError("no free AID")
+    raise NoFreeAid("every attempt of this consent is taken")
 
 
 @dataclass(frozen=True, slots=True)

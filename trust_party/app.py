@@ -27,9 +27,11 @@ from trust_party.evidence_log import Evidence
 from trust_party.forwarding import Forwarder
 from trust_party.keys import LOG, create_missing, open_store, signer
 from trust_party.mqtt_feed import MqttFeed
+from trust_party.orders import Orders
 from trust_party.reports import Reports
 from trust_party.restoration import Restoration
 from trust_party.revocations import RevocationFeed
+from trust_party.rotations import Rotations
 from trust_party.routes import Routes
 from trust_party.settings import TrustSettings
 from trust_party.store import MIGRATIONS
@@ -128,6 +130,8 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             )
             broker.start()
             stack.push_async_callback(broker.stop)
+        cancellations = Cancellations(store, evidence, live, feed)
+        orders = Orders(store, keys, cancellations, settings.party)
         routes = Routes(
             store=store,
             directory=directory,
@@ -136,7 +140,8 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             verification=verification,
             restoration=Restoration(store, live),
             confirmations=Confirmations(store, evidence, live),
-            cancellations=Cancellations(store, evidence, live, feed),
+            cancellations=cancellations,
+            rotations=Rotations(store, keys, data_keys, evidence, live, feed, settings.aid_prefix),
             reports=Reports(store, evidence, data_keys),
             feed=feed,
         )
@@ -153,6 +158,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
         stack.push_async_callback(server.stop)
         for task in (
             asyncio.create_task(directory.follow(forwarder.start), name="admissions"),
+            asyncio.create_task(orders.run(), name="orders"),
             asyncio.create_task(sweeper.run(settings.sweep_seconds), name="sweeper"),
             asyncio.create_task(erasure.run(), name="erasure"),
         ):

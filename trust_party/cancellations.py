@@ -1,12 +1,13 @@
 """Cancellation: the evidence becomes invalid and the AID with it, in the commit that is answered.
 
-An enterprise cancels its own AIDs; a carrier passes on its subscriber's opt-out by EDI id. Cancelling
-again changes nothing. Standard: T/ISC 0049-2024, 6.2.1.2.
+An enterprise cancels its own AIDs; a carrier passes on its subscriber's opt-out by EDI id; trust party and regulator
+may order any to end. An AID that was replaced stands for the one that replaced it: the consent ends. Cancelling again
+changes nothing. Standard: T/ISC 0049-2024, 6.2.1.2.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from foundation import audit
@@ -15,13 +16,20 @@ from foundation.store import Store
 from interparty import statements
 from interparty.messages import Cancellation, CancellationResult, SignedCancellation
 from trust_party import revocations
-from trust_party.admission import Carrier, Enterprise
+from trust_party.admission import Caller, Role
 from trust_party.aids import MOVES, State, move
 from trust_party.evidence_log import Evidence
 from trust_party.revocations import RevocationFeed
 from trust_party.store.commit import commit_then
 from trust_party.verification import LiveIndex
 
+CAUSES: Final[Mapping[Role, frozenset[str]]] = {
+    "enterprise": frozenset({"USER", "ENTERPRISE"}),
+    "carrier": frozenset({"OPT_OUT", "USER", "SUBSCRIBER_CHANGED"}),
+    "regulator": frozenset({"REGULATOR"}),
+    "trust party": frozenset({"TRUST_PARTY"}),
+}
+"""What each may state as the cause: nobody speaks for another."""
 REVOKED: Final = CancellationResult(status="REVOKED")
 UNKNOWN: Final = CancellationResult(status="UNKNOWN")
 
@@ -40,7 +48,7 @@ class Cancellations:
         self._feed = feed
 
     async def cancel(
-        self, caller: Enterprise | Carrier, cancellations: Sequence[SignedCancellation], now_ms: int
+        self, caller: Caller, cancellations: Sequence[SignedCancellation], now_ms: int
     ) -> list[CancellationResult]:
         """One result each, in order. UNKNOWN: not signed by the caller, or not the caller's to cancel.
 
@@ -63,7 +71,7 @@ class Cancellations:
     def _keep(
         self,
         conn: sqlite3.Connection,
-        caller: Enterprise | Carrier,
+        caller: Caller,
         cancellations: Sequence[SignedCancellation],
         genuine: Sequence[bool],
         now_ms: int,
@@ -79,7 +87,6 @@ class Cancellations:
                 results.append(UNKNOWN)
                 continue
             aid, state = found
-            # A replaced AID is over already; revoking it would not reach the one that replaced it.
             if State.REVOKED in MOVES[state]:
                 move(conn, aid, state, State.REVOKED, now_ms)
                 conn.execute("DELETE FROM confirmation_outbox WHERE aid = ?", (aid,))
@@ -91,11 +98,14 @@ class Cancellations:
                         "kind": "CANCELLATION",
                         "aid": str(aid),
                         "by": caller.id,
+                        "role": caller.role,
                         "statement": statement.fields(),
                         "signature": signed.signature,
                     }
                 )
                 detail = {"aid": str(aid), "cause": statement.cause}
+                if statement.order is not None:
+                    detail["order"] = statement.order
                 audit.append(
                     conn,
                     at_ms=now_ms,
@@ -111,9 +121,10 @@ class Cancellations:
         return results, revoked, revocations.put(conn, over, now_ms)
 
 
-def _genuine(caller: Enterprise | Carrier, cancellations: Sequence[SignedCancellation]) -> list[bool]:
+def _genuine(caller: Caller, cancellations: Sequence[SignedCancellation]) -> list[bool]:
     return [
-        any(
+        signed.statement.cause in CAUSES[caller.role]
+        and any(
             statements.verify(key, statements.CANCEL, signed.statement, signed.signature)
             for key in caller.sign_keys.values()
         )
@@ -121,9 +132,7 @@ def _genuine(caller: Enterprise | Carrier, cancellations: Sequence[SignedCancell
     ]
 
 
-def _find(
-    conn: sqlite3.Connection, caller: Enterprise | Carrier, statement: Cancellation
-) -> tuple[int, State] | None:
+def _find(conn: sqlite3.Connection, caller: Caller, statement: Cancellation) -> tuple[int, State] | None:
     """The authorization that the caller may cancel by this statement, and its stored state."""
     if statement.edi_id is not None:
         row = conn.execute(
@@ -132,11 +141,17 @@ def _find(
             (bytes.fromhex(statement.edi_id),),
         ).fetchone()
     else:
-        row = conn.execute(
-            "SELECT aid, state, enterprise, confirmed_carrier FROM authorizations WHERE aid = ?",
-            (int(statement.aid or 0),),
-        ).fetchone()
+        row = conn.execute(_BY_AID, (int(statement.aid or 0),)).fetchone()
     if row is None or row[2] != statement.enterprise:
         return None
-    owner = row[2] if isinstance(caller, Enterprise) else row[3]
-    return (row[0], State(row[1])) if owner == caller.id else None
+    if caller.role in ("enterprise", "carrier"):
+        owner = row[2] if caller.role == "enterprise" else row[3]
+        if owner != caller.id:
+            return None
+    while State(row[1]) is State.ROTATED:
+        row = conn.execute(_REPLACING, (row[0],)).fetchone()
+    return row[0], State(row[1])
+
+
+_BY_AID: Final = "SELECT aid, state, enterprise, confirmed_carrier FROM authorizations WHERE aid = ?"
+_REPLACING: Final = "SELECT aid, state FROM authorizations WHERE replaces = ?"

@@ -27,6 +27,7 @@ from trust_party.evidence_log import Evidence
 from trust_party.reports import Reports
 from trust_party.restoration import Restoration
 from trust_party.revocations import RevocationFeed
+from trust_party.rotations import Rotations
 from trust_party.statuses import statuses
 from trust_party.verification import Verification
 
@@ -48,6 +49,7 @@ class Routes:
     restoration: Restoration
     confirmations: Confirmations
     cancellations: Cancellations
+    rotations: Rotations
     reports: Reports
     feed: RevocationFeed
 
@@ -58,6 +60,7 @@ class Routes:
             ("GET", "/v1/aids/{aid}", self._status),
             ("POST", "/v1/aids/status", self._statuses),
             ("POST", "/v1/cancellations", self._cancel),
+            ("POST", "/v1/rotations", self._rotate),
             ("POST", "/v1/verifications", self._verify),
             ("POST", "/v1/conversions", self._convert),
             ("POST", "/v1/restorations", self._restore),
@@ -111,11 +114,18 @@ class Routes:
         return bodies.answer(messages.StatusResponse(statuses=found))
 
     async def _cancel(self, request: Request) -> Response:
-        party = request.state.party
-        caller = self.directory.enterprises.get(party) or self._carrier(request)
+        caller = self.directory.caller(request.state.party)
+        if caller is None:
+            raise HTTPException(HTTPStatus.FORBIDDEN, "this route is for admitted parties")
         message = await bodies.read(request, messages.CancellationRequest)
         results = await self.cancellations.cancel(caller, message.cancellations, now_ms())
         return bodies.answer(messages.CancellationResponse(results=results))
+
+    async def _rotate(self, request: Request) -> Response:
+        caller = self._enterprise(request)
+        message = await bodies.read(request, messages.RotationRequest)
+        results = await self.rotations.rotate(caller, message.rotations, now_ms())
+        return bodies.answer(messages.RotationResponse(results=results))
 
     async def _verify(self, request: Request) -> Response:
         caller = self._carrier(request)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ascs.commands.aids import aid
 from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors, run_process
 from trust_party import admission, app
 from trust_party.settings import TrustSettings
@@ -17,6 +18,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.group()
 def trust() -> None:
     """The trust party."""
+
+
+trust.add_command(aid)
 
 
 @trust.command()

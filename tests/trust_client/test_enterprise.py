@@ -7,11 +7,12 @@ import pytest
 from gm.sm2 import PrivateKey
 from interparty import statements
 from interparty.client import PeerUnavailable
-from interparty.messages import Cancellation, Consent, Deposit
+from interparty.messages import Cancellation, Consent, Deposit, Rotation
 from trust_client.enterprise import DEPOSITS_A_REQUEST, EnterpriseClient
 
 from .conftest import AID, EDI_ID, EDI_TEXT
 
+OTHER_AID = "888167747806152484"
 KEY = PrivateKey.generate()
 CONSENT = Consent(
     enterprise="ent-a",
@@ -80,6 +81,17 @@ async def test_each_cancellation_is_signed_on_its_own(peer, enterprise):
     for sent, meant in zip(peer.requests[0][2].cancellations, asked, strict=True):
         assert sent.statement == meant
         assert statements.verify(KEY.public_key, statements.CANCEL, meant, sent.signature)
+
+
+async def test_each_rotation_is_signed_on_its_own(peer, enterprise):
+    peer.answers["/v1/rotations"] = {
+        "results": [{"status": "ACTIVE", "aid": OTHER_AID, "evidence_id": "7"}, {"status": "UNKNOWN"}]
+    }
+    results = await enterprise.rotate([AID, OTHER_AID], enterprise="ent-a", at_ms=5)
+    assert [result.aid for result in results] == [OTHER_AID, None]
+    for sent, aid in zip(peer.requests[0][2].rotations, (AID, OTHER_AID), strict=True):
+        assert sent.statement == Rotation(enterprise="ent-a", aid=aid, at=5)
+        assert statements.verify(KEY.public_key, statements.ROTATE, sent.statement, sent.signature)
 
 
 async def test_nothing_asked_asks_nobody(peer, enterprise):

@@ -81,6 +81,7 @@ async def served(party: Party, folder: Path) -> AsyncIterator[Served]:
         restoration=party.restoration,
         confirmations=party.confirmations,
         cancellations=party.cancellations,
+        rotations=party.rotations,
         reports=party.reports,
         feed=party.feed,
     )

@@ -1,7 +1,7 @@
 import pytest
 
 from gm.sm2 import PrivateKey, PublicKey
-from tests.trust_party.world import CARRIER, EDI_KEY, HMAC_KEY, Party, People
+from tests.trust_party.world import CARRIER, EDI_KEY, HMAC_KEY, REGULATOR, Party, People
 from trust_party.admission import AdmissionError, admit_carrier, admit_enterprise, admit_regulator
 from trust_party.aids import AID_KEY_PURPOSE
 from trust_party.settings import TrustSettings
@@ -45,6 +45,16 @@ async def test_sign_keys_are_found_whatever_the_role(party: Party) -> None:
     for admitted in ("ent-a", CARRIER):
         assert list(party.directory.sign_keys(admitted) or {}) == [f"{admitted}/sign/1"]
     assert party.directory.sign_keys("nobody") is None
+
+
+async def test_each_party_has_one_role(party: Party) -> None:
+    found = {name: party.directory.caller(name) for name in ("ent-a", CARRIER, REGULATOR, "ttp")}
+    assert {name: caller and caller.role for name, caller in found.items()} == {
+        "ent-a": "enterprise",
+        CARRIER: "carrier",
+        REGULATOR: "regulator",
+        "ttp": None,
+    }
 
 
 async def test_keys_are_known_by_party_purpose_and_version(party: Party) -> None:

@@ -47,8 +47,10 @@ from tests.trust_party.world import (
     settings_in,
 )
 from trust_client.app import seal_identifier
+from trust_client.cancellations import cancel
 from trust_client.carrier import CarrierClient
 from trust_client.enterprise import EnterpriseClient
+from trust_party import orders
 from trust_party.app import TrustParty, init, run, started
 from trust_party.clock import DAY_MS, now_ms
 from trust_party.settings import TrustSettings
@@ -299,6 +301,35 @@ async def test_a_regulator_sees_the_log_and_asks_nothing_of_carriers_or_enterpri
         with pytest.raises(PeerProblem) as problem:
             await call
         assert problem.value.status == 403
+
+
+async def test_a_regulator_orders_an_authorization_to_end(world: World) -> None:
+    aid = (await world.enterprise("ent-a").deposit([world.deposit()]))[0].aid
+    key = world.people.regulators[REGULATOR]
+    peer = world.peer(REGULATOR, Signer(f"{REGULATOR}/sign/1", key))
+    order = Cancellation(enterprise="ent-a", aid=aid, cause="REGULATOR", order="2026-17", at=now_ms())
+    assert [one.status for one in await cancel(peer, key, [order])] == ["REVOKED"]
+    assert (await world.enterprise("ent-a").status(aid or "")).status == "REVOKED"
+
+
+async def test_the_operator_orders_an_authorization_to_end(world: World) -> None:
+    aid = (await world.enterprise("ent-a").deposit([world.deposit()]))[0].aid or ""
+    numbers = await asyncio.to_thread(orders.put, world.settings, "ent-a", [aid], "2026-18")
+    async with asyncio.timeout(5):
+        while None in await asyncio.to_thread(orders.results, world.settings, numbers):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert (await world.enterprise("ent-a").status(aid)).status == "REVOKED"
+
+
+async def test_an_enterprise_has_an_aid_replaced(world: World) -> None:
+    enterprise = world.enterprise("ent-a")
+    deposit = world.deposit()
+    old = (await enterprise.deposit([deposit]))[0].aid or ""
+    await world.carrier_client().confirm([world.people.confirmation(deposit.consent, confirmed_at=now_ms())])
+    (result,) = await enterprise.rotate([old], enterprise="ent-a", at_ms=now_ms())
+    assert result.status == "ACTIVE"
+    statuses = await enterprise.statuses([old, result.aid or ""])
+    assert [one.status for one in statuses] == ["ROTATED", "ACTIVE"]
 
 
 async def test_health_needs_a_certificate_and_no_signature(world: World) -> None:

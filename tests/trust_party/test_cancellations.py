@@ -1,5 +1,7 @@
+import json
+
 from foundation import audit
-from tests.trust_party.world import CARRIER, OTHER_CARRIER, Party, deposit_of
+from tests.trust_party.world import CARRIER, OTHER_CARRIER, REGULATOR, Party, deposit_of
 
 
 async def test_an_enterprise_cancels_its_own_aid(party: Party) -> None:
@@ -39,6 +41,44 @@ async def test_nobody_cancels_what_is_not_theirs(party: Party) -> None:
         ("ent-a", people.cancellation(stranger, aid=aid)),
         ("ent-a", people.cancellation(people.enterprises["ent-a"], aid="888100000000000005")),
     ):
+        assert (await party.cancel(caller, signed))[0].status == "UNKNOWN"
+    assert await party.reason(aid) == ""
+
+
+async def test_trust_party_and_regulator_order_any_to_end(party: Party) -> None:
+    people = party.people
+    for caller, key, cause in (
+        ("ttp", party.keys.current("sign").sm2, "TRUST_PARTY"),
+        (REGULATOR, people.regulators[REGULATOR], "REGULATOR"),
+    ):
+        aid, _ = await party.active()
+        # Named by the EDI as well as by the AID.
+        other, other_consent = await party.active()
+        for signed in (
+            people.cancellation(key, aid=aid, cause=cause, order="2026-17"),
+            people.cancellation(key, edi_id=other_consent.edi_ids[0], cause=cause, order="2026-17"),
+        ):
+            assert (await party.cancel(caller, signed))[0].status == "REVOKED"
+        assert [await party.reason(each) for each in (aid, other)] == ["REVOKED", "REVOKED"]
+    details = await party.store.read("SELECT actor, detail FROM audit WHERE event = 'authorization.cancel'")
+    assert [row["actor"] for row in details] == ["ttp", "ttp", REGULATOR, REGULATOR]
+    assert all(json.loads(row["detail"])["order"] == "2026-17" for row in details)
+
+
+async def test_nobody_speaks_for_another(party: Party) -> None:
+    aid, consent = await party.active()
+    people = party.people
+    own = party.keys.current("sign").sm2
+    for caller, key, cause in (
+        ("ent-a", people.enterprises["ent-a"], "REGULATOR"),
+        ("ent-a", people.enterprises["ent-a"], "OPT_OUT"),
+        (CARRIER, people.carriers[CARRIER], "TRUST_PARTY"),
+        (REGULATOR, people.regulators[REGULATOR], "USER"),
+        (REGULATOR, own, "REGULATOR"),
+        ("ttp", own, "REGULATOR"),
+    ):
+        order = "1" if cause in ("REGULATOR", "TRUST_PARTY") else None
+        signed = people.cancellation(key, edi_id=consent.edi_ids[0], cause=cause, order=order)
         assert (await party.cancel(caller, signed))[0].status == "UNKNOWN"
     assert await party.reason(aid) == ""
 

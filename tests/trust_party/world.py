@@ -23,12 +23,16 @@ from interparty.messages import (
     Deposit,
     DepositRequest,
     DepositResult,
+    Rotation,
+    RotationResult,
     SignedCancellation,
     SignedConfirmation,
+    SignedRotation,
+    VerifyAnswer,
     VerifyItem,
     VerifyResponse,
 )
-from trust_party.admission import Directory, admit_carrier, admit_enterprise, admit_regulator
+from trust_party.admission import Caller, Directory, admit_carrier, admit_enterprise, admit_regulator
 from trust_party.app import init
 from trust_party.cancellations import Cancellations
 from trust_party.clock import DAY_MS, HOUR_MS
@@ -37,10 +41,11 @@ from trust_party.data_keys import DataKeys
 from trust_party.deposits import Deposits
 from trust_party.erasure import Erasure
 from trust_party.evidence_log import Evidence
-from trust_party.keys import LOG, open_store
+from trust_party.keys import LOG, SIGN, open_store
 from trust_party.reports import Reports
 from trust_party.restoration import Restoration
 from trust_party.revocations import RevocationFeed
+from trust_party.rotations import Rotations
 from trust_party.settings import KeystoreSettings, TlsSettings, TrustSettings
 from trust_party.store import MIGRATIONS
 from trust_party.sweeper import Sweeper
@@ -148,6 +153,12 @@ class People:
             statement=statement, signature=statements.sign(key, statements.CANCEL, statement)
         )
 
+    def rotation(self, key: PrivateKey, **fields: object) -> SignedRotation:
+        statement = Rotation.model_validate({"enterprise": "ent-a", "at": NOW} | fields)
+        return SignedRotation(
+            statement=statement, signature=statements.sign(key, statements.ROTATE, statement)
+        )
+
 
 def deposit_of(people: People, *, edis_of: Sequence[bytes] | None = None, **changed: object) -> Deposit:
     """A deposit that the trust party takes; `changed` are fields of its consent."""
@@ -204,6 +215,15 @@ class Party:
         self.confirmations = Confirmations(self.store, self.evidence, self.live)
         self.feed = RevocationFeed(self.store, self.keys)
         self.cancellations = Cancellations(self.store, self.evidence, self.live, self.feed)
+        self.rotations = Rotations(
+            self.store,
+            self.keys,
+            self.data_keys,
+            self.evidence,
+            self.live,
+            self.feed,
+            settings.aid_prefix,
+        )
         self.reports = Reports(self.store, self.evidence, self.data_keys)
         self.erasure = Erasure(
             self.store, self.evidence, self.data_keys, party=settings.party, retention_days=RETENTION_DAYS
@@ -234,12 +254,24 @@ class Party:
     async def cancel(
         self, caller: str, *signed: SignedCancellation, now: int = NOW
     ) -> list[CancellationResult]:
-        party = self.directory.enterprises.get(caller) or self.directory.carriers[caller]
-        return await self.cancellations.cancel(party, signed, now)
+        found = self.directory.caller(caller)
+        if caller == self.settings.party:
+            found = Caller(caller, "trust party", {"1": self.keys.current(SIGN).sm2.public_key})
+        assert found is not None
+        return await self.cancellations.cancel(found, signed, now)
+
+    async def rotate(self, aid: str, *, enterprise: str = "ent-a", now: int = NOW) -> RotationResult:
+        key = self.people.enterprises[enterprise]
+        signed = self.people.rotation(key, enterprise=enterprise, aid=aid)
+        caller = self.directory.enterprises[enterprise]
+        return (await self.rotations.rotate(caller, [signed], now))[0]
 
     async def verify(self, *items: VerifyItem, carrier: str = CARRIER, now: int = NOW) -> VerifyResponse:
         body = await self.verification.verify(carrier, [asked_question(one) for one in items], now)
         return VerifyResponse.model_validate_json(body)
+
+    async def verify_one(self, aid: str) -> VerifyAnswer:
+        return (await self.verify(item(aid))).answers[0]
 
     async def reason(self, aid: str, *, carrier: str = CARRIER, now: int = NOW, **changed: object) -> str:
         """Why an item is refused; "" if it is granted."""

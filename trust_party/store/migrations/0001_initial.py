@@ -41,10 +41,11 @@ STATEMENTS = [
         key_epoch BIGINT NOT NULL, attempt SMALLINT NOT NULL,
         batch_id INTEGER NOT NULL REFERENCES deposit_batches (id),
         data_key_id INTEGER NOT NULL, agreement_sm3 BLOB NOT NULL,
-        consent_sm3 BLOB NOT NULL, consent_sealed BLOB, proof_sealed BLOB, nonce_index BLOB NOT NULL,
+        consent_sm3 BLOB NOT NULL, consent_sealed BLOB, proof_sealed BLOB, nonce_index BLOB,
         evidence_id BIGINT NOT NULL, confirmed_carrier TEXT, confirmed_edi_id BLOB,
-        deposited_at BIGINT NOT NULL, changed_at BIGINT NOT NULL)""",
-    # A consent's nonce is taken once by each enterprise.
+        deposited_at BIGINT NOT NULL, changed_at BIGINT NOT NULL,
+        replaces BIGINT UNIQUE REFERENCES authorizations (aid))""",
+    # A consent's nonce is taken once by each enterprise; of AIDs that replaced each other it is the newest's.
     "CREATE UNIQUE INDEX authorizations_by_nonce ON authorizations (enterprise, nonce_index)",
     "CREATE INDEX authorizations_pending ON authorizations (pending_until) WHERE state = 1",
     "CREATE INDEX authorizations_active ON authorizations (not_after) WHERE state = 2",
@@ -71,6 +72,10 @@ STATEMENTS = [
         carrier TEXT NOT NULL, sequence BIGINT NOT NULL, enterprise TEXT NOT NULL, aid BIGINT NOT NULL,
         edi_id BLOB NOT NULL, cause TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (carrier, sequence))""",
     "CREATE INDEX revocations_by_aid ON revocations (aid)",
+    # --- what the trust party's operator ordered, and what came of it ---------------------------------------
+    """CREATE TABLE orders (
+        id INTEGER PRIMARY KEY, statement TEXT NOT NULL, signature TEXT NOT NULL, result TEXT)""",
+    "CREATE INDEX orders_waiting ON orders (id) WHERE result IS NULL",
     # --- which communications carriers reported; all else of them is in the evidence -------------------
     """CREATE TABLE communications (
         carrier TEXT NOT NULL, report_id TEXT NOT NULL, evidence_id BIGINT NOT NULL,
