@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from sip.agent_config import AgentConfig
+from sip.bodies import take_description
 from sip.call import Call
 from sip.call_caller import CHALLENGES_MAX
 from sip.dialog import Dialog, DialogError, DialogKey
@@ -38,6 +39,7 @@ __all__ = ["AgentConfig", "UserAgent"]
 
 M = TypeVar("M", Request, Response)
 
+_DESCRIBED = frozenset(("INVITE", "UPDATE", "PRACK", "ACK"))
 _DIALOG_METHODS = frozenset(("BYE", "PRACK", "UPDATE"))
 
 CONTACTS_MAX = 10_000
@@ -151,6 +153,8 @@ class UserAgent:
     def _handle(self, event: TransactionEvent, now: float) -> None:
         match event:
             case ResponseArrived(transaction, response):
+                if response.body and transaction.request.method in _DESCRIBED:
+                    _take_answer(response)
                 owner = transaction.owner
                 if isinstance(owner, Call | _Exchange):
                     owner.on_response(transaction, response, now)
@@ -159,6 +163,7 @@ class UserAgent:
             case AckArrived(request, _):
                 found = self._find(request)
                 if found is not None:
+                    _take_answer(request)
                     found[0].acknowledged(request, now)
             case CancelArrived(invite, request):
                 if isinstance(invite.owner, Call):
@@ -179,6 +184,8 @@ class UserAgent:
     def _handle_request(
         self, transaction: ServerTransaction, request: Request, flow: Flow, now: float
     ) -> None:
+        if request.method in _DESCRIBED:
+            take_description(request)
         refusal = inspect(request, self.config)
         if refusal is not None:
             status, headers = refusal
@@ -272,8 +279,9 @@ class UserAgent:
         context: object = None,
         contact_user: str | None = None,
         call_id: str | None = None,
+        reliability: str | None = None,
     ) -> Call:
-        """Call somebody. From gets a tag of its own.
+        """Call somebody. From gets a tag of its own. ``reliability``: another than the configuration's.
 
         :raises OverflowError: ``calls_max`` or the transaction cap is reached.
         """
@@ -282,15 +290,17 @@ class UserAgent:
         user = self.config.user if contact_user is None else contact_user
         own_headers: list[tuple[str, object]] = [("Contact", self.contact(user, flow)), *headers]
         request = self._request("INVITE", uri, to, from_, own_headers, body, content_type, call_id, 1)
-        self.add_capabilities(request)
         config = self.config
-        if config.reliable_provisional == "required":
+        reliability = reliability or config.reliable_provisional
+        self.add_capabilities(request, reliability)
+        if reliability == "required":
             request.add("Require", "100rel")
         if config.session_expires:
             for name, value in request_headers(config.session_expires, config.min_se):
                 request.add(name, value)
         call = Call(self, "uac", request, flow, user)
         call.credentials = credentials
+        call.reliability = reliability
         call.context = context
         call.start(now)
         self.calls[call] = None
@@ -396,12 +406,17 @@ class UserAgent:
             message.set("User-Agent" if isinstance(message, Request) else "Server", self.config.user_agent)
         return message
 
-    def add_capabilities(self, message: Message) -> None:
-        """Allow and Supported (13.2.1, 13.3.1.4), unless they are there."""
+    def add_capabilities(self, message: Message, reliability: str | None = None) -> None:
+        """Allow and Supported (13.2.1, 13.3.1.4), unless they are there. ``reliability``: that of a call whose is
+        another than the configuration's."""
         if message.get("Allow") is None:
             message.add("Allow", self._allow)
-        if self._supported and message.get("Supported") is None:
-            message.add("Supported", self._supported)
+        supported = self._supported
+        if reliability not in (None, self.config.reliable_provisional):
+            tags = replace(self.config, reliable_provisional=reliability).option_tags
+            supported = ", ".join(tags)
+        if supported and message.get("Supported") is None:
+            message.add("Supported", supported)
 
     def add_dialog(self, dialog: Dialog, call: Call) -> None:
         self._dialogs[dialog.key] = (call, dialog)
@@ -411,3 +426,10 @@ class UserAgent:
 
     def drop_call(self, call: Call) -> None:
         self.calls.pop(call, None)
+
+
+def _take_answer(message: Message) -> None:
+    """A body that holds no description is none: nobody can be told that it was not understood."""
+    take_description(message)
+    if message.body and message.content_type not in (None, SDP_TYPE):
+        message.body = b""

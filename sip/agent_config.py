@@ -34,6 +34,8 @@ class AgentConfig:
     supported: tuple[str, ...] = ()
     """Option tags that the user handles; a request that requires another is answered 420. ``100rel`` and
     ``timer`` follow from the fields below."""
+    tolerated: tuple[str, ...] = ()
+    """Option tags that a request may require and that are not announced: the user judges each call by itself."""
     values: TimerValues = field(default_factory=TimerValues)
     calls_max: int = CALLS_MAX
     transactions_max: int = TRANSACTIONS_MAX
@@ -41,9 +43,10 @@ class AgentConfig:
     symmetric: bool = False
     """Keep a dialog's requests on the flow that made it, whatever its Contact says: peers behind NAT."""
     reliable_provisional: str = "no"
-    """Provisional responses with PRACK (RFC 3262). ``no``: never, and a caller that requires them gets 420.
-    ``supported``: offered to callees; towards callers that require them, and with a body towards callers that
-    know them. ``required``: of callees and callers both; a caller without gets 421."""
+    """Provisional responses with PRACK (RFC 3262), of calls of which nothing else is said (``call.reliability``).
+    ``no``: never, and a caller that requires them gets 420. ``supported``: offered to callees; towards callers
+    that require them, and with a body towards callers that know them. ``required``: of callees and callers both;
+    a caller without gets 421."""
     session_expires: int = 0
     """Seconds after which an answered call needs a refresh (RFC 4028); 0 uses no session timers."""
     min_se: int = SESSION_EXPIRES_FLOOR

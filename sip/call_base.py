@@ -76,6 +76,7 @@ class CallBase:
         "early_dialogs",
         "flow",
         "invite",
+        "reliability",
         "request",
         "role",
         "state",
@@ -90,6 +91,8 @@ class CallBase:
         self.state = CallState.CALLING
         self.context: object = None
         self.credentials: Credentials | None = None
+        self.reliability = agent.config.reliable_provisional
+        """Of provisional responses, as AgentConfig.reliable_provisional; a callee's user may set it before it rings."""
         self.dialog: Dialog | None = None
         self.early_dialogs: dict[str, Dialog] = {}
         self.invite: ClientTransaction | ServerTransaction | None = None
@@ -170,7 +173,7 @@ class CallBase:
         if status > 100:
             response.add("Contact", self.agent.contact(self.contact_user, transaction.flow))
         if status >= 200:
-            self.agent.add_capabilities(response)
+            self.agent.add_capabilities(response, self.reliability)
         for name, value in headers:
             response.add(name, value)
         return self.agent.signed(response)

@@ -99,7 +99,7 @@ class ModificationSide(TimedSession):
         if change.body:
             request.add("Content-Type", SDP_TYPE)
             request.body = change.body
-        self.agent.add_capabilities(request)
+        self.agent.add_capabilities(request, self.reliability)
         self._ask_interval(request)
         self._change = change
         self._modification = self.agent.layer.send_request(self.agent.signed(request), dialog.flow, now)

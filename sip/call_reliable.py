@@ -39,7 +39,7 @@ class ReliableSide(ModificationSide):
 
     def _goes_reliably(self, described: bool, wanted: bool | None) -> bool:
         """RFC 3262 3: reliably where the caller requires it, and where it can and we want to."""
-        mode = self.agent.config.reliable_provisional
+        mode = self.reliability
         if mode == "no":
             return False
         if "100rel" in self.request.require:
@@ -53,7 +53,9 @@ class ReliableSide(ModificationSide):
         if queue is None:
             queue = self._reliable = ReliableQueue()
         response.add("Require", "100rel")
-        self.agent.add_capabilities(response)  # RFC 3311 5.1: who may be sent UPDATE says so in Allow
+        self.agent.add_capabilities(
+            response, self.reliability
+        )  # RFC 3311 5.1: who may be sent UPDATE says so in Allow
         if queue.sent is None:
             self._send_reliable(queue, response, now)
         elif len(queue.waiting) < RELIABLE_WAITING_MAX:

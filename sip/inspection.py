@@ -25,7 +25,11 @@ def inspect(request: Request, config: AgentConfig) -> Refusal | None:
         return 416, []
     required = request.require
     if required:
-        unknown = [tag for tag in request.get_all("Require") if tag.lower() not in config.option_tags]
+        unknown = [
+            tag
+            for tag in request.get_all("Require")
+            if tag.lower() not in (*config.option_tags, *config.tolerated)
+        ]
         if unknown:
             return 420, [("Unsupported", ", ".join(unknown))]
     if method not in _DESCRIBED:
@@ -42,9 +46,7 @@ def inspect(request: Request, config: AgentConfig) -> Refusal | None:
 
 def _inspect_content(request: Request) -> Refusal | None:
     if request.body and (request.content_type or SDP_TYPE) != SDP_TYPE:
-        # 8.2.3; 20.11: an optional body may be passed over.
-        if "handling=optional" in (request.get("Content-Disposition") or "").lower():
-            return None
+        # 8.2.3; what may be passed over is gone already (sip.bodies).
         return 415, [("Accept", SDP_TYPE)]
     if request.get("Content-Encoding") not in (None, "identity"):
         return 415, [("Accept-Encoding", "identity")]

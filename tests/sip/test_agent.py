@@ -10,6 +10,7 @@ from sip.digest import Authenticator, Credentials, ha1
 from sip.events import (
     CallAnswered,
     CallProgress,
+    Event,
     IncomingCall,
     RequestFailed,
     RequestReceived,
@@ -17,6 +18,8 @@ from sip.events import (
 )
 from sip.flow import Flow
 from sip.message import Request, Response, make_response
+from sip.transaction_server import ServerTransaction
+from tests.sip.pair import ALICE, BOB, Pair
 from tests.sip.wire import PEER, SDP, address_of, invite_text, lines, only, request_text, response_of, sent
 
 
@@ -325,3 +328,53 @@ def test_reliable_responses_of_two_branches_are_acknowledged_each_in_its_own_ord
         ("ACK", "two"),
         ("BYE", "two"),
     ]
+
+
+MULTIPART = (
+    b"--cut\r\nContent-Type: application/sdp\r\n\r\n%s\r\n"
+    b"--cut\r\nContent-Type: application/ISUP\r\n%s\r\n\1\r\n--cut--"
+)
+OPTIONAL = b"Content-Disposition: signal;handling=optional\r\n"
+
+
+def test_of_a_multipart_body_the_user_sees_the_description() -> None:
+    """RFC 5621; an ISUP part that must be understood is 415."""
+    agent = agent_of()
+    extra = "Content-Type: multipart/mixed;boundary=cut\r\n"
+    agent.receive_datagram(invite_text(extra=extra, body=MULTIPART % (SDP, OPTIONAL)), PEER, 0.0)
+    event = only(agent.events())
+    assert isinstance(event, IncomingCall)
+    assert event.request.body == SDP
+    refused = answer_to(agent_of(), invite_text(extra=extra, body=MULTIPART % (SDP, b"")))
+    assert refused.status == 415
+
+
+def test_a_body_of_a_response_that_is_no_description_is_none() -> None:
+    pair = Pair()
+
+    def rings(event: Event, now: float) -> None:
+        assert isinstance(event, IncomingCall)
+        assert isinstance(event.call.invite, ServerTransaction)
+        for kind, body in (
+            ("application/ISUP", b"\1"),
+            ("multipart/mixed;boundary=cut", MULTIPART % (SDP, OPTIONAL)),
+        ):
+            pair.bob.respond(event.call.invite, 183, now=now, headers=[], body=body, content_type=kind)
+
+    pair.on(BOB, IncomingCall, rings)
+    pair.dial()
+    assert [event.response.body for event in pair.all(ALICE, CallProgress)] == [b"", SDP]
+
+
+@pytest.mark.parametrize(
+    ("reliability", "supported", "require"), [("no", False, False), ("required", True, True)]
+)
+def test_a_call_may_want_another_reliability_than_the_agent(
+    reliability: str, supported: bool, require: bool
+) -> None:
+    agent = agent_of(reliable_provisional="supported")
+    bob = address_of("bob", "192.0.2.1")
+    agent.invite(bob.uri, to=bob, from_=bob, flow=PEER, now=0.0, reliability=reliability)
+    (invite,) = sent(agent)
+    assert ("100rel" in invite.supported) == supported
+    assert ("100rel" in invite.require) == require

@@ -6,7 +6,7 @@ import pytest
 
 from sip.agent_config import DEFAULT_ALLOW, AgentConfig
 from sip.inspection import Refusal, inspect
-from tests.sip.wire import SDP, request_of, request_text
+from tests.sip.wire import SDP, invite_text, request_of, request_text
 
 ALLOW = [("Allow", ", ".join(DEFAULT_ALLOW))]
 RELIABLE = AgentConfig(reliable_provisional="required")
@@ -49,14 +49,14 @@ def test_only_descriptions_are_read_as_bodies(method: str) -> None:
     config = AgentConfig()
     described = request_text(method, extra="Content-Type: application/SDP\r\n", body=SDP)
     other = request_text(method, extra="Content-Type: application/isup\r\n", body=b"\x01")
-    optional = request_text(
-        method,
-        extra="Content-Type: text/plain\r\nContent-Disposition: render; handling=optional\r\n",
-        body=b"hello",
-    )
     assert inspect(request_of(described), config) is None
     assert inspect(request_of(other), config) == (415, [("Accept", "application/sdp")])
-    assert inspect(request_of(optional), config) is None
+
+
+def test_a_tag_that_the_user_judges_is_not_refused_here() -> None:
+    required = request_of(invite_text(extra="Require: precondition\r\n"))
+    assert inspect(required, AgentConfig()) == (420, [("Unsupported", "precondition")])
+    assert inspect(required, AgentConfig(tolerated=("precondition",))) is None
 
 
 def test_an_unknown_scheme_is_416() -> None:
