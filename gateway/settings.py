@@ -269,6 +269,12 @@ class CoreSettings(Config):
     tls_ca: ConfigPath | None = Field(default=None, description="authority of its certificate, for TLS")
     priority: int = Field(default=1, ge=1, le=16, description="tried after the peers of a lower number")
     weight: int = Field(default=1, ge=1, le=100, description="share among peers of one priority")
+    reliable_provisional: Literal["no", "supported", "required"] | None = Field(
+        default=None, description="PRACK with this peer; none: as for all"
+    )
+    preconditions: Literal["decline", "answer"] = Field(
+        default="decline", description="what becomes of its preconditions (RFC 3312)"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -309,6 +315,16 @@ class MediaSettings(Config):
     rtpengine: RtpengineSettings = RtpengineSettings()
 
 
+class AidSettings(Config):
+    """Limits of the calls between one enterprise and one AID, both ways."""
+
+    calls_max: int = Field(default=2, ge=1, description="at one time")
+    rate: float = Field(default=0.0, ge=0, le=1_000, description="calls a second; 0: no limit")
+    burst: int = Field(default=1, ge=1, le=1_000, description="calls at once after a silence")
+    ring_s: float | None = Field(default=None, gt=0, le=600, description="none: as for all")
+    talk_max_s: float | None = Field(default=None, gt=0, description="none: as for all")
+
+
 class VoiceSettings(Config):
     """SIP towards enterprises and towards the core."""
 
@@ -332,7 +348,8 @@ class VoiceSettings(Config):
     )
     media: MediaSettings = MediaSettings()
     calls_max: int = Field(default=1_000, ge=1)
-    ring_s: float = Field(default=60.0, gt=0)
+    aid: AidSettings = AidSettings()
+    ring_s: float = Field(default=60.0, gt=0, le=600)
     talk_max_s: float = Field(default=7_200.0, gt=0)
     silence_s: float = Field(default=60.0, ge=0, description="neither side sends RTP for so long: release")
     early_media: Literal["local", "relay"] = "local"

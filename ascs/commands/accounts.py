@@ -12,13 +12,14 @@ import click
 from ascs.commands.common import CONFIG_FILE
 from ascs.commands.in_domain import in_domain
 from gateway.accounts import account_options, administration, number_plan
-from gateway.accounts.account_options import AccessNumberOptions, AccountOptions
+from gateway.accounts.account_options import PRECONDITIONS, AccessNumberOptions, AccountOptions
 from gateway.accounts.bind_rules import check_address, check_certificate
 from gateway.settings import GatewaySettings
 from gateway.store import accounts
 from gateway.store.accounts import AccessNumberRow, AccountRow, DirectoryRows
 from gateway.store.domain import Domain
 from masking.smpp_options import OPTIONS
+from sip.agent_config import RELIABILITY
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -111,6 +112,10 @@ _ACCOUNT = (
         help="One receipt for a long message, or one for each of its parts.",
     ),
 )
+_CALL_TIMES = (
+    click.option("--ring", "ring_s", type=_Number(float), help="Seconds that a call may ring."),
+    click.option("--talk", "talk_s", type=_Number(float), help="Seconds that a call may last."),
+)
 _ACCESS_NUMBER = (
     *_RATE,
     click.option(
@@ -127,6 +132,12 @@ _ACCESS_NUMBER = (
         help=f"What its messages may be beyond a plain text, repeat it for more: {', '.join(OPTIONS)}. "
         "plain: nothing.",
     ),
+    click.option(
+        "--max-calls", type=_Number(int), help="From it and to it at one time; by default no limit."
+    ),
+    click.option("--call-rate", type=_Number(float), help="Calls a second, each way; 0: no limit."),
+    click.option("--call-burst", type=_Number(int), help="Calls that may come at once after a silence."),
+    *_CALL_TIMES,
 )
 
 
@@ -148,6 +159,16 @@ _TRUNK = (
     ),
     click.option("--rate", type=_Number(float), help="Calls a second; 0: no limit."),
     click.option("--burst", type=_Number(int), help="Calls that may come at once after a silence."),
+    *_CALL_TIMES,
+    click.option(
+        "--prack",
+        "reliable_provisional",
+        type=click.Choice((*RELIABILITY, _DEFAULT)),
+        help="Reliable provisional responses with it (RFC 3262).",
+    ),
+    click.option(
+        "--preconditions", type=click.Choice(PRECONDITIONS), help="What becomes of them (RFC 3312)."
+    ),
 )
 
 

@@ -1,4 +1,4 @@
-"""What an operator sets for an SMPP account or an access number, checked before it is stored."""
+"""What an operator sets for an SMPP account, an access number or a trunk, checked before it is stored."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from gateway.store.accounts import (
 )
 from gateway.store.vault import Vault
 from masking.smpp_options import allow_of
+from sip.agent_config import RELIABILITY
 from sip.uri import parse_uri
 
 KEY_OCTETS = 32
@@ -30,6 +31,9 @@ PASSWORD_CHARACTERS = 8
 WINDOW_MAX = 10_000
 RATE_MAX = 100_000.0
 TIMER_MAX_S = 86_400.0
+RING_MAX_S = 600.0
+"""How long any call may ring, whatever is set."""
+PRECONDITIONS = ("decline", "answer")
 
 
 class AccountOptions(TypedDict, total=False):
@@ -61,6 +65,11 @@ class AccessNumberOptions(TypedDict, total=False):
     burst: int | None
     sms_content: tuple[str, ...]
     extension_digits: int
+    max_calls: int | None
+    call_rate: float | None
+    call_burst: int | None
+    ring_s: float | None
+    talk_s: float | None
 
 
 class TrunkOptions(TypedDict, total=False):
@@ -73,6 +82,10 @@ class TrunkOptions(TypedDict, total=False):
     certificates: tuple[str, ...]
     rate: float | None
     burst: int | None
+    ring_s: float | None
+    talk_s: float | None
+    reliable_provisional: str | None
+    preconditions: str
 
 
 def make_key(vault: Vault) -> tuple[bytes, bytes]:
@@ -118,6 +131,10 @@ def check_access_number(row: AccessNumberRow) -> AccessNumberRow:
             f"an access number and what is appended to it have {NUMBER_DIGITS_MAX} digits at most"
         )
     _check_rate(row.rate, row.burst)
+    _check_rate(row.call_rate, row.call_burst)
+    if row.max_calls is not None and row.max_calls < 0:
+        raise ValueError("max_calls is 0 or more")
+    _check_call_times(row.ring_s, row.talk_s)
     allow_of(row.sms_content)
     return row
 
@@ -161,6 +178,11 @@ def check_trunk(row: TrunkRow) -> TrunkRow:
     if row.contact is not None and parse_uri(row.contact).scheme not in ("sip", "sips"):
         raise ValueError("a contact is a SIP URI")
     _check_rate(row.rate, row.burst)
+    _check_call_times(row.ring_s, row.talk_s)
+    if row.reliable_provisional not in (None, *RELIABILITY):
+        raise ValueError(f"reliable_provisional is one of {', '.join(RELIABILITY)}")
+    if row.preconditions not in PRECONDITIONS:
+        raise ValueError(f"preconditions is one of {', '.join(PRECONDITIONS)}")
     return row
 
 
@@ -185,3 +207,10 @@ def _check_rate(rate: float | None, burst: int | None) -> None:
         raise ValueError(f"a rate is 0 (no limit) to {RATE_MAX:.0f} messages a second")
     if burst is not None and burst < 1:
         raise ValueError("a burst is 1 message or more")
+
+
+def _check_call_times(ring_s: float | None, talk_s: float | None) -> None:
+    if ring_s is not None and not 0 < ring_s <= RING_MAX_S:
+        raise ValueError(f"a call rings more than 0 and at most {RING_MAX_S:.0f} seconds")
+    if talk_s is not None and not 0 < talk_s <= TIMER_MAX_S:
+        raise ValueError(f"a call lasts more than 0 and at most {TIMER_MAX_S:.0f} seconds")

@@ -114,11 +114,11 @@ class Directory:
         own = [row for row in self.current.access_numbers.values() if row.sms_account == account.system_id]
         return (own[0].number, own[0]) if len(own) == 1 else None
 
-    def caller_of(self, trunk: TrunkRow, from_user: str | None) -> str | None:
+    def caller_of(self, trunk: TrunkRow, from_user: str | None) -> AccessNumberRow | None:
         """The access number that a call of this trunk shows: the From user if the enterprise owns it for
         voice, else the trunk's default; None when the trunk has none that it owns."""
         for number in (from_user, trunk.default_access_number):
             row = self.current.access_numbers.get(number) if number else None
             if row is not None and row.voice_trunk is not None and row.enterprise_id == trunk.enterprise_id:
-                return row.number
+                return row
         return None

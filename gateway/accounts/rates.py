@@ -1,11 +1,11 @@
-"""How fast an account and an access number may send, and a trunk may call: token buckets with burst."""
+"""How fast accounts and access numbers may send, and how fast calls may be made: token buckets with burst."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from typing import Final
 
-from gateway.store.accounts import AccessNumberRow, AccountRow, TrunkRow
+from gateway.store.accounts import AccessNumberRow, AccountRow
 
 BUCKETS_MAX: Final = 100_000
 """Accounts and access numbers remembered at once; past it the one not used for longest starts afresh."""
@@ -42,7 +42,7 @@ class TokenBucket:
 
 
 class Rates:
-    """The buckets of all accounts, access numbers and trunks. A rate of 0 is no limit."""
+    """The buckets of all accounts, access numbers and who calls. A rate of 0 is no limit."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Rates:
         self._access_number_rate = access_number_rate
         self._burst_s = burst_s
         self._buckets_max = buckets_max
-        self._buckets: OrderedDict[tuple[str, str], TokenBucket] = OrderedDict()
+        self._buckets: OrderedDict[tuple[str, ...], TokenBucket] = OrderedDict()
 
     def take_account(self, account: AccountRow, now: float, messages: int = 1) -> bool:
         """Whether the account may send that many messages now; if so they are counted."""
@@ -70,13 +70,12 @@ class Rates:
         rate = self._access_number_rate if row.rate is None else row.rate
         return rate <= 0 or self._take(("access number", row.number), rate, row.burst, messages, now)
 
-    def take_trunk(self, trunk: TrunkRow, now: float) -> bool:
-        """Whether the trunk may make one more call now; if so it is counted."""
-        rate = trunk.rate or 0.0
-        return rate <= 0 or self._take(("trunk", trunk.username), rate, trunk.burst, 1, now)
+    def take_call(self, key: tuple[str, ...], rate: float | None, burst: int | None, now: float) -> bool:
+        """Whether one more call of this trunk, access number or person may be made now; if so it is counted."""
+        return not rate or self._take(key, rate, burst, 1, now)
 
     def _take(
-        self, key: tuple[str, str], rate: float, own_burst: int | None, messages: int, now: float
+        self, key: tuple[str, ...], rate: float, own_burst: int | None, messages: int, now: float
     ) -> bool:
         burst = max(1.0, rate * self._burst_s) if own_burst is None else float(own_burst)
         bucket = self._buckets.get(key)

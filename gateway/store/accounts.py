@@ -66,6 +66,15 @@ class AccessNumberRow:
     """Names of masking.smpp_options that its messages may use beyond a plain text."""
     extension_digits: int = 0
     """Digits that the enterprise may append to it in the source of a message."""
+    max_calls: int | None = None
+    """From it and to it, at one time; None: no limit of its own."""
+    call_rate: float | None = None
+    """Calls a second, each way; None: no limit."""
+    call_burst: int | None = None
+    ring_s: float | None = None
+    """How long its calls may ring; None: as the configuration says."""
+    talk_s: float | None = None
+    """How long its calls may last."""
 
     @property
     def allow(self) -> SubmitAllow:
@@ -91,8 +100,16 @@ class TrunkRow:
     """Client certificates over TLS with which its calls are taken without a password: "sha256:<hex>" or
     "san:<name>"."""
     rate: float | None = None
-    """Calls a second; None: no limit."""
+    """Calls a second, each way; None: no limit."""
     burst: int | None = None
+    ring_s: float | None = None
+    """How long its calls may ring; None: as the configuration says."""
+    talk_s: float | None = None
+    """How long its calls may last."""
+    reliable_provisional: str | None = None
+    """PRACK (RFC 3262) with it: no, supported or required; None: as the configuration says."""
+    preconditions: str = "decline"
+    """What becomes of RFC 3312's: decline or answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +140,12 @@ _ACCOUNT_COLUMNS = (
 )  # fmt: skip
 _TRUNK_COLUMNS = (
     "username", "enterprise_id", "realm", "ha1_md5", "ha1_sha256", "default_access_number", "contact",
-    "max_calls", "addresses", "certificates", "rate", "burst",
+    "max_calls", "addresses", "certificates", "rate", "burst", "ring_s", "talk_s", "reliable_provisional",
+    "preconditions",
 )  # fmt: skip
 _ACCESS_NUMBER_COLUMNS = (
     "number", "enterprise_id", "sms_account", "voice_trunk", "rate", "burst", "sms_content",
-    "extension_digits",
+    "extension_digits", "max_calls", "call_rate", "call_burst", "ring_s", "talk_s",
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@
 | From is another enterprise's access number, or the trunk owns none | 403 |
 | Request-URI that names no AID | 404 |
 | no audio in the offer that may cross | 488 |
-| over the gateway's or the trunk's calls, or the trunk's calls a second | 503 with Retry-After |
+| over the calls, or calls a second, of gateway, trunk, access number or AID | 503 with Retry-After |
 | no hop left (Max-Forwards 0) | 483 |
 """
 
@@ -22,7 +22,9 @@ from dataclasses import dataclass
 from gateway.accounts.bind_rules import known_without_password
 from gateway.accounts.directory import Directory
 from gateway.policy.refusal import ANSWERS, Case
-from gateway.store.accounts import TrunkRow
+from gateway.store.accounts import AccessNumberRow, TrunkRow
+from gateway.voice.call_caps import CallOf
+from gateway.voice.call_record import Direction
 from gateway.voice.egress import Headers
 from gateway.voice.media import may_cross
 from sip.digest import ALGORITHMS, Authenticator
@@ -49,7 +51,13 @@ class Admitted:
 
     trunk: TrunkRow
     aid: str
-    access_number: str
+    number: AccessNumberRow
+    """The access number that the call shows."""
+
+    @property
+    def of(self) -> CallOf:
+        """What it is counted under."""
+        return CallOf(Direction.CALL, self.trunk, self.number, self.aid)
 
 
 def rejection(case: Case) -> Rejection:
@@ -116,8 +124,8 @@ class Admission:
             return trunk
         if request.max_forwards == 0:
             return Rejection(483, [])
-        access_number = self._caller(trunk, request.from_.uri)
-        if access_number is None:
+        number = self._caller(trunk, request.from_.uri)
+        if number is None:
             return rejection(Case.ACCESS_NUMBER)
         aid = self.aid_of(request.uri)
         if aid is None:
@@ -128,7 +136,7 @@ class Admission:
                     return rejection(Case.CONTENT)
             except SdpError:
                 return Rejection(400, [])
-        return Admitted(trunk, aid, access_number)
+        return Admitted(trunk, aid, number)
 
     def _static(self, address: str, certificate: bytes | None) -> TrunkRow | None:
         """The one trunk that is known by where the call comes from; with several, the password decides."""
@@ -139,7 +147,7 @@ class Admission:
         ]
         return found[0] if len(found) == 1 else None
 
-    def _caller(self, trunk: TrunkRow, uri: Uri) -> str | None:
+    def _caller(self, trunk: TrunkRow, uri: Uri) -> AccessNumberRow | None:
         """The access number that the call shows; None where From is another enterprise's, or there is none."""
         user = number_of(uri)
         owner = None if user is None else self._directory.access_number(user)

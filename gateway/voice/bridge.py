@@ -6,13 +6,14 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from foundation.store import StoreBusy, StoreUnavailable
-from gateway.store.accounts import TrunkRow
 from gateway.store.ids import text_of
-from gateway.voice.call_record import CallRecord, Direction, Result
+from gateway.voice.call_caps import CallOf
+from gateway.voice.call_record import CallRecord, Result
 from gateway.voice.core_peers import CorePeer
 from gateway.voice.egress import (
     CORE_SIDE,
@@ -77,9 +78,8 @@ class Bridge:
     one after the other, so that descriptions are never mixed up. The last step closes the record.
     """
 
-    def __init__(self, table: Bridges, direction: Direction, side: Side, call: Call, trunk: TrunkRow) -> None:
-        self.direction = direction
-        self.trunk = trunk
+    def __init__(self, table: Bridges, of: CallOf, side: Side, call: Call) -> None:
+        self.of = of
         self.caller = Leg(self, side, table.endpoints[side], call)
         self.callee: Leg | None = None
         self.media: CallMedia | None = None
@@ -100,6 +100,7 @@ class Bridge:
         self._silent: asyncio.TimerHandle | None = None
         self._steps = Steps(self._step_failed)
         self._in_call = InCall(self)
+        self._ringing = asyncio.get_running_loop().call_later(table.caps.ring_s(of), self._rang_too_long)
         call.context = self.caller
 
     @property
@@ -107,10 +108,24 @@ class Bridge:
         """Under which the call is authorized, None before that is known."""
         return None if self._record is None else self._record.edi_id
 
+    def _rang_too_long(self) -> None:
+        if self.talking_since is None and self._record is not None:
+            self.finish(Result.NO_ANSWER, status=480)
+
+    def known_as(self, aid: str) -> bool:
+        """The AID of a callback; False where the person has as many calls as may be."""
+        of = replace(self.of, aid=aid)
+        if not self._table.caps.take_aid(of, self.caller.endpoint.now()):
+            return False
+        self._table.caps.opened(of.keys[-1])
+        self.of = of
+        return True
+
     # -- before there is a second leg -------------------------------------------------------------------
 
     def refuse(self, status: int, headers: Headers) -> None:
         """Answer the caller with a refusal; there is no record to close."""
+        self._ringing.cancel()
         if not self.over:
             self.over = True
             self.caller.call.reject(status, self.caller.endpoint.now(), headers=headers)
@@ -272,6 +287,7 @@ class Bridge:
         if self.over:
             self._record.answered_at = None  # the caller never heard of it
             return
+        self._ringing.cancel()
         self.talking_since = now = self.caller.endpoint.now()
         headers = crossing_headers(self.caller.side, response, self._msisdn)
         self.caller.call.answer(body, now, headers=headers)
@@ -302,6 +318,7 @@ class Bridge:
             return
         self.over = True
         self._heard()
+        self._ringing.cancel()
         self._result = result
         for leg in (self.caller, self.callee):
             if leg is None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
 from gateway.records import metrics
 from gateway.settings import VoiceSettings
-from gateway.store.accounts import TrunkRow
 from gateway.voice.bridge import Bridge
-from gateway.voice.call_record import CallRecords, Direction, Result
+from gateway.voice.call_caps import CallCaps, CallOf
+from gateway.voice.call_record import CallRecords, Result
 from gateway.voice.leg import Leg
 from sip.aio.endpoint import SipEndpoint
 from sip.call import Call
 from sip.events import Event
 from sip.media.control import MediaControl, Side
+
+_GATEWAY: Final = ("gateway",)
 
 
 class Bridges:
@@ -25,24 +28,17 @@ class Bridges:
         self.media: MediaControl | None = None
         """The running relay, None while there is none."""
         self.endpoints: dict[Side, SipEndpoint] = {}
+        self.caps = CallCaps(settings)
         self._bridges: dict[Bridge, None] = {}
-        self._of_trunk: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._bridges)
 
-    def room_for(self, trunk: TrunkRow) -> bool:
-        """Whether one more call is within the gateway's and the trunk's caps."""
-        return (
-            len(self._bridges) < self.settings.calls_max
-            and self._of_trunk.get(trunk.username, 0) < trunk.max_calls
-        )
-
-    def open(self, direction: Direction, side: Side, call: Call, trunk: TrunkRow) -> Bridge:
-        """Take up a call that was admitted."""
-        bridge = Bridge(self, direction, side, call, trunk)
+    def open(self, of: CallOf, side: Side, call: Call) -> Bridge:
+        """Take up a call that was admitted by `caps`."""
+        bridge = Bridge(self, of, side, call)
         self._bridges[bridge] = None
-        self._of_trunk[trunk.username] = self._of_trunk.get(trunk.username, 0) + 1
+        self.caps.opened(_GATEWAY, *of.keys)
         metrics.CALLS_UP.set(len(self._bridges))
         return bridge
 
@@ -51,11 +47,7 @@ class Bridges:
         if bridge not in self._bridges:
             return
         del self._bridges[bridge]
-        left = self._of_trunk[bridge.trunk.username] - 1
-        if left:
-            self._of_trunk[bridge.trunk.username] = left
-        else:
-            del self._of_trunk[bridge.trunk.username]
+        self.caps.closed(_GATEWAY, *bridge.of.keys)
         metrics.CALLS_UP.set(len(self._bridges))
 
     def handle(self, event: Event) -> None:
@@ -75,7 +67,7 @@ class Bridges:
         """Release calls that lasted too long."""
         for bridge in list(self._bridges):
             since = bridge.talking_since
-            if since is not None and now - since >= self.settings.talk_max_s:
+            if since is not None and now - since >= self.caps.talk_s(bridge.of):
                 bridge.finish(Result.MAX_DURATION)
 
     async def release_silent(self, now: float) -> None:

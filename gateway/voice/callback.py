@@ -12,7 +12,7 @@ What the core is answered, and what is recorded as the refusal's cause:
 | opted out, number changed hands, and what else the carrier itself refuses | 404 | OPTED_OUT, SUBSCRIBER_CHANGED … |
 | the trust party gives no AID: expired, revoked | 404 | the trust party's reason |
 | the enterprise has no contact | 480 | ENTERPRISE_UNREACHABLE |
-| over the gateway's or the trunk's calls | 503 with Retry-After | OVER_CALLS |
+| over the calls, or calls a second, of gateway, trunk, access number or AID | 503 with Retry-After | OVER_CALLS |
 | trust party or store not available | 503 with Retry-After | none where the store is gone, else TRUST_UNAVAILABLE |
 | the enterprise's own refusal | its status; silence, a challenge or a redirect is 480 | none: a call record says it |
 """
@@ -31,13 +31,14 @@ from gateway.policy.decision import find_subscribers
 from gateway.policy.refusal import Case, Cause, Refusal
 from gateway.records import metrics
 from gateway.store import edis, records
-from gateway.store.accounts import AccessNumberRow, TrunkRow
+from gateway.store.accounts import AccessNumberRow
 from gateway.store.domain import Domain
 from gateway.store.subscriber_cache import Resolved
 from gateway.voice import call_record
 from gateway.voice.admission import Rejection, number_of, rejection
 from gateway.voice.bridge import Bridge
 from gateway.voice.bridges import Bridges
+from gateway.voice.call_caps import CallOf
 from gateway.voice.call_record import CallRecord, Direction
 from gateway.voice.core_peers import CorePeers
 from gateway.voice.egress import (
@@ -133,25 +134,16 @@ class Callbacks:
         if malformed is not None:
             call.reject(malformed, now)
             return
-        if not self._bridges.room_for(trunk):
-            busy = rejection(Case.CALLS)
-            self._reject(event, now, busy.status, CallbackCause.OVER_CALLS, owner.enterprise_id, number, busy)
-            return
+        of = CallOf(Direction.CALLBACK, trunk, owner)
         targets = self._registrations.targets(trunk, now)
         if not targets:
             self._reject(event, now, 480, CallbackCause.ENTERPRISE_UNREACHABLE, owner.enterprise_id, number)
             return
-        self._open(event, trunk, owner, msisdn, targets)
-
-    def _open(
-        self,
-        event: IncomingCall,
-        trunk: TrunkRow,
-        owner: AccessNumberRow,
-        msisdn: str,
-        targets: list[tuple[Uri, Flow]],
-    ) -> None:
-        bridge = self._bridges.open(Direction.CALLBACK, CORE_SIDE, event.call, trunk)
+        if not self._bridges.caps.take(of, now):
+            busy = rejection(Case.CALLS)
+            self._reject(event, now, busy.status, CallbackCause.OVER_CALLS, owner.enterprise_id, number, busy)
+            return
+        bridge = self._bridges.open(of, CORE_SIDE, event.call)
         task = asyncio.get_running_loop().create_task(
             self._connect(_Callback(bridge, owner, msisdn, targets)), name="callback"
         )
@@ -171,6 +163,11 @@ class Callbacks:
                 cause = reason or CallbackCause.TRUST_UNAVAILABLE
                 await write(lambda conn: self._put_refusal(conn, cause, owner.enterprise_id, owner.number))
                 _refuse(bridge, rejection(Case.NOT_AVAILABLE) if reason is None else Rejection(404, []))
+                return
+            if not bridge.known_as(aid):
+                cause = CallbackCause.OVER_CALLS
+                await write(lambda conn: self._put_refusal(conn, cause, owner.enterprise_id, owner.number))
+                _refuse(bridge, rejection(Case.CALLS))
                 return
             restored = aid
             record = await write(lambda conn: self._commit(conn, owner, msisdn, restored, found.edi_id))

@@ -7,7 +7,6 @@ import sqlite3
 from dataclasses import dataclass
 
 from foundation.store import StoreBusy, StoreUnavailable
-from gateway.accounts.rates import Rates
 from gateway.policy.decision import Ask, decide_contacts
 from gateway.policy.refusal import Case, Refusal
 from gateway.records import metrics
@@ -47,16 +46,13 @@ class Outbound:
         self._verifier = verifier
         self._bridges = bridges
         self._core = core
-        self._rates = Rates()
 
     def receive(self, event: IncomingCall, now: float) -> None:
         """Refuse at once what needs nobody's answer; ask about the rest."""
         endpoint = self._bridges.endpoints[ENTERPRISE_SIDE]
         certificate = endpoint.peer_certificate(event.flow) if event.flow.transport == "TLS" else None
         admitted = self._admission.admit(event.request, event.flow, certificate, now)
-        if isinstance(admitted, Admitted) and not (
-            self._bridges.room_for(admitted.trunk) and self._rates.take_trunk(admitted.trunk, now)
-        ):
+        if isinstance(admitted, Admitted) and not self._bridges.caps.take(admitted.of, now):
             admitted = rejection(Case.CALLS)
         if isinstance(admitted, Rejection):
             if admitted.status != 401:
@@ -64,9 +60,9 @@ class Outbound:
             event.call.reject(admitted.status, now, headers=admitted.headers)
             return
         call = admitted
-        bridge = self._bridges.open(Direction.CALL, ENTERPRISE_SIDE, event.call, call.trunk)
+        bridge = self._bridges.open(call.of, ENTERPRISE_SIDE, event.call)
         self._verifier.submit(
-            Question(call.aid, call.trunk.enterprise_id, "voice", call.access_number),
+            Question(call.aid, call.trunk.enterprise_id, "voice", call.number.number),
             lambda answer: self._verified(bridge, call, answer),
             # Calls are few: each is asked about, whatever was granted before.
             fresh=True,
@@ -105,11 +101,11 @@ class Outbound:
         self, conn: sqlite3.Connection, call: Admitted, grant: Grant | None, reason: str | None
     ) -> _Authorized | Refusal:
         domain, enterprise_id, now = self._domain, call.trunk.enterprise_id, self._domain.now_ms()
-        ask = Ask(grant, enterprise_id, call.access_number)
+        ask = Ask(grant, enterprise_id, call.number.number)
         found = decide_contacts(conn, domain, [ask], now)[0]
         if isinstance(found, Refusal):
             refusal = records.RefusalRow(
-                domain.ids.next(), now, enterprise_id, "voice", call.access_number, call.aid,
+                domain.ids.next(), now, enterprise_id, "voice", call.number.number, call.aid,
                 reason or found.cause,
             )  # fmt: skip
             records.put_refusals(conn, [refusal])
@@ -118,7 +114,7 @@ class Outbound:
             id=domain.ids.next(),
             direction=Direction.CALL,
             enterprise_id=enterprise_id,
-            access_number=call.access_number,
+            access_number=call.number.number,
             aid=call.aid,
             edi_id=found.edi_id,
             started_at=now,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from foundation.pki import public_context
+from gateway.accounts.account_options import RING_MAX_S
 from gateway.accounts.directory import Directory
 from gateway.records import metrics
 from gateway.settings import SipSideSettings, VoiceSettings
@@ -278,7 +279,7 @@ class VoiceService:
         settings = self._settings
         config = AgentConfig(
             calls_max=settings.calls_max + UNANSWERED_CALLS,
-            ring_max=settings.ring_s,
+            ring_max=RING_MAX_S,
             symmetric=symmetric,
             session_expires=settings.session_expires_s,
             reliable_provisional=settings.reliable_provisional,

@@ -24,14 +24,16 @@ STATEMENTS = [
         key_sealed BLOB NOT NULL)""",
     """CREATE TABLE access_number (
         number TEXT PRIMARY KEY, enterprise_id TEXT NOT NULL, sms_account TEXT, voice_trunk TEXT,
-        rate REAL, burst INTEGER, sms_content TEXT NOT NULL, extension_digits INTEGER NOT NULL)""",
+        rate REAL, burst INTEGER, sms_content TEXT NOT NULL, extension_digits INTEGER NOT NULL,
+        max_calls INTEGER, call_rate REAL, call_burst INTEGER, ring_s REAL, talk_s REAL)""",
     # Numbers of which enterprises have sub-codes; the whole of both is in access_number.
     "CREATE TABLE shared_number (number TEXT PRIMARY KEY)",
     """CREATE TABLE trunk (
         username TEXT PRIMARY KEY, enterprise_id TEXT NOT NULL, realm TEXT NOT NULL,
         ha1_md5 TEXT NOT NULL, ha1_sha256 TEXT NOT NULL, default_access_number TEXT NOT NULL,
         contact TEXT, max_calls INTEGER NOT NULL, addresses TEXT NOT NULL, certificates TEXT NOT NULL,
-        rate REAL, burst INTEGER)""",
+        rate REAL, burst INTEGER, ring_s REAL, talk_s REAL, reliable_provisional TEXT,
+        preconditions TEXT NOT NULL)""",
     # --- subscribers, bitemporal: valid and recorded time, both half-open, milliseconds --------------
     """CREATE TABLE holding (
         id INTEGER PRIMARY KEY, subscriber_id INTEGER NOT NULL, msisdn_index BLOB NOT NULL,

@@ -142,6 +142,26 @@ class TestAccessNumber:
         assert (found["sms_content"], found["rate"], found["burst"]) == ("-", "default", "3")
         assert found["voice_trunk"] == "pbx-a"
 
+    def test_calls_have_limits_of_their_own(self, carrier: Path) -> None:
+        change = ("gateway", "access-number", "set", carrier, NUMBER)
+        options = (
+            "--max-calls",
+            "3",
+            "--call-rate",
+            "0.5",
+            "--call-burst",
+            "2",
+            "--ring",
+            "30",
+            "--talk",
+            "600",
+        )
+        found = shown(done(*change, *options))
+        names = ("max_calls", "call_rate", "call_burst", "ring_s", "talk_s")
+        assert [found[name] for name in names] == ["3", "0.5", "2", "30.0", "600.0"]
+        assert shown(done(*change, "--max-calls", "default"))["max_calls"] == "default"
+        assert ascs(*change, "--ring", "601").exit_code != 0
+
     def test_they_may_be_set_as_it_is_added(self, carrier: Path) -> None:
         done("gateway", "access-number", "add", carrier, "1069880002", "ent-a", "--content", "flash")
         found = shown(done("gateway", "access-number", "set", carrier, "1069880002"))

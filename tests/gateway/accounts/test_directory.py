@@ -62,9 +62,9 @@ def test_an_enterprise_appends_as_many_digits_as_it_may() -> None:
 def test_a_call_shows_a_number_that_the_enterprise_owns_for_voice() -> None:
     other = AccessNumberRow("1072", "ent-a", None, "pbx-2")
     directory = of(MINE, TEXTS, THEIRS, other)
-    assert directory.caller_of(TRUNK, "1072") == "1072"
+    assert directory.caller_of(TRUNK, "1072").number == "1072"
     for from_user in ("1070", "1071", "1099", None):
-        assert directory.caller_of(TRUNK, from_user) == "1069"
+        assert directory.caller_of(TRUNK, from_user).number == "1069"
     assert of(THEIRS).caller_of(TRUNK, "1071") is None
 
 

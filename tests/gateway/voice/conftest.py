@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,18 @@ class World:
             logs_folder=self.logs,
             on_trust_rows=self._count,
         )
+
+    def set_trunk(self, username: str = "pbx-a", **fields: Any) -> None:
+        """Other settings of a trunk."""
+        current = self.directory.current
+        row = replace(current.trunks[username], **fields)
+        self.directory.current = replace(current, trunks=current.trunks | {username: row})
+
+    def set_number(self, number: str = NUMBER, **fields: Any) -> None:
+        """Other settings of an access number."""
+        current = self.directory.current
+        row = replace(current.access_numbers[number], **fields)
+        self.directory.current = replace(current, access_numbers=current.access_numbers | {number: row})
 
     async def restart(self, **settings: Any) -> None:
         """The same world with other settings."""

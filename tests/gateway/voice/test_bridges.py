@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.settings import AidSettings
 from sip.events import (
     CallCancelled,
     CallEnded,
@@ -112,3 +113,48 @@ async def test_anothers_revocation_changes_nothing(world: World) -> None:
     out.hangup(world.phone.now())
     await world.core.next(CallEnded)
     assert await world.results() == ["ANSWERED"]
+
+
+@pytest.mark.parametrize("whose", ["trunk", "number", "aid"])
+async def test_each_may_ring_and_last_as_long_as_is_set_for_it(world: World, whose: str) -> None:
+    async def limit(**seconds: float) -> None:
+        if whose == "aid":
+            names = {"ring_s": "ring_s", "talk_s": "talk_max_s"}
+            await world.restart(aid=AidSettings(**{names[name]: value for name, value in seconds.items()}))
+        else:
+            (world.set_trunk if whose == "trunk" else world.set_number)(**seconds)
+
+    await limit(ring_s=0.2)
+    world.call()
+    ringing = await world.core.next(IncomingCall)
+    ringing.call.ring(world.core.now())
+    assert (await world.phone.next(CallFailed)).status == 480
+    await world.core.next(CallCancelled)
+    await limit(ring_s=60.0, talk_s=0.1)
+    await world.talk()
+    await world.phone.next(CallEnded)
+    await world.core.next(CallEnded)
+    assert await world.results(2) == ["NO_ANSWER", "MAX_DURATION"]
+
+
+async def test_an_access_numbers_and_an_aids_calls_are_counted_too(world: World) -> None:
+    await world.talk()
+    world.set_number(max_calls=1)
+    world.call()
+    assert (await world.phone.next(CallFailed)).status == 503
+    world.set_number(max_calls=None)
+    await world.talk()
+    # No third one with one person, by default; nobody was asked whether the AID is one.
+    world.call()
+    assert (await world.phone.next(CallFailed)).status == 503
+    assert len(world.verifier.asked) == 2
+
+
+async def test_a_callback_counts_as_a_call_with_its_person(world: World) -> None:
+    assert await world.register() == 200
+    await world.restart(aid=AidSettings(calls_max=1))
+    assert await world.register() == 200
+    await world.talk()
+    world.call_back()
+    assert (await world.core.next(CallFailed)).status == 503
+    assert await world.refusals() == ["OVER_CALLS"]
