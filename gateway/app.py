@@ -16,6 +16,7 @@ from foundation.store import QUEUE_MAX, Store, StoreBusy, StoreUnavailable
 from gateway import keys as own_keys
 from gateway.accounts.directory import Directory, snapshot
 from gateway.accounts.rates import Rates
+from gateway.carrier_api.number_queries import NumberQueries
 from gateway.carrier_api.routes import carrier_api
 from gateway.confirm.confirmations import Confirmations
 from gateway.operations import Health, Operations
@@ -164,6 +165,13 @@ class Gateway:
             self.dispatcher.send,
             self.trust_rows.wake,
         )
+        self.number_queries = NumberQueries(
+            self.domain,
+            settings.carrier.id,
+            settings.queries,
+            lambda version: self._keys.get(own_keys.QUERY, version).sm2,
+            lambda: self._keys.current(own_keys.SIGN).sm2,
+        )
         self.inbound = Inbound(
             self.domain,
             self.directory,
@@ -263,7 +271,7 @@ class Gateway:
         await self.voice.start()
         tls, api = self.settings.tls, self.settings.carrier_api
         self._api = await serve(
-            carrier_api(self.settings, self.confirmations),
+            carrier_api(self.settings, self.confirmations, self.number_queries),
             api.host,
             api.port,
             server_context(tls.ca, tls.cert, tls.key),

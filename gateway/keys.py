@@ -19,6 +19,8 @@ SIGN: Final = "sign"
 """SM2: confirmations, cancellations, and responses to other parties."""
 EDI: Final = "edi"
 """SM2: EDIs are sealed to it; its id is the carrier key id in their header."""
+QUERY: Final = "query"
+"""SM2: queries by number are sealed to it."""
 HTTP: Final = "http"
 """HMAC-SM3: shared with the trust party, for signed HTTP."""
 NETWORK_PURPOSE: Final = "network/"
@@ -36,9 +38,9 @@ def open_store(settings: GatewaySettings) -> KeyStore:
 def create_missing(settings: GatewaySettings) -> KeyStore:
     """Open the key store, with what is missing made: passphrase, file and every key.
 
-    Writes `public/carrier.json`, which the trust party's operator needs to admit this carrier, and the
-    EDI public key for the apps. The HMAC key in it is a secret between the two: mode 0600.
-    Raises KeyStoreError, OSError.
+    Writes `public/carrier.json`, which the trust party's operator needs to admit this carrier, the EDI
+    public key for the apps, and the query public key for those who may ask by number. The HMAC key in the
+    card is a secret between the two: mode 0600. Raises KeyStoreError, OSError.
     """
     passphrase_file = settings.keystore.passphrase_file
     if not passphrase_file.exists():
@@ -53,6 +55,8 @@ def create_missing(settings: GatewaySettings) -> KeyStore:
         keys.add(SIGN, "sm2")
     if not keys.keys(EDI):
         keys.add(EDI, "sm2", id=settings.carrier.edi_key_id)
+    if not keys.keys(QUERY):
+        keys.add(QUERY, "sm2")
     if not keys.keys(HTTP):
         keys.add(HTTP, "hmac-sm3")
     add_missing_keys(keys)
@@ -76,6 +80,8 @@ def _write_public(settings: GatewaySettings, keys: KeyStore) -> None:
     }
     write_atomic(folder / "carrier.json", json.dumps(card, indent=1).encode() + b"\n", mode=0o600)
     write_atomic(folder / f"edi-{edi.id}.pem", edi.sm2.public_key.to_pem(), mode=0o644)
+    query = keys.current(QUERY)
+    write_atomic(folder / f"query-{query.version}.pem", query.sm2.public_key.to_pem(), mode=0o644)
     for peer in settings.confirm.network_peers:
         key = keys.current(NETWORK_PURPOSE + peer)
         write_atomic(folder / f"network-{peer}.key", key.material.hex().encode() + b"\n", mode=0o600)

@@ -385,6 +385,21 @@ class ConfirmSettings(Config):
     assertion_valid_s: int = Field(default=3_600, ge=1)
 
 
+class QuerySettings(Config):
+    """Queries by number, of regulators and the trust party, for one enterprise under complaint."""
+
+    per_day: int = Field(
+        default=20, ge=0, le=1_000, description="answered in 24 hours to one requester; 0: none is"
+    )
+    approval_valid_s: int = Field(
+        default=86_400, ge=60, le=7 * 86_400, description="how old an approver's signature may be"
+    )
+    period_days_max: int = Field(default=366, ge=1, le=3_660, description="the longest period asked about")
+    answer_s: float = Field(
+        default=0.5, ge=0, le=5, description="after so long each is answered, whatever was found"
+    )
+
+
 class HttpSettings(Config):
     """One HTTP listener."""
 
@@ -403,6 +418,7 @@ class GatewaySettings(Config):
     tls: TlsSettings
     trust: TrustSettings
     carrier_api: HttpSettings = HttpSettings(port=8444)
+    queries: QuerySettings = QuerySettings()
     operations: HttpSettings = HttpSettings(port=8080)
     smpp: SmppSettings = SmppSettings()
     smsc: tuple[SmscSettings, ...] = Field(min_length=1, max_length=16)

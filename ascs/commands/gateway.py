@@ -9,6 +9,7 @@ from typing import Any, cast
 import click
 
 from ascs.commands.accounts import access_number, account, account_settings, given
+from ascs.commands.approvers import approver, queries
 from ascs.commands.common import CONFIG_FILE, load_settings, run_process
 from ascs.commands.in_domain import in_domain
 from ascs.commands.trunks import trunk
@@ -27,6 +28,8 @@ def gateway() -> None:
 gateway.add_command(account)
 gateway.add_command(access_number)
 gateway.add_command(trunk)
+gateway.add_command(approver)
+gateway.add_command(queries)
 
 
 @gateway.command()

@@ -142,6 +142,21 @@ def holdings_of(
     return {identifier: _within_subscriptions(lines) for identifier, lines in found.items()}
 
 
+def holdings_of_number(conn: sqlite3.Connection, msisdn_index: bytes) -> list[Holding]:
+    """Every line of a number that is on record now, number and identifier as in `holdings_of`."""
+    rows = conn.execute(
+        "SELECT subscriber_id, msisdn_index, id_type, identifier_index, valid_from, valid_to, recorded_from,"
+        " recorded_to, ended FROM holding WHERE msisdn_index = ? AND recorded_to IS NULL",
+        (msisdn_index,),
+    )
+    return _within_subscriptions(
+        [
+            Holding(row[0], row[1].hex(), row[2], row[3].hex(), row[4], row[5], row[6], row[7], _ENDS[row[8]])
+            for row in rows
+        ]
+    )
+
+
 _ENDS = {str(end): end for end in End}
 
 

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from foundation.audit import SCHEMA as AUDIT_SCHEMA
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -133,9 +135,18 @@ STATEMENTS = [
         id INTEGER PRIMARY KEY, direction TEXT NOT NULL, enterprise_id TEXT NOT NULL,
         access_number TEXT NOT NULL, aid TEXT NOT NULL, edi_id BLOB, started_at INTEGER NOT NULL,
         answered_at INTEGER, sealed BLOB NOT NULL)""",
+    # --- queries by number: who may approve them, and which were answered ------------------------------
+    """CREATE TABLE approver (
+        id TEXT PRIMARY KEY, requester TEXT NOT NULL, name TEXT NOT NULL, public_key BLOB NOT NULL UNIQUE,
+        enrolled_at INTEGER NOT NULL)""",
+    """CREATE TABLE number_query (
+        sealed_sm3 BLOB PRIMARY KEY, at INTEGER NOT NULL, requester TEXT NOT NULL, case_ref TEXT NOT NULL,
+        enterprise_id TEXT NOT NULL, period_from INTEGER NOT NULL, period_to INTEGER NOT NULL,
+        approvers TEXT NOT NULL, found INTEGER NOT NULL, number_sealed BLOB NOT NULL)""",
+    "CREATE INDEX number_query_by_requester ON number_query (requester, at)",
 ]
 
 
 def upgrade() -> None:
-    for statement in STATEMENTS:
+    for statement in (*STATEMENTS, *AUDIT_SCHEMA):
         op.execute(statement)

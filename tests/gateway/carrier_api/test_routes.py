@@ -8,6 +8,8 @@ import pytest
 
 from foundation.store import StoreBusy
 from gateway.carrier_api.routes import carrier_api
+from interparty.query_messages import CarrierNumberReply
+from tests.interparty.test_query_messages import APPROVAL
 
 SETTINGS: Any = SimpleNamespace(
     trust=SimpleNamespace(id="ttp"), confirm=SimpleNamespace(network_peers=("network",))
@@ -25,6 +27,13 @@ class Confirmations:
         if self.error is not None:
             raise self.error
         return len(items)
+
+
+class Queries:
+    """Refuses every query."""
+
+    async def answer(self, _: Any) -> CarrierNumberReply:
+        return CarrierNumberReply(refusal="STALE")
 
 
 async def post(party: str, path: str, body: Any, error: Exception | None = None) -> tuple[int, bytes]:
@@ -45,13 +54,26 @@ async def post(party: str, path: str, body: Any, error: Exception | None = None)
         "headers": [(b"content-type", b"application/json")],
         "state": {"party": party},
     }
-    await carrier_api(SETTINGS, Confirmations(error))(scope, receive, send)  # type: ignore[arg-type]
+    await carrier_api(SETTINGS, Confirmations(error), Queries())(scope, receive, send)  # type: ignore[arg-type]
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 
 
 @pytest.mark.parametrize("party", ["ent-a", "network", "CMCC"])
 async def test_only_the_trust_party_asks_for_confirmations(party: str) -> None:
     assert (await post(party, "/v1/confirmation-requests", {}))[0] == 403
+
+
+QUERY = {"requester": "regulator", "sealed": "A" * 827, "approvals": [APPROVAL]}
+
+
+@pytest.mark.parametrize("party", ["ent-a", "network", "CMCC", "regulator"])
+async def test_only_the_trust_party_passes_on_queries_by_number(party: str) -> None:
+    assert (await post(party, "/v1/number-queries", QUERY))[0] == 403
+
+
+async def test_a_query_that_is_refused_says_why() -> None:
+    status, body = await post("ttp", "/v1/number-queries", QUERY)
+    assert (status, json.loads(body)) == (200, {"refusal": "STALE"})
 
 
 @pytest.mark.parametrize("party", ["ent-a", "ttp", "CMCC"])

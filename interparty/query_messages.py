@@ -1,0 +1,251 @@
+"""Messages of queries for evidence, as strict models: by AID or edi_id, and by number without the number.
+
+See docs/formats.md, "Queries for evidence".
+"""
+
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from interparty.messages import (
+    Aid,
+    CheckpointBody,
+    Count,
+    EdiId,
+    InclusionBody,
+    Label,
+    Message,
+    Millis,
+    Msisdn,
+    Nonce,
+    PartyId,
+    Reason,
+    Ref,
+    SignatureText,
+    Sm3Hex,
+    Status,
+)
+
+PAGE_MAX: Final = 100
+"""Records in one answer."""
+RECORD_TEXT_MAX: Final = 90_000
+"""Characters of a record as base64url; a record has 65,536 bytes at most."""
+APPROVALS: Final = 2
+"""People who must agree to a query by number."""
+APPROVALS_MAX: Final = 4
+CARRIERS_MAX: Final = 16
+"""Carriers asked by one query."""
+ANSWER_IDS: Final = 128
+"""edi_ids in every carrier's answer, however many it found."""
+AIDS_MAX: Final = CARRIERS_MAX * ANSWER_IDS
+SEALED_QUERY_TEXT: Final = 827
+"""Characters of a sealed query: base64url of interparty.number_query.LENGTH bytes."""
+
+SealedQueryText = Annotated[
+    str,
+    StringConstraints(
+        min_length=SEALED_QUERY_TEXT, max_length=SEALED_QUERY_TEXT, pattern=r"^[A-Za-z0-9_-]+$"
+    ),
+]
+RecordText = Annotated[str, StringConstraints(max_length=RECORD_TEXT_MAX, pattern=r"^[A-Za-z0-9_-]*$")]
+
+
+# --- by AID or edi_id: POST /v1/evidence/queries -----------------------------------------------------
+
+
+class EvidenceQuery(Message):
+    """Everything on record about one consent, page by page. Names it by an AID, or by an edi_id (carriers)."""
+
+    aid: Aid | None = None
+    edi_id: EdiId | None = None
+    case: Ref | None = None
+    """The complaint or file that the query belongs to; a regulator must name one."""
+    after: Count | None = None
+    """The last `evidence_id` of the page before; absent: the first page."""
+    size: Count | None = None
+    """`size` of the first page, so that all pages are of one state of the log; absent on the first."""
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if (self.aid is None) == (self.edi_id is None):
+            raise ValueError("name either aid or edi_id")
+        if (self.after is None) != (self.size is None):
+            raise ValueError("after and size go together")
+        return self
+
+
+class EvidenceRecord(Message):
+    """One record with what shows that it is in the log."""
+
+    evidence_id: Count
+    """Its index in the log."""
+    appended_at: Millis
+    record: RecordText
+    """The record's bytes, a JSON object, base64url."""
+    salt: Sm3Hex
+    inclusion: InclusionBody
+    """In the log of the answer's `size` entries."""
+
+
+class EvidencePage(Message):
+    """Records in their order, at most PAGE_MAX."""
+
+    aids: Annotated[list[Aid], Field(min_length=1)]
+    """Of the consent: one, or those that replaced each other, in the order of their issue."""
+    enterprise: PartyId
+    status: Status
+    """Of the last of them."""
+    size: Count
+    checkpoint: CheckpointBody | None = None
+    """The signed head of exactly this size; absent on later pages when there is none any more."""
+    records: Annotated[list[EvidenceRecord], Field(max_length=PAGE_MAX)]
+    more: bool
+    """Whether there are further records below `size`."""
+
+
+# --- by number: sealed to each carrier, POST /v1/evidence/number-queries -------------------------------
+
+
+class NumberQuestion(Message):
+    """What is sealed to a carrier and read by nobody else: who asks for which number, of whom, when and why."""
+
+    number: Msisdn
+    enterprise: PartyId
+    period_from: Millis
+    period_to: Millis
+    """Not included."""
+    case: Ref
+    requester: PartyId
+    carrier: PartyId
+    nonce: Nonce
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.period_from >= self.period_to:
+            raise ValueError("a period ends after it begins")
+        return self
+
+
+class Approval(Message):
+    """ASCS-QUERY1: one of the people at the requester who are enrolled at the carrier agrees to a sealed query."""
+
+    sealed_sm3: Sm3Hex
+    case: Ref
+    enterprise: PartyId
+    period_from: Millis
+    period_to: Millis
+    approver: PartyId
+    at: Millis
+
+
+class SignedApproval(Message):
+    statement: Approval
+    signature: SignatureText
+
+
+class SealedQuery(Message):
+    """One carrier's part of a query by number."""
+
+    carrier: PartyId
+    sealed: SealedQueryText
+    approvals: Annotated[list[SignedApproval], Field(min_length=1, max_length=APPROVALS_MAX)]
+
+
+class NumberQueryRequest(Message):
+    """From a regulator to the trust party: it sees everything but the number."""
+
+    case: Ref
+    enterprise: PartyId
+    period_from: Millis
+    period_to: Millis
+    queries: Annotated[list[SealedQuery], Field(min_length=1, max_length=CARRIERS_MAX)]
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len({query.carrier for query in self.queries}) != len(self.queries):
+            raise ValueError("one query a carrier")
+        if self.period_from >= self.period_to:
+            raise ValueError("a period ends after it begins")
+        return self
+
+
+class CarrierOutcome(Message):
+    """What became of the part of one carrier; `reason` with REFUSED alone. ANSWERED says nothing of whether anything
+    was found."""
+
+    carrier: PartyId
+    outcome: Literal["ANSWERED", "REFUSED", "UNAVAILABLE"]
+    reason: Reason | None = None
+
+
+class NumberQueryResponse(Message):
+    """The enterprise's AIDs of whoever held the number, whose consents were in force at some time of the period."""
+
+    evidence_id: Count
+    """Of the record of this query."""
+    outcomes: Annotated[list[CarrierOutcome], Field(max_length=CARRIERS_MAX)]
+    aids: Annotated[list[Aid], Field(max_length=AIDS_MAX)]
+
+
+# --- the carrier's side: POST /v1/number-queries -------------------------------------------------------
+
+
+class CarrierNumberQuery(Message):
+    """From the trust party, which passes on what it cannot read."""
+
+    requester: PartyId
+    sealed: SealedQueryText
+    approvals: Annotated[list[SignedApproval], Field(min_length=1, max_length=APPROVALS_MAX)]
+
+
+class NumberAnswer(Message):
+    """ASCS-ANSWER1: always ANSWER_IDS ids in ascending order, those that were found among random ones."""
+
+    carrier: PartyId
+    sealed_sm3: Sm3Hex
+    edi_ids: Annotated[list[EdiId], Field(min_length=ANSWER_IDS, max_length=ANSWER_IDS)]
+    at: Millis
+
+
+class CarrierNumberReply(Message):
+    """Exactly one of `answer`, with its signature, and `refusal`."""
+
+    answer: NumberAnswer | None = None
+    signature: SignatureText | None = None
+    refusal: Reason | None = None
+
+    @model_validator(mode="after")
+    def _holds_one(self) -> Self:
+        if (self.answer is None) == (self.refusal is None) or (self.answer is None) != (
+            self.signature is None
+        ):
+            raise ValueError("either answer and signature, or refusal")
+        return self
+
+
+# --- files that go round inside the requester's house ----------------------------------------------------
+
+
+class DraftPart(Message):
+    carrier: PartyId
+    sealed: SealedQueryText
+
+
+class QueryDraft(Message):
+    """What an approver is shown. It holds the number: it stays inside the requester's house."""
+
+    requester: PartyId
+    number: Msisdn
+    enterprise: PartyId
+    period_from: Millis
+    period_to: Millis
+    case: Ref
+    reason: Label | None = None
+    """For the approvers, in words."""
+    parts: Annotated[list[DraftPart], Field(min_length=1, max_length=CARRIERS_MAX)]
+
+
+class ApprovalFile(Message):
+    """One approver's signatures, one for each carrier's part in the draft's order."""
+
+    approvals: Annotated[list[SignedApproval], Field(min_length=1, max_length=CARRIERS_MAX)]
