@@ -3,10 +3,12 @@
 A node is named by (level, index): it covers leaves ``index * 2^level`` up to ``(index + 1) * 2^level - 1``.
 Only nodes whose leaves are all there are kept, for they never change; what lies on the right edge is
 computed from them when asked, so that an append writes two nodes on average and a proof reads O(log n).
+Where they are kept is not known here: a :class:`Plan` says which are needed.
 """
 
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from gm.sm3 import sm3
 
@@ -17,8 +19,8 @@ EMPTY_ROOT: Final = sm3(b"")
 PROOF_MAX: Final = 64
 """Most hashes in a proof that is looked at: sizes are 64-bit numbers."""
 
-Node = tuple[int, int, bytes]
-"""Level, index, hash."""
+Place = tuple[int, int]
+"""Level and index of a node."""
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -45,121 +47,131 @@ def root(leaf_hashes: Sequence[bytes]) -> bytes:
     return level[0]
 
 
-class NodeStore(Protocol):
-    """Where complete nodes are kept."""
-
-    def get(self, level: int, index: int) -> bytes:
-        """Hash of a node that was put, 32 bytes. Raises KeyError if it was not."""
-
-    def put(self, nodes: Sequence[Node]) -> None:
-        """Keep new nodes, in the order made: each after both its children."""
-
-
-class MemoryNodes:
-    """Nodes in a dict: for small trees and for checking others' proofs."""
-
-    def __init__(self) -> None:
-        self._nodes: dict[tuple[int, int], bytes] = {}
-
-    def get(self, level: int, index: int) -> bytes:
-        return self._nodes[level, index]
-
-    def put(self, nodes: Sequence[Node]) -> None:
-        for level, index, value in nodes:
-            self._nodes[level, index] = value
+def parts_of(start: int, end: int) -> list[Place]:
+    """The largest complete nodes that leaves start … end-1 are made of, left to right; start is a multiple of a
+    power of two not below their number."""
+    parts = []
+    while start < end:
+        level = (end - start).bit_length() - 1
+        parts.append((level, start >> level))
+        start += 1 << level
+    return parts
 
 
-class Tree:
-    """The tree over a :class:`NodeStore` that holds ``size`` leaves. Not shared by threads."""
+class Appender:
+    """Appends to a tree of which it holds the right edge alone: as many hashes as `size` has bits set."""
 
-    def __init__(self, nodes: NodeStore, size: int = 0) -> None:
-        self._nodes = nodes
+    def __init__(self, size: int = 0, edge: Sequence[bytes] = ()) -> None:
+        """`edge` are the hashes of `parts_of(0, size)`. Raises ValueError for another number of them."""
+        if len(edge) != size.bit_count():
+            raise ValueError("not the right edge of a tree of this size")
+        self._edge = list(edge)
         self.size = size
-        """Leaves appended so far."""
+        """Leaves so far."""
 
-    def append(self, leaf_hashes: Sequence[bytes]) -> int:
-        """Append leaves by their hashes; gives the index of the first. Two node writes a leaf on average."""
-        first, size, get = self.size, self.size, self._nodes.get
-        made: list[Node] = []
-        fresh: dict[tuple[int, int], bytes] = {}
+    def append(self, leaf_hashes: Sequence[bytes]) -> list[bytes]:
+        """Append leaves by their hashes. Gives the hashes of all nodes that they complete, leaves among them, in the
+        order of :func:`position`: two a leaf on average."""
+        edge, made, size = self._edge, [], self.size
         for value in leaf_hashes:
-            level, index = 0, size
-            made.append((0, index, value))
-            fresh[0, index] = value
+            made.append(value)
             # A right child completes its parent, and so on up.
-            while index & 1:
-                left = fresh.get((level, index - 1)) or get(level, index - 1)
-                value = node_hash(left, value)
-                level, index = level + 1, index >> 1
-                made.append((level, index, value))
-                fresh[level, index] = value
+            above = size
+            while above & 1:
+                value = node_hash(edge.pop(), value)
+                made.append(value)
+                above >>= 1
+            edge.append(value)
             size += 1
-        self._nodes.put(made)
         self.size = size
-        return first
+        return made
 
-    def root(self, size: int | None = None) -> bytes:
-        """Root when the tree had ``size`` leaves (default: now). Raises ValueError beyond the tree."""
-        size = self.size if size is None else size
-        self._check(0 <= size <= self.size)
-        return self._range(0, size) if size else EMPTY_ROOT
+    def root(self) -> bytes:
+        """Root over all leaves."""
+        return _folded(self._edge) if self._edge else EMPTY_ROOT
 
-    def inclusion(self, index: int, size: int | None = None) -> list[bytes]:
-        """Proof that leaf ``index`` is in the tree of ``size`` leaves, lowest first (RFC 9162, 2.1.3.1).
 
-        Raises ValueError unless 0 ≤ index < size ≤ the tree's size.
-        """
-        size = self.size if size is None else size
-        self._check(0 <= index < size <= self.size)
-        proof = []
-        start, end = 0, size
-        while end - start > 1:
-            middle = start + _split(end - start)
-            if index < middle:
-                proof.append((middle, end))
-                end = middle
-            else:
-                proof.append((start, middle))
-                start = middle
-        return [self._range(*part) for part in reversed(proof)]
+def nodes_made(size: int) -> int:
+    """How many complete nodes a tree of ``size`` leaves has."""
+    return 2 * size - size.bit_count()
 
-    def consistency(self, first: int, second: int | None = None) -> list[bytes]:
-        """Proof that the tree of ``second`` leaves begins with the tree of ``first`` (RFC 9162, 2.1.4.1).
 
-        Empty when the sizes are equal. Raises ValueError unless 0 < first ≤ second ≤ the tree's size.
-        """
-        second = self.size if second is None else second
-        self._check(0 < first <= second <= self.size)
-        proof = []
-        start, end, whole = 0, second, True
-        # SUBPROOF(m, D[n], b): b says that D[start:end] began where the first tree did, whose root is known.
-        while end > first:
-            middle = start + _split(end - start)
-            if first <= middle:
-                proof.append((middle, end))
-                end = middle
-            else:
-                proof.append((start, middle))
-                start, whole = middle, False
-        if not whole:
-            proof.append((start, end))
-        return [self._range(*part) for part in reversed(proof)]
+def position(level: int, index: int) -> int:
+    """Place of a complete node in the order in which appending makes them: first come all that are complete with the
+    leaves before the last one under it, then that leaf and what it completes from level 1 up."""
+    return nodes_made(((index + 1) << level) - 1) + level
 
-    def _range(self, start: int, end: int) -> bytes:
-        """Hash over leaves start … end-1; start is a multiple of a power of two not below their number."""
-        parts = []
-        while start < end:
-            level = (end - start).bit_length() - 1
-            parts.append(self._nodes.get(level, start >> level))
-            start += 1 << level
-        value = parts.pop()
-        while parts:
-            value = node_hash(parts.pop(), value)
-        return value
 
-    def _check(self, within: bool) -> None:
-        if not within:
-            raise ValueError("outside the tree")
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a proof or a root is made of: nodes that are there, by their places, and how they are put together."""
+
+    ranges: tuple[tuple[int, int], ...]
+    """Ranges of leaves, each of which is one hash of the result."""
+
+    def places(self) -> list[int]:
+        """The :func:`position` of every node that :meth:`hashes` needs."""
+        return [position(*part) for each in self.ranges for part in parts_of(*each)]
+
+    def hashes(self, nodes: Mapping[int, bytes]) -> list[bytes]:
+        """The result, from the nodes by position. Raises KeyError if one is missing."""
+        return [_folded([nodes[position(*part)] for part in parts_of(*each)]) for each in self.ranges]
+
+
+def inclusion(index: int, size: int) -> Plan:
+    """Proof that leaf ``index`` is in the tree of ``size`` leaves, lowest first (RFC 9162, 2.1.3.1).
+
+    Raises ValueError unless 0 ≤ index < size.
+    """
+    if not 0 <= index < size:
+        raise ValueError("outside the tree")
+    proof = []
+    start, end = 0, size
+    while end - start > 1:
+        middle = start + _split(end - start)
+        if index < middle:
+            proof.append((middle, end))
+            end = middle
+        else:
+            proof.append((start, middle))
+            start = middle
+    return Plan(tuple(reversed(proof)))
+
+
+def consistency(first: int, second: int) -> Plan:
+    """Proof that the tree of ``second`` leaves begins with the tree of ``first`` (RFC 9162, 2.1.4.1).
+
+    Empty when the sizes are equal. Raises ValueError unless 0 < first ≤ second.
+    """
+    if not 0 < first <= second:
+        raise ValueError("outside the tree")
+    proof = []
+    start, end, whole = 0, second, True
+    # SUBPROOF(m, D[n], b): b says that D[start:end] began where the first tree did, whose root is known.
+    while end > first:
+        middle = start + _split(end - start)
+        if first <= middle:
+            proof.append((middle, end))
+            end = middle
+        else:
+            proof.append((start, middle))
+            start, whole = middle, False
+    if not whole:
+        proof.append((start, end))
+    return Plan(tuple(reversed(proof)))
+
+
+def root_plan(size: int) -> Plan:
+    """The root of the tree of ``size`` leaves, which is 1 or more, as the one hash of a plan."""
+    return Plan(((0, size),))
+
+
+def _folded(parts: Sequence[bytes]) -> bytes:
+    """Hash over complete nodes that follow each other, each smaller than the one before."""
+    value = parts[-1]
+    for part in reversed(parts[:-1]):
+        value = node_hash(part, value)
+    return value
 
 
 def _split(size: int) -> int:

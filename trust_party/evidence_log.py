@@ -2,39 +2,44 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evidence.log import EvidenceLog, OpenedRecord, Sealer, SignedCheckpoint
-from evidence.log import size as log_size
-from evidence.merkle import leaf_hash
+from evidence import batches, merkle
+from evidence.log import NEWEST, NODES, EvidenceLog, OpenedRecord, SignedCheckpoint, next_record
+from evidence.log import Sealer as RecordSealer
+from foundation.seal import Sealer
+from foundation.store import Store
 from gm.sm2 import PrivateKey
 from interparty.messages import CheckpointBody, ConsistencyBody, InclusionBody
 from interparty.text import b64url_encode
 from trust_party.data_keys import DataKeys
+from trust_party.store.rows import KEYS_MAX, read_in
 
 
 class Evidence:
-    """The trust party's one log. Its methods run in operations of the store.
+    """The trust party's one log. Methods that take a connection run in operations of the store, the others read
+    what is committed: what a checkpoint covers never changes.
 
     The subject of a record is its AID, and its seal the data key of that AID's consent; a record about no AID is
     sealed under the party's own.
     """
 
     def __init__(self, key: PrivateKey, sealer: Sealer, data_keys: DataKeys) -> None:
-        self._log = EvidenceLog(key)
-        self._sealer = sealer
+        self.log = EvidenceLog(key)
+        self.sealer = sealer
         self._data_keys = data_keys
 
     def next_id(self, conn: sqlite3.Connection) -> int:
-        """The evidence id that the next record appended in this transaction will have."""
-        return log_size(conn)
+        """The number that the next record appended in this transaction will have. Numbers stay inside: they count
+        what happens. Outside, a record is known by the index of its leaf."""
+        return next_record(conn)
 
     def append(self, conn: sqlite3.Connection, records: Sequence[dict[str, Any]], now_ms: int) -> list[int]:
-        """Append records (plain JSON objects, each with its `kind`) and return their evidence ids.
+        """Append records (plain JSON objects, each with its `kind`) and return their numbers.
 
-        What has an `aid` is about that AID, whose authorization must be in the store already; an AID that is not
-        there is no subject.
+        The sequencer takes them into the log after the commit. What has an `aid` is about that AID, whose
+        authorization must be in the store already; an AID that is not there is no subject.
         """
         entries = [
             json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
@@ -43,7 +48,7 @@ class Evidence:
         aids = [int(record["aid"]) if "aid" in record else None for record in records]
         keys = self._data_keys.of_aids(conn, list({aid for aid in aids if aid is not None}))
         subjects = [aid if aid in keys else None for aid in aids]
-        sealers = [self._sealer if aid is None else keys[aid] for aid in subjects]
+        sealers = [self.sealer if aid is None else keys[aid] for aid in subjects]
         return self.append_bytes(conn, entries, subjects, sealers, now_ms)
 
     def append_bytes(
@@ -51,64 +56,113 @@ class Evidence:
         conn: sqlite3.Connection,
         records: Sequence[bytes],
         subjects: Sequence[int | None],
-        sealers: Sequence[Sealer],
+        sealers: Sequence[RecordSealer],
         now_ms: int,
     ) -> list[int]:
         """As `append`, of records in the form that it writes, each with its AID and its consent's data key."""
-        ids = self._log.append_many(conn, records, sealer=sealers, now_ms=now_ms, subjects=subjects)
+        ids = self.log.append_many(conn, records, sealer=sealers, now_ms=now_ms, subjects=subjects)
         return [int(one) for one in ids]
 
-    def open(self, conn: sqlite3.Connection, evidence_id: int) -> OpenedRecord:
+    def open(self, conn: sqlite3.Connection, record_id: int) -> OpenedRecord:
         """A record and its salt. Raises as EvidenceLog.open."""
         row = conn.execute(
-            "SELECT subject FROM evidence_entries WHERE entry_index = ?", (evidence_id,)
+            "SELECT subject FROM evidence_records WHERE record_id = ?", (record_id,)
         ).fetchone()
-        sealer: Sealer = self._sealer
+        sealer: RecordSealer = self.sealer
         if row is not None and row[0] is not None:
             sealer = self._data_keys.of_aids(conn, [row[0]])[row[0]]
-        return self._log.open(conn, evidence_id, sealer=sealer)
+        return self.log.open(conn, record_id, sealer=sealer)
 
     def about(
         self, conn: sqlite3.Connection, aid: int, *, after: int = -1, before: int | None = None, limit: int
     ) -> list[int]:
-        """Evidence ids of what is on record about an AID: EvidenceLog.about."""
-        return self._log.about(conn, aid, after=after, before=before, limit=limit)
+        """Numbers of the records about an AID: EvidenceLog.about."""
+        return self.log.about(conn, aid, after=after, before=before, limit=limit)
 
     def erase(self, conn: sqlite3.Connection, aid: int) -> int:
         """Remove what is on record about an AID; how many records: EvidenceLog.erase."""
-        return self._log.erase(conn, aid)
+        return self.log.erase(conn, aid)
 
-    def checkpoint(self, conn: sqlite3.Connection, now_ms: int) -> CheckpointBody:
-        """Sign the log as it is now, unless its newest checkpoint is that already."""
-        return _checkpoint_body(self._log.checkpoint(conn, now_ms))
+    async def newest(self, store: Store) -> CheckpointBody | None:
+        """The newest checkpoint, None before the first. Raises StoreBusy, StoreUnavailable."""
+        rows = await store.read(NEWEST)
+        return checkpoint_body(self.log.signed(*rows[0])) if rows else None
 
-    def latest(self, conn: sqlite3.Connection) -> CheckpointBody | None:
-        """The newest checkpoint, None before the first."""
-        newest = self._log.latest(conn)
-        return None if newest is None else _checkpoint_body(newest)
 
-    def inclusion(
-        self, conn: sqlite3.Connection, index: int, size: int | None, checkpoint: CheckpointBody | None
-    ) -> InclusionBody:
-        """Proof that entry `index` is in the log of `size` entries; `checkpoint` goes along if it is of that
-        size. Raises ValueError for an index or size that the log does not have."""
-        proof = self._log.inclusion(conn, index, size)
-        return InclusionBody(
-            index=proof.index,
-            size=proof.size,
-            leaf=leaf_hash(proof.entry).hex(),
-            proof=[node.hex() for node in proof.proof],
-            root=proof.root.hex(),
-            checkpoint=checkpoint if checkpoint is not None and checkpoint.size == proof.size else None,
+async def leaf_indices(store: Store, record_ids: Sequence[int]) -> dict[int, int]:
+    """Leaf index by record number, without those that no batch has taken yet. Raises StoreBusy, StoreUnavailable."""
+    found: dict[int, int] = {}
+    for at in range(0, len(record_ids), KEYS_MAX):
+        rows = await read_in(store, batches.LEAF_OF_RECORD + "({})", record_ids[at : at + KEYS_MAX])
+        for row in rows:
+            index = batches.leaf_index(row["first_leaf"], row["slot"])
+            if index is not None:
+                found[row["record_id"]] = index
+    return found
+
+
+async def inclusion(store: Store, index: int, checkpoint: CheckpointBody, size: int) -> InclusionBody:
+    """As `inclusions`, of one leaf in a log of `size` leaves, at most the checkpoint's; it goes along if it is of that
+    size. Raises ValueError for an index or size that the log does not have."""
+    if size > checkpoint.size:
+        raise ValueError("outside the log")
+    return (await _inclusions(store, [index], size, checkpoint if checkpoint.size == size else None))[0]
+
+
+async def inclusions(
+    store: Store, indices: Sequence[int], checkpoint: CheckpointBody
+) -> list[InclusionBody]:
+    """Proofs that leaves are in the log of a checkpoint, in order. Raises ValueError for an index beyond it,
+    StoreBusy, StoreUnavailable."""
+    return await _inclusions(store, indices, checkpoint.size, checkpoint)
+
+
+async def _inclusions(
+    store: Store, indices: Sequence[int], size: int, checkpoint: CheckpointBody | None
+) -> list[InclusionBody]:
+    plans = [merkle.inclusion(index, size) for index in indices]
+    root = merkle.root_plan(size)
+    leaves = [merkle.position(0, index) for index in indices]
+    nodes = await _nodes(store, plans + [root], leaves)
+    root_text = root.hashes(nodes)[0].hex()
+    return [
+        InclusionBody(
+            index=index,
+            size=size,
+            leaf=nodes[leaf].hex(),
+            proof=[node.hex() for node in plan.hashes(nodes)],
+            root=root_text,
+            checkpoint=checkpoint,
         )
-
-    def consistency(self, conn: sqlite3.Connection, first: int, second: int) -> ConsistencyBody:
-        """Proof that the log of `second` entries extends that of `first`. Raises ValueError as above."""
-        proof = self._log.consistency(conn, first, second)
-        return ConsistencyBody(first=first, second=second, proof=[node.hex() for node in proof])
+        for index, plan, leaf in zip(indices, plans, leaves, strict=True)
+    ]
 
 
-def _checkpoint_body(signed: SignedCheckpoint) -> CheckpointBody:
+async def consistency(store: Store, first: int, second: int, newest: CheckpointBody) -> ConsistencyBody:
+    """Proof that the log of `second` leaves extends that of `first`; `newest` bounds both.
+
+    Raises ValueError for sizes that the log does not have, StoreBusy, StoreUnavailable.
+    """
+    if second > newest.size:
+        raise ValueError("outside the log")
+    plan = merkle.consistency(first, second)
+    proof = plan.hashes(await _nodes(store, [plan], []))
+    return ConsistencyBody(first=first, second=second, proof=[node.hex() for node in proof])
+
+
+async def _nodes(
+    store: Store, plans: Sequence[merkle.Plan], positions: Sequence[int]
+) -> Mapping[int, bytes]:
+    wanted = sorted({place for plan in plans for place in plan.places()}.union(positions))
+    nodes: dict[int, bytes] = {}
+    for at in range(0, len(wanted), KEYS_MAX):
+        rows = await read_in(store, NODES + "({})", wanted[at : at + KEYS_MAX])
+        nodes.update((row["position"], row["hash"]) for row in rows)
+    return nodes
+
+
+def checkpoint_body(signed: SignedCheckpoint) -> CheckpointBody:
+    """A checkpoint as it goes over the wire."""
     return CheckpointBody(
         log_id=signed.checkpoint.log_id.hex(),
         size=signed.checkpoint.size,
