@@ -71,7 +71,7 @@ class House:
     def evidence_records(self) -> int:
         """Records in the trust party's log. Neither party may be running."""
         with closing(sqlite3.connect(self.root / "trust" / "trust.db")) as database:
-            return log.size(database)
+            return log.next_record(database)
 
 
 def _free_ports() -> Ports:

@@ -190,8 +190,8 @@ def record_at(conn: sqlite3.Connection, index: int) -> int | None:
 
 
 def padding_leaf(conn: sqlite3.Connection, index: int, *, sealer: Sealer) -> bytes:
-    """The leaf hash that padding at this index has, made anew from its batch's secret: for an auditor, to whom this shows
-    that there is no record. Raises LookupError beyond the log, and what the sealer raises."""
+    """The leaf hash that padding at this index has, made anew from its batch's secret: to an auditor it shows that
+    there is no record. Raises LookupError beyond the log, and what the sealer raises."""
     row = conn.execute(
         "SELECT first_leaf, padding_sealed FROM evidence_batches WHERE first_leaf <= ? AND first_leaf + leaves > ?"
         " ORDER BY first_leaf DESC LIMIT 1",

@@ -33,6 +33,7 @@ from trust_party.restoration import Restoration
 from trust_party.revocations import RevocationFeed
 from trust_party.rotations import Rotations
 from trust_party.routes import Routes
+from trust_party.sequencer import Sequencer
 from trust_party.settings import TrustSettings
 from trust_party.store import MIGRATIONS
 from trust_party.sweeper import Sweeper
@@ -107,7 +108,9 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
         forwarder = Forwarder(store, data_keys, directory, _connector(settings, keys, directory, capture))
         forwarder.start()
         stack.push_async_callback(forwarder.stop)
-        sweeper = Sweeper(store, evidence, live)
+        sequencer = Sequencer(store, evidence, settings.evidence_seconds, now_ms)
+        stack.push_async_callback(sequencer.close)
+        sweeper = Sweeper(store, evidence, sequencer, live)
         await sweeper.sweep(now_ms())
         erasure = Erasure(
             store, evidence, data_keys, party=settings.party, retention_days=settings.retention_days
@@ -135,13 +138,15 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
         routes = Routes(
             store=store,
             directory=directory,
-            evidence=evidence,
-            deposits=Deposits(settings, store, keys, sealer, data_keys, evidence, forwarder.deposited),
+            sequencer=sequencer,
+            deposits=Deposits(
+                settings, store, keys, sealer, data_keys, evidence, sequencer, forwarder.deposited
+            ),
             verification=verification,
             restoration=Restoration(store, live),
             confirmations=Confirmations(store, evidence, live),
             cancellations=cancellations,
-            rotations=Rotations(store, keys, data_keys, evidence, live, feed, settings.aid_prefix),
+            rotations=Rotations(store, keys, data_keys, evidence, sequencer, live, feed, settings.aid_prefix),
             reports=Reports(store, evidence, data_keys),
             feed=feed,
         )

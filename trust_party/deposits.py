@@ -6,9 +6,9 @@ then the AID is PENDING. Standard: T/ISC 0049-2024, 6.2.1.1 and 6.2.2.1.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from foundation.seal import Sealer
 from foundation.store import Store
@@ -18,7 +18,7 @@ from gm.sm3 import sm3
 from interparty import edi as edis
 from interparty import statements
 from interparty.edi import EdiError, EdiHeader
-from interparty.messages import CheckpointBody, Consent, Deposit, DepositRequest, DepositResult
+from interparty.messages import Consent, Deposit, DepositRequest, DepositResult, InclusionBody
 from interparty.text import b64url_decode
 from trust_party import data_keys
 from trust_party.admission import Carrier, Enterprise
@@ -27,6 +27,7 @@ from trust_party.clock import DAY_MS, HOUR_MS
 from trust_party.data_keys import DataKey, DataKeys
 from trust_party.evidence_log import Evidence
 from trust_party.keys import AGREEMENT
+from trust_party.sequencer import Sequencer
 from trust_party.settings import TrustSettings
 
 CLOCK_SKEW_MS: Final = 60_000
@@ -85,6 +86,15 @@ class _Batch:
     deposits: list[Checked | Refused]
 
 
+class _Kept(NamedTuple):
+    """A deposit that is on record."""
+
+    aid: int
+    record_id: int
+    """Of its evidence."""
+    state: State
+
+
 class Deposits:
     """Takes deposits. `deposited` is called with the carriers that have something new to confirm."""
 
@@ -96,6 +106,7 @@ class Deposits:
         sealer: Sealer,
         data_keys: DataKeys,
         evidence: Evidence,
+        sequencer: Sequencer,
         deposited: Callable[[set[str]], None],
     ) -> None:
         self._settings = settings
@@ -104,6 +115,7 @@ class Deposits:
         self._sealer = sealer
         self._data_keys = data_keys
         self._evidence = evidence
+        self._sequencer = sequencer
         self._deposited = deposited
 
     async def deposit(
@@ -116,11 +128,12 @@ class Deposits:
         """
         # Signature and hashes take milliseconds for a long list: off the loop.
         batch = await asyncio.to_thread(self._check, caller, dict(carriers), request, now_ms)
-        results = await self._store.write(lambda conn: self._keep(conn, batch, now_ms))
+        kept = await self._store.write(lambda conn: self._keep(conn, batch, now_ms))
         self._deposited(
             {sealed.carrier for one in batch.deposits if isinstance(one, Checked) for sealed in one.edis}
         )
-        return results
+        proofs = iter(await self._sequencer.proofs([one.record_id for one in kept if isinstance(one, _Kept)]))
+        return [_result(one, proofs) for one in kept]
 
     # --- checks that need no store ---------------------------------------------------------------------
 
@@ -225,8 +238,8 @@ class Deposits:
 
     # --- in operations of the store ----------------------------------------------------------------------
 
-    def _keep(self, conn: sqlite3.Connection, batch: _Batch, now_ms: int) -> list[DepositResult]:
-        kept: list[tuple[int, int, State] | Refused] = []
+    def _keep(self, conn: sqlite3.Connection, batch: _Batch, now_ms: int) -> list[_Kept | Refused]:
+        kept: list[_Kept | Refused] = []
         records: list[dict[str, Any]] = []
         batch_id: int | None = None
         first_id = self._evidence.next_id(conn)
@@ -244,14 +257,13 @@ class Deposits:
             evidence_id = first_id + len(records)
             self._insert(conn, batch_id, one, derived, evidence_id, now_ms)
             records.append(_record(batch, one, derived))
-            kept.append((derived.aid, evidence_id, State.PENDING))
+            kept.append(_Kept(derived.aid, evidence_id, State.PENDING))
         self._evidence.append(conn, records, now_ms)
-        checkpoint = self._evidence.checkpoint(conn, now_ms)
-        return [self._result(conn, one, checkpoint) for one in kept]
+        return kept
 
     def _known(
         self, conn: sqlite3.Connection, enterprise: str, one: Checked, now_ms: int
-    ) -> tuple[int, int, State] | Refused | None:
+    ) -> _Kept | Refused | None:
         row = conn.execute(
             "SELECT aid, evidence_id, state, not_after, pending_until, consent_sm3 FROM authorizations"
             " WHERE enterprise = ? AND nonce_index = ?",
@@ -261,7 +273,7 @@ class Deposits:
             if row[5] != one.consent_sm3:
                 return Refused("NONCE_REUSED")
             state = state_at(State(row[2]), not_after=row[3], pending_until=row[4], now_ms=now_ms)
-            return row[0], row[1], state
+            return _Kept(row[0], row[1], state)
         for sealed in one.edis:
             if conn.execute("SELECT 1 FROM edis WHERE edi_id = ?", (sealed.edi_id,)).fetchone():
                 return Refused("EDI_REUSED")
@@ -322,21 +334,17 @@ class Deposits:
                 (bytes.fromhex(consent.agreement_sm3), one.agreement_sealed),
             )
 
-    def _result(
-        self,
-        conn: sqlite3.Connection,
-        kept: tuple[int, int, State] | Refused,
-        checkpoint: CheckpointBody,
-    ) -> DepositResult:
-        if isinstance(kept, Refused):
-            return DepositResult(error=kept.reason)
-        aid, evidence_id, state = kept
-        return DepositResult(
-            aid=str(aid),
-            evidence_id=str(evidence_id),
-            status=STATUS[state],
-            inclusion=self._evidence.inclusion(conn, evidence_id, checkpoint.size, checkpoint),
-        )
+
+def _result(kept: _Kept | Refused, proofs: Iterator[InclusionBody]) -> DepositResult:
+    if isinstance(kept, Refused):
+        return DepositResult(error=kept.reason)
+    inclusion = next(proofs)
+    return DepositResult(
+        aid=str(kept.aid),
+        evidence_id=str(inclusion.index),
+        status=STATUS[kept.state],
+        inclusion=inclusion,
+    )
 
 
 def _insert_batch(conn: sqlite3.Connection, batch: _Batch, now_ms: int) -> int:

@@ -94,7 +94,7 @@ class Erasure:
         for aid, _, _ in rows:
             conn.execute(
                 "DELETE FROM communications WHERE evidence_id IN"
-                " (SELECT entry_index FROM evidence_entries WHERE subject = ?)",
+                " (SELECT record_id FROM evidence_records WHERE subject = ?)",
                 (aid,),
             )
             records += self._evidence.erase(conn, aid)

@@ -109,9 +109,7 @@ async def inclusion(store: Store, index: int, checkpoint: CheckpointBody, size: 
     return (await _inclusions(store, [index], size, checkpoint if checkpoint.size == size else None))[0]
 
 
-async def inclusions(
-    store: Store, indices: Sequence[int], checkpoint: CheckpointBody
-) -> list[InclusionBody]:
+async def inclusions(store: Store, indices: Sequence[int], checkpoint: CheckpointBody) -> list[InclusionBody]:
     """Proofs that leaves are in the log of a checkpoint, in order. Raises ValueError for an index beyond it,
     StoreBusy, StoreUnavailable."""
     return await _inclusions(store, indices, checkpoint.size, checkpoint)
@@ -123,7 +121,7 @@ async def _inclusions(
     plans = [merkle.inclusion(index, size) for index in indices]
     root = merkle.root_plan(size)
     leaves = [merkle.position(0, index) for index in indices]
-    nodes = await _nodes(store, plans + [root], leaves)
+    nodes = await _nodes(store, [*plans, root], leaves)
     root_text = root.hashes(nodes)[0].hex()
     return [
         InclusionBody(
@@ -150,9 +148,7 @@ async def consistency(store: Store, first: int, second: int, newest: CheckpointB
     return ConsistencyBody(first=first, second=second, proof=[node.hex() for node in proof])
 
 
-async def _nodes(
-    store: Store, plans: Sequence[merkle.Plan], positions: Sequence[int]
-) -> Mapping[int, bytes]:
+async def _nodes(store: Store, plans: Sequence[merkle.Plan], positions: Sequence[int]) -> Mapping[int, bytes]:
     wanted = sorted({place for plan in plans for place in plan.places()}.union(positions))
     nodes: dict[int, bytes] = {}
     for at in range(0, len(wanted), KEYS_MAX):

@@ -23,6 +23,7 @@ from trust_party.data_keys import DataKeys
 from trust_party.deposits import CONSENT_AAD
 from trust_party.evidence_log import Evidence
 from trust_party.revocations import RevocationFeed
+from trust_party.sequencer import Sequencer
 from trust_party.store.commit import commit_then
 from trust_party.store.rows import padded
 from trust_party.verification import BY_AID, LiveIndex
@@ -49,6 +50,7 @@ _COPY: Final = (
 
 _log = get_logger(__name__)
 
+# In the results, the evidence id is the record's number until it is known which leaf that is.
 _Outcome = tuple[list[RotationResult], list[int], list[sqlite3.Row], list[revocations.Told]]
 
 
@@ -61,6 +63,7 @@ class Rotations:
         keys: KeyStore,
         data_keys: DataKeys,
         evidence: Evidence,
+        sequencer: Sequencer,
         live: LiveIndex,
         feed: RevocationFeed,
         aid_prefix: str,
@@ -69,6 +72,7 @@ class Rotations:
         self._keys = keys
         self._data_keys = data_keys
         self._evidence = evidence
+        self._sequencer = sequencer
         self._live = live
         self._feed = feed
         self._prefix = aid_prefix
@@ -95,7 +99,15 @@ class Rotations:
         def op(conn: sqlite3.Connection) -> _Outcome:
             return self._keep(conn, rotations, genuine, now_ms)
 
-        return (await commit_then(self._store, op, follow))[0]
+        results = (await commit_then(self._store, op, follow))[0]
+        records = [int(each.evidence_id) for each in results if each.evidence_id is not None]
+        leaves = await self._sequencer.indices(records)
+        return [
+            each
+            if each.evidence_id is None
+            else each.model_copy(update={"evidence_id": str(leaves[int(each.evidence_id)])})
+            for each in results
+        ]
 
     def _keep(
         self,

@@ -18,16 +18,17 @@ from foundation.store import Store, StoreBusy, StoreUnavailable
 from interparty import bodies, messages
 from interparty.aid import is_aid
 from interparty.hot_messages import read_questions, read_reports
+from trust_party import evidence_log
 from trust_party.admission import Carrier, Directory, Enterprise
 from trust_party.cancellations import Cancellations
 from trust_party.clock import now_ms
 from trust_party.confirmations import Confirmations
 from trust_party.deposits import Deposits, SignatureRefused
-from trust_party.evidence_log import Evidence
 from trust_party.reports import Reports
 from trust_party.restoration import Restoration
 from trust_party.revocations import RevocationFeed
 from trust_party.rotations import Rotations
+from trust_party.sequencer import Sequencer
 from trust_party.statuses import statuses
 from trust_party.verification import Verification
 
@@ -43,7 +44,7 @@ class Routes:
 
     store: Store
     directory: Directory
-    evidence: Evidence
+    sequencer: Sequencer
     deposits: Deposits
     verification: Verification
     restoration: Restoration
@@ -166,17 +167,13 @@ class Routes:
 
     async def _checkpoint(self, request: Request) -> Response:
         self._member(request)
-        # Proofs are read in an operation of the store, where tree and checkpoint cannot move between two reads.
-        newest = await self.store.write(lambda conn: self.evidence.checkpoint(conn, now_ms()))
-        return bodies.answer(newest)
+        return bodies.answer(self._newest())
 
     async def _inclusion(self, request: Request) -> Response:
         self._member(request)
         index, size = _number(request, "index"), _number(request, "size")
         try:
-            proof = await self.store.write(
-                lambda conn: self.evidence.inclusion(conn, index, size, self.evidence.latest(conn))
-            )
+            proof = await evidence_log.inclusion(self.store, index, self._newest(), size)
         except ValueError:
             raise HTTPException(HTTPStatus.NOT_FOUND, "the log has no such entry or size") from None
         return bodies.answer(proof)
@@ -185,10 +182,16 @@ class Routes:
         self._member(request)
         first, second = _number(request, "first"), _number(request, "second")
         try:
-            proof = await self.store.write(lambda conn: self.evidence.consistency(conn, first, second))
+            proof = await evidence_log.consistency(self.store, first, second, self._newest())
         except ValueError:
             raise HTTPException(HTTPStatus.NOT_FOUND, "the log has no such sizes") from None
         return bodies.answer(proof)
+
+    def _newest(self) -> messages.CheckpointBody:
+        newest = self.sequencer.newest
+        if newest is None:
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "the log has no checkpoint yet")
+        return newest
 
     async def _health(self, _request: Request) -> Response:
         healthy = not self.store.failed

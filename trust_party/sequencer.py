@@ -48,16 +48,21 @@ class Sequencer:
         """
         if not record_ids:
             return []
-        indices = await evidence_log.leaf_indices(self._store, record_ids)
-        while len(indices) < len(set(record_ids)):
-            await self.run()
-            indices = await evidence_log.leaf_indices(self._store, record_ids)
+        indices = await self.indices(record_ids)
         if self.newest is None or self.newest.size <= max(indices.values()):
             self.newest = await self._evidence.newest(self._store)
         assert self.newest is not None  # a batch is signed in the commit that makes it
         return await evidence_log.inclusions(
             self._store, [indices[record_id] for record_id in record_ids], self.newest
         )
+
+    async def indices(self, record_ids: Sequence[int]) -> dict[int, int]:
+        """The leaf index of each committed record, once all are in the log. Raises as `proofs`."""
+        indices = await evidence_log.leaf_indices(self._store, record_ids)
+        while len(indices) < len(set(record_ids)):
+            await self.run()
+            indices = await evidence_log.leaf_indices(self._store, record_ids)
+        return indices
 
     async def run(self) -> None:
         """Take in all that is committed by now, and sign the log. Raises StoreBusy, StoreUnavailable."""

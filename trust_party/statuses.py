@@ -6,12 +6,17 @@ from typing import Final
 from foundation.store import Store
 from interparty.messages import AidStatus
 from trust_party.aids import STATUS, State, state_at
+from trust_party.evidence_log import leaf_indices
 from trust_party.store.rows import read_in
 
 _BY_AID: Final = (
     "SELECT aid, enterprise, state, not_before, not_after, pending_until, evidence_id FROM authorizations"
     " WHERE aid IN ({})"
 )
+
+
+def _text(index: int | None) -> str | None:
+    return None if index is None else str(index)
 
 
 async def statuses(store: Store, enterprise: str, aids: Sequence[str], now_ms: int) -> list[AidStatus]:
@@ -21,6 +26,7 @@ async def statuses(store: Store, enterprise: str, aids: Sequence[str], now_ms: i
     """
     rows = await read_in(store, _BY_AID, [int(aid) for aid in aids])
     own = {row["aid"]: row for row in rows if row["enterprise"] == enterprise}
+    leaves = await leaf_indices(store, [row["evidence_id"] for row in own.values()])
     answers: list[AidStatus] = []
     for aid in aids:
         row = own.get(int(aid))
@@ -39,7 +45,8 @@ async def statuses(store: Store, enterprise: str, aids: Sequence[str], now_ms: i
                 status=STATUS[state],
                 not_before=row["not_before"],
                 not_after=row["not_after"],
-                evidence_id=str(row["evidence_id"]),
+                # Absent for the moment between a deposit's commit and its batch.
+                evidence_id=_text(leaves.get(row["evidence_id"])),
             )
         )
     return answers

@@ -13,6 +13,7 @@ from foundation.store import Store
 from trust_party.aids import State, move
 from trust_party.clock import now_ms as wall_ms
 from trust_party.evidence_log import Evidence
+from trust_party.sequencer import Sequencer
 from trust_party.store.commit import commit_then
 from trust_party.verification import LiveIndex
 
@@ -25,9 +26,10 @@ _log = get_logger(__name__)
 class Sweeper:
     """Expires what is over."""
 
-    def __init__(self, store: Store, evidence: Evidence, live: LiveIndex) -> None:
+    def __init__(self, store: Store, evidence: Evidence, sequencer: Sequencer, live: LiveIndex) -> None:
         self._store = store
         self._evidence = evidence
+        self._sequencer = sequencer
         self._live = live
 
     async def run(self, every_seconds: float) -> None:
@@ -43,7 +45,7 @@ class Sweeper:
                     _log.info("authorizations expired", count=expired)
 
     async def sweep(self, now_ms: int) -> int:
-        """Expire all that is over by `now_ms`, then sign the log; how many that were.
+        """Expire all that is over by `now_ms`, then take all records into the log and sign it; how many that were.
 
         Raises StoreBusy, StoreUnavailable.
         """
@@ -53,7 +55,7 @@ class Sweeper:
             total += len(expired)
             if len(expired) < SWEEP_ROWS:
                 break
-        await self._store.write(lambda conn: self._evidence.checkpoint(conn, now_ms))
+        await self._sequencer.run()
         return total
 
     def _drop(self, aids: list[int]) -> None:

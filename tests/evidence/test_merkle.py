@@ -1,6 +1,7 @@
 """RFC 9162, section 2.1, with the vectors of another implementation and by every small size."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,13 @@ import pytest
 from evidence import merkle
 from evidence.merkle import (
     EMPTY_ROOT,
-    MemoryNodes,
-    Tree,
+    Appender,
+    Plan,
     leaf_hash,
     node_hash,
+    nodes_made,
+    parts_of,
+    position,
     verify_consistency,
     verify_inclusion,
 )
@@ -26,10 +30,35 @@ def proof_of(vector: dict[str, Any]) -> list[bytes]:
     return [bytes.fromhex(part) for part in vector["proof"]]
 
 
+class Tree:
+    """A tree with all of its nodes in a list, as a table would hold them."""
+
+    def __init__(self, leaves: Sequence[bytes] = ()) -> None:
+        self.nodes: list[bytes] = []
+        self._appender = Appender()
+        self.append(leaves)
+
+    def append(self, leaves: Sequence[bytes]) -> None:
+        self.nodes += self._appender.append(leaves)
+        assert len(self.nodes) == nodes_made(self._appender.size)
+
+    def hashes(self, plan: Plan) -> list[bytes]:
+        return plan.hashes({at: self.nodes[at] for at in plan.places()})
+
+    def root(self, size: int | None = None) -> bytes:
+        if size is None:
+            return self._appender.root()
+        return self.hashes(merkle.root_plan(size))[0] if size else EMPTY_ROOT
+
+    def inclusion(self, index: int, size: int | None = None) -> list[bytes]:
+        return self.hashes(merkle.inclusion(index, size or self._appender.size))
+
+    def consistency(self, first: int, second: int | None = None) -> list[bytes]:
+        return self.hashes(merkle.consistency(first, second or self._appender.size))
+
+
 def tree_of(count: int) -> Tree:
-    tree = Tree(MemoryNodes())
-    tree.append([leaf_hash(b"%d" % index) for index in range(count)])
-    return tree
+    return Tree([leaf_hash(b"%d" % index) for index in range(count)])
 
 
 def recursive_root(leaves: list[bytes]) -> bytes:
@@ -45,24 +74,22 @@ def recursive_root(leaves: list[bytes]) -> bytes:
 
 
 def test_roots_by_size_are_the_vectors() -> None:
-    tree = Tree(MemoryNodes())
+    tree = Tree()
     assert tree.root().hex() == VECTORS["roots"][0]
     for size, leaf in enumerate(LEAVES, start=1):
-        assert tree.append([leaf]) == size - 1
+        tree.append([leaf])
         assert tree.root().hex() == merkle.root(LEAVES[:size]).hex() == VECTORS["roots"][size]
 
 
 def test_a_batch_makes_the_tree_that_single_appends_make() -> None:
-    batched = Tree(MemoryNodes())
-    batched.append(LEAVES[:5])
+    batched = Tree(LEAVES[:5])
     batched.append(LEAVES[5:])
     assert [batched.root(size).hex() for size in range(len(LEAVES) + 1)] == VECTORS["roots"]
 
 
 @pytest.mark.parametrize("vector", VECTORS["inclusion"], ids=lambda v: f"{v['index']}-of-{v['size']}")
 def test_inclusion_proofs_are_the_vectors(vector: dict[str, Any]) -> None:
-    tree = Tree(MemoryNodes())
-    tree.append(LEAVES)
+    tree = Tree(LEAVES)
     index, size = vector["index"], vector["size"]
     assert tree.inclusion(index, size) == proof_of(vector)
     root = bytes.fromhex(VECTORS["roots"][size])
@@ -71,8 +98,7 @@ def test_inclusion_proofs_are_the_vectors(vector: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("vector", VECTORS["consistency"], ids=lambda v: f"{v['first']}-{v['second']}")
 def test_consistency_proofs_are_the_vectors(vector: dict[str, Any]) -> None:
-    tree = Tree(MemoryNodes())
-    tree.append(LEAVES)
+    tree = Tree(LEAVES)
     first, second = vector["first"], vector["second"]
     assert tree.consistency(first, second) == proof_of(vector)
     roots = [bytes.fromhex(VECTORS["roots"][size]) for size in (first, second)]
@@ -134,23 +160,50 @@ def test_the_empty_tree_and_the_tree_itself_need_no_proof() -> None:
 
 
 def test_a_rewritten_history_is_inconsistent() -> None:
-    honest, forked = tree_of(9), Tree(MemoryNodes())
-    forked.append([leaf_hash(b"%d" % (99 if index == 2 else index)) for index in range(12)])
+    honest = tree_of(9)
+    forked = Tree([leaf_hash(b"%d" % (99 if index == 2 else index)) for index in range(12)])
     assert not verify_consistency(9, 12, honest.root(), forked.root(), forked.consistency(9))
 
 
-def test_what_lies_outside_the_tree_is_refused() -> None:
-    tree = tree_of(5)
-    for call in (
-        lambda: tree.root(6),
-        lambda: tree.inclusion(5),
-        lambda: tree.inclusion(0, 6),
-        lambda: tree.consistency(0),
-        lambda: tree.consistency(4, 3),
-        lambda: tree.consistency(1, 6),
-    ):
-        with pytest.raises(ValueError, match="outside the tree"):
-            call()
+@pytest.mark.parametrize(("index", "size"), [(5, 5), (0, 0), (-1, 5)])
+def test_no_inclusion_outside_the_tree(index: int, size: int) -> None:
+    with pytest.raises(ValueError, match="outside the tree"):
+        merkle.inclusion(index, size)
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 5), (4, 3), (-1, 2)])
+def test_no_consistency_outside_the_tree(first: int, second: int) -> None:
+    with pytest.raises(ValueError, match="outside the tree"):
+        merkle.consistency(first, second)
+
+
+def test_a_plan_beyond_what_is_there_finds_no_nodes() -> None:
+    with pytest.raises(KeyError):
+        merkle.inclusion(0, 6).hashes(dict(enumerate(tree_of(5).nodes)))
+
+
+def test_nodes_lie_in_the_order_in_which_appending_makes_them() -> None:
+    made = [leaf_hash(b"0"), leaf_hash(b"1")]
+    made.append(node_hash(*made))
+    assert tree_of(2).nodes == made
+    places = sorted(position(level, index) for level in range(5) for index in range(16 >> level))
+    assert places == list(range(nodes_made(16)))
+
+
+def test_an_appender_goes_on_from_the_right_edge_alone() -> None:
+    whole = tree_of(200)
+    leaves = [leaf_hash(b"%d" % index) for index in range(200)]
+    for size in range(200):
+        edge = [whole.nodes[position(*part)] for part in parts_of(0, size)]
+        appender = Appender(size, edge)
+        assert appender.root() == whole.root(size)
+        assert appender.append(leaves[size:]) == whole.nodes[nodes_made(size) :]
+        assert appender.root() == whole.root()
+
+
+def test_an_edge_of_another_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="right edge"):
+        Appender(3, [EMPTY_ROOT])
 
 
 def test_proofs_of_a_large_tree_are_logarithmic() -> None:

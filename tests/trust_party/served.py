@@ -75,7 +75,7 @@ async def served(party: Party, folder: Path) -> AsyncIterator[Served]:
     routes = Routes(
         store=party.store,
         directory=party.directory,
-        evidence=party.evidence,
+        sequencer=party.sequencer,
         deposits=party.deposits,
         verification=party.verification,
         restoration=party.restoration,
@@ -86,6 +86,7 @@ async def served(party: Party, folder: Path) -> AsyncIterator[Served]:
         feed=party.feed,
     )
     app: Starlette = routes.app()
+    await party.sequencer.run()
     await party.feed.load()
     party.feed.start()
     running = await serve(

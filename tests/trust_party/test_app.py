@@ -274,17 +274,17 @@ async def test_the_log_answers_every_admitted_party(world: World) -> None:
     first = await peer.request("GET", "/v1/log/checkpoint", None, CheckpointBody)
     await enterprise.deposit([world.deposit() for _ in range(4)])
     second = await peer.request("GET", "/v1/log/checkpoint", None, CheckpointBody)
-    assert (first.size, second.size) == (3, 7)
-    proof = await peer.request("GET", "/v1/log/inclusion", None, InclusionBody, query="index=2&size=7")
+    assert (first.size, second.size) == (32, 64)
+    proof = await peer.request("GET", "/v1/log/inclusion", None, InclusionBody, query="index=2&size=64")
     assert proof.root == second.root
     consistency = await peer.request(
-        "GET", "/v1/log/consistency", None, ConsistencyBody, query="first=3&second=7"
+        "GET", "/v1/log/consistency", None, ConsistencyBody, query="first=32&second=64"
     )
     assert consistency.proof
     for query, status in (
-        ("index=7&size=7", 404),
-        ("index=0&size=8", 404),
-        ("index=x&size=7", 400),
+        ("index=64&size=64", 404),
+        ("index=0&size=65", 404),
+        ("index=x&size=64", 400),
         ("", 400),
     ):
         with pytest.raises(PeerProblem) as problem:

@@ -16,10 +16,10 @@ async def test_the_carriers_word_makes_a_pending_aid_active(party: Party) -> Non
 
 async def test_confirming_again_changes_nothing(party: Party) -> None:
     _, consent = await party.active()
-    entries = await party.store.read("SELECT count(*) FROM evidence_entries")
+    entries = await party.store.read("SELECT count(*) FROM evidence_records")
     answer = await party.confirm(party.people.confirmation(consent), party.people.confirmation(consent))
     assert [one.status for one in answer] == ["ACTIVE", "ACTIVE"]
-    assert await party.store.read("SELECT count(*) FROM evidence_entries") == entries
+    assert await party.store.read("SELECT count(*) FROM evidence_records") == entries
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tests.trust_party.world import CARRIER, NOW, RETENTION_DAYS, Party, deposit
 from trust_party.aids import State, derive_free, move
 from trust_party.clock import DAY_MS
 from trust_party.erasure import ERASE_CONSENTS
+from trust_party.evidence_log import consistency, inclusions
 from trust_party.keys import LOG
 
 END = NOW + 30 * DAY_MS
@@ -44,10 +45,10 @@ async def everything_of(party: Party, aid: str) -> list[bytes]:
         "SELECT consent_sm3, consent_sealed, nonce_index, confirmed_edi_id FROM authorizations WHERE aid = ?",
         "SELECT k.sealed FROM data_keys k JOIN authorizations a ON a.data_key_id = k.id WHERE a.aid = ?",
         "SELECT edi, edi_id FROM edis WHERE aid = ?",
-        "SELECT sealed FROM evidence_entries WHERE subject = ?",
+        "SELECT sealed FROM evidence_records WHERE subject = ?",
         "SELECT b.consents, b.signature FROM deposit_batches b JOIN authorizations a ON a.batch_id = b.id"
         " WHERE a.aid = ?",
-        "SELECT c.report_id FROM communications c JOIN evidence_entries e ON e.entry_index = c.evidence_id"
+        "SELECT c.report_id FROM communications c JOIN evidence_records e ON e.record_id = c.evidence_id"
         " WHERE e.subject = ?",
     ):
         for row in await party.store.read(sql, (int(aid),)):
@@ -80,9 +81,10 @@ async def test_nothing_of_it_is_left_in_the_files_and_the_rest_is_untouched(part
 async def test_the_log_still_verifies_and_its_records_are_gone(party: Party) -> None:
     [aid] = await expired(party)
     key = party.keys.current(LOG).sm2.public_key
-    head = await party.store.write(lambda conn: party.evidence.checkpoint(conn, END))
     ids = await party.store.write(lambda conn: party.evidence.about(conn, int(aid), limit=10))
-    proofs = [await party.store.write(_inclusion(party, at, head.size)) for at in ids]
+    proofs = await party.sequencer.proofs(ids)
+    head = proofs[0].checkpoint
+    assert head is not None
     assert len(ids) == 3
 
     assert await party.erasure.erase(DUE) == 1
@@ -90,11 +92,13 @@ async def test_the_log_still_verifies_and_its_records_are_gone(party: Party) -> 
     for at, proof in zip(ids, proofs, strict=True):
         with pytest.raises(ErasedError):
             await party.store.write(_open(party, at))
-        again = await party.store.write(_inclusion(party, at, head.size))
+        [again] = await inclusions(party.store, [proof.index], head)
         assert again == proof
         assert _verifies(again, head, key)
-    later = await party.store.write(lambda conn: party.evidence.checkpoint(conn, DUE))
-    proved = await party.store.write(lambda conn: party.evidence.consistency(conn, head.size, later.size))
+    await party.sequencer.run()
+    later = party.sequencer.newest
+    assert later is not None
+    proved = await consistency(party.store, head.size, later.size, later)
     roots = bytes.fromhex(head.root), bytes.fromhex(later.root)
     nodes = [bytes.fromhex(node) for node in proved.proof]
     assert verify_consistency(head.size, later.size, *roots, nodes)
@@ -147,7 +151,7 @@ async def test_an_erasure_is_audited_and_is_evidence(party: Party) -> None:
         ("ttp", f'{{"consents":{count},"records":{3 * count},"retention_days":{RETENTION_DAYS}}}')
         for count in (ERASE_CONSENTS, 1)
     ]
-    entry = (await party.store.read("SELECT MAX(entry_index) FROM evidence_entries"))[0][0]
+    entry = (await party.store.read("SELECT MAX(record_id) FROM evidence_records"))[0][0]
     assert b'"kind":"ERASURE"' in (await party.store.write(_open(party, entry))).record
 
 
@@ -175,10 +179,6 @@ async def test_the_carriers_revocations_keep_their_numbers_and_name_nobody(party
 
 def _open(party: Party, at: int) -> Any:
     return lambda conn: party.evidence.open(conn, at)
-
-
-def _inclusion(party: Party, at: int, size: int) -> Any:
-    return lambda conn: party.evidence.inclusion(conn, at, size, None)
 
 
 def _verifies(proof: InclusionBody, head: CheckpointBody, key: PublicKey) -> bool:

@@ -4,6 +4,7 @@ import pytest
 
 from tests.trust_party.world import CARRIER, NOW, Party
 from trust_party.clock import DAY_MS
+from trust_party.evidence_log import consistency, inclusion, leaf_indices
 
 
 async def test_the_life_of_an_authorization_is_on_record_leaf_by_leaf(party: Party) -> None:
@@ -40,11 +41,26 @@ async def test_the_next_id_is_the_one_that_the_next_record_gets(party: Party) ->
 
 
 async def test_an_inclusion_proof_names_only_a_checkpoint_of_its_own_size(party: Party) -> None:
-    await party.store.write(lambda conn: party.evidence.append(conn, [{"kind": "TEST"}] * 3, NOW))
-    head = await party.store.write(lambda conn: party.evidence.checkpoint(conn, NOW))
-    exact = await party.store.write(lambda conn: party.evidence.inclusion(conn, 0, 3, head))
-    smaller = await party.store.write(lambda conn: party.evidence.inclusion(conn, 0, 2, head))
+    await party.store.write(lambda conn: party.evidence.append(conn, [{"kind": "TEST"}] * 40, NOW))
+    await party.sequencer.run()
+    head = party.sequencer.newest
+    assert head is not None
+    assert head == await party.evidence.newest(party.store)
+    exact = await inclusion(party.store, 0, head, head.size)
+    smaller = await inclusion(party.store, 0, head, 32)
     assert exact.checkpoint == head
     assert smaller.checkpoint is None
-    with pytest.raises(ValueError, match=r".*"):
-        await party.store.write(lambda conn: party.evidence.inclusion(conn, 3, 3, head))
+    for index, size in ((head.size, head.size), (0, head.size + 1), (32, 32)):
+        with pytest.raises(ValueError, match="outside"):
+            await inclusion(party.store, index, head, size)
+    for first, second in ((0, 32), (32, head.size + 1), (64, 32)):
+        with pytest.raises(ValueError, match="outside"):
+            await consistency(party.store, first, second, head)
+
+
+async def test_a_pending_record_has_no_leaf_yet(party: Party) -> None:
+    ids = await party.store.write(lambda conn: party.evidence.append(conn, [{"kind": "TEST"}] * 2, NOW))
+    assert await leaf_indices(party.store, ids) == {}
+    await party.sequencer.run()
+    assert sorted(await leaf_indices(party.store, ids)) == ids
+    assert await leaf_indices(party.store, []) == {}

@@ -1,5 +1,6 @@
 from tests.trust_party.world import NOW, Party, deposit_of
 from trust_party.clock import DAY_MS, HOUR_MS
+from trust_party.evidence_log import leaf_indices
 
 
 async def states(party: Party) -> list[int]:
@@ -15,11 +16,11 @@ async def test_what_is_over_expires_with_evidence(party: Party) -> None:
     assert await party.sweeper.sweep(NOW + 24 * HOUR_MS) == 1
     assert await states(party) == [2, 2, 3]
     assert await party.store.read("SELECT 1 FROM confirmation_outbox") == []
-    before = (await party.store.read("SELECT count(*) FROM evidence_entries"))[0][0]
+    before = (await party.store.read("SELECT count(*) FROM evidence_records"))[0][0]
     assert await party.sweeper.sweep(NOW + 2 * DAY_MS) == 1
     assert await states(party) == [2, 3, 3]
     assert len(party.live) == 1
-    assert (await party.store.read("SELECT count(*) FROM evidence_entries"))[0][0] == before + 1
+    assert (await party.store.read("SELECT count(*) FROM evidence_records"))[0][0] == before + 1
 
 
 async def test_more_than_one_commit_holds_is_swept_in_one_go(party: Party) -> None:
@@ -32,6 +33,7 @@ async def test_more_than_one_commit_holds_is_swept_in_one_go(party: Party) -> No
 async def test_a_sweep_signs_what_the_log_has_become(party: Party) -> None:
     await party.active()
     await party.sweeper.sweep(NOW)
-    newest = await party.store.write(party.evidence.latest)
+    records = (await party.store.read("SELECT max(record_id) FROM evidence_records"))[0][0]
+    newest = await party.evidence.newest(party.store)
     assert newest is not None
-    assert newest.size == (await party.store.read("SELECT count(*) FROM evidence_entries"))[0][0]
+    assert newest.size > (await leaf_indices(party.store, [records]))[records]

@@ -46,6 +46,7 @@ from trust_party.reports import Reports
 from trust_party.restoration import Restoration
 from trust_party.revocations import RevocationFeed
 from trust_party.rotations import Rotations
+from trust_party.sequencer import Sequencer
 from trust_party.settings import KeystoreSettings, TlsSettings, TrustSettings
 from trust_party.store import MIGRATIONS
 from trust_party.sweeper import Sweeper
@@ -68,6 +69,7 @@ def settings_in(folder: Path) -> TrustSettings:
     return TrustSettings(
         data_dir=folder,
         port=0,
+        evidence_seconds=0,
         tls=TlsSettings(ca=pki / "ca.pem", cert=pki / "ttp.pem", key=pki / "ttp.key"),
         keystore=KeystoreSettings(path=folder / "keys.store", passphrase_file=folder / "passphrase"),
     )
@@ -198,6 +200,7 @@ class Party:
         self.sealer = Sealer(self.keys)
         self.data_keys = DataKeys(self.sealer)
         self.evidence = Evidence(self.keys.current(LOG).sm2, self.sealer, self.data_keys)
+        self.sequencer = Sequencer(self.store, self.evidence, settings.evidence_seconds, lambda: NOW)
         self.live = LiveIndex(settings.live_max)
         self.directory = Directory(self.store, self.keys)
         self.deposited: list[set[str]] = []
@@ -208,6 +211,7 @@ class Party:
             self.sealer,
             self.data_keys,
             self.evidence,
+            self.sequencer,
             self.deposited.append,
         )
         self.verification = Verification(self.store, self.live, self.keys)
@@ -220,6 +224,7 @@ class Party:
             self.keys,
             self.data_keys,
             self.evidence,
+            self.sequencer,
             self.live,
             self.feed,
             settings.aid_prefix,
@@ -228,7 +233,7 @@ class Party:
         self.erasure = Erasure(
             self.store, self.evidence, self.data_keys, party=settings.party, retention_days=RETENTION_DAYS
         )
-        self.sweeper = Sweeper(self.store, self.evidence, self.live)
+        self.sweeper = Sweeper(self.store, self.evidence, self.sequencer, self.live)
 
     async def deposit(
         self, *deposits: Deposit, enterprise: str = "ent-a", now: int = NOW
