@@ -10,8 +10,10 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from gateway.policy.frequency import parse, within_frequency
-from gateway.policy.hours import within_hours
+from gateway.policy import frequency
+from gateway.policy.contact import Contact
+from gateway.policy.contact_rules import refusal_of
+from gateway.policy.opt_out import opted_out
 from gateway.policy.refusal import Case, Cause, Refusal
 from gateway.store import edis
 from gateway.store.domain import Domain
@@ -37,6 +39,8 @@ class Ask(NamedTuple):
     grant: Grant | None
     enterprise_id: str
     access_number: str
+    at: int | None = None
+    """When it takes place (ms), for a message that is scheduled; None: now."""
 
 
 def decide_contacts(
@@ -60,11 +64,14 @@ def decide_contacts(
         if isinstance(person, Refusal) or ask.grant is None:
             answers.append(person if isinstance(person, Refusal) else _UNKNOWN)
             continue
-        refusal = _opted_out(person, blocks) or _count(person, ask.grant, now_ms)
+        blocked_at = blocks.get((person.enterprise_id, person.msisdn_index))
+        contact = Contact(person, ask.grant, blocked_at, now_ms, now_ms if ask.at is None else ask.at)
+        refusal = refusal_of(contact)
         if refusal is not None:
             refused_remembered += was_remembered
             answers.append(refusal)
             continue
+        frequency.count(contact)
         answers.append(person)
         windows[person.edi_id] = person
         if domain.subscribers.contacted(person, ask.access_number):
@@ -87,35 +94,14 @@ def find_subscribers(
         conn, [os.urandom(16) if isinstance(person, Refusal) else person.msisdn_index for person in people]
     )
     return [
-        person if isinstance(person, Refusal) else _opted_out(person, blocks) or person for person in people
+        person
+        if isinstance(person, Refusal)
+        else opted_out(person, blocks.get((person.enterprise_id, person.msisdn_index))) or person
+        for person in people
     ]
 
 
 _UNKNOWN = Refusal(Case.AID_REFUSED, Cause.EDI_UNKNOWN)
-_OPTED_OUT = Refusal(Case.AID_REFUSED, Cause.OPTED_OUT)
-
-
-def _opted_out(person: Resolved, blocks: dict[tuple[str, bytes], int]) -> Refusal | None:
-    # Opt-out covers every consent confirmed before it; a consent given afterwards stands.
-    blocked_at = blocks.get((person.enterprise_id, person.msisdn_index))
-    return _OPTED_OUT if blocked_at is not None and person.confirmed_at <= blocked_at else None
-
-
-def _count(person: Resolved, grant: Grant, now_ms: int) -> Refusal | None:
-    """Hours and frequency; a yes counts."""
-    outside = within_hours(grant.hours, now_ms)
-    if outside is not None:
-        return outside
-    _, period_ms = parse(grant.frequency)
-    fresh = now_ms - person.window_start >= period_ms
-    count = 0 if fresh else person.window_count
-    over = within_frequency(grant.frequency, count)
-    if over is not None:
-        return over
-    if fresh:
-        person.window_start = now_ms
-    person.window_count = count + 1
-    return None
 
 
 def _edi_id(ask: Ask) -> bytes | None:

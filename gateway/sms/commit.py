@@ -146,7 +146,8 @@ class Committer:
         self, conn: sqlite3.Connection, submissions: Sequence[Submission], now: int
     ) -> list[Resolved | Refusal]:
         asks = [
-            Ask(each.grant, each.account.enterprise_id, each.access_number.number) for each in submissions
+            Ask(each.grant, each.account.enterprise_id, each.access_number.number, each.not_before)
+            for each in submissions
         ]
         return decide_contacts(conn, self._domain, asks, now)
 

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 from foundation.store import Stage, StoreBusy, StoreUnavailable
 from gateway.policy.decision import find_subscribers
+from gateway.policy.hours import opens_in
 from gateway.policy.refusal import Refusal
 from gateway.records import metrics
 from gateway.settings import SmsSettings
@@ -348,6 +349,11 @@ class Dispatcher:
         def answered(answer: Grant | Refused | Unavailable) -> None:
             if isinstance(answer, Unavailable):
                 self._again(row, None)
+                return
+            closed_ms = opens_in(answer.hours, self._domain.now_ms()) if isinstance(answer, Grant) else 0
+            if closed_ms:
+                # It waited past the hours that the person agreed to: it waits on, until its validity ends.
+                self._again(row, closed_ms)
                 return
             edi_id = answer.edi_id if isinstance(answer, Grant) else None
             reason = None if isinstance(answer, Grant) else answer.reason

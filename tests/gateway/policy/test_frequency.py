@@ -2,10 +2,13 @@
 
 import pytest
 
-from gateway.policy.frequency import parse, within_frequency
+from gateway.policy.frequency import count, parse, within_frequency
 from gateway.policy.refusal import Case, Cause, Refusal
+from tests.gateway.carrier import NOW_MS
+from tests.gateway.policy.contacts import contact
 
 DAY_MS = 86_400_000
+OVER = Refusal(Case.AID_REFUSED, Cause.OVER_FREQUENCY)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +24,21 @@ def test_so_many_in_a_period(text: str, parsed: tuple[int, int]) -> None:
     assert parse(text) == parsed
 
 
-def test_the_allowed_number_is_reached_but_not_passed() -> None:
-    assert within_frequency("2/day", 1) is None
-    assert within_frequency("2/day", 2) == Refusal(Case.AID_REFUSED, Cause.OVER_FREQUENCY)
+@pytest.mark.parametrize(
+    ("begun", "contacts", "refusal"),
+    [(0, 0, None), (1, 1, None), (1, 2, OVER), (DAY_MS - 1, 2, OVER), (DAY_MS, 2, None)],
+)
+def test_the_allowed_number_is_reached_but_not_passed(
+    begun: int, contacts: int, refusal: Refusal | None
+) -> None:
+    asked = contact(frequency="2/day", window_start=NOW_MS - begun, window_count=contacts)
+    assert within_frequency(asked) == refusal
+
+
+def test_a_contact_is_counted_and_the_first_of_a_period_begins_it() -> None:
+    asked = contact(frequency="2/day", window_start=NOW_MS - DAY_MS, window_count=2)
+    count(asked)
+    assert (asked.person.window_start, asked.person.window_count) == (NOW_MS, 1)
+    count(asked._replace(now=NOW_MS + 5))
+    assert (asked.person.window_start, asked.person.window_count) == (NOW_MS, 2)
+    assert within_frequency(asked) == OVER

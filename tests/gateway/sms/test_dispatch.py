@@ -459,6 +459,21 @@ async def test_a_consent_that_ended_while_the_message_waited(desk: World, answer
     assert desk.dispatcher.held == 0
 
 
+async def test_a_message_that_waited_past_the_consents_hours_waits_until_they_begin(
+    desk: World, clock: Clock
+) -> None:
+    """It was accepted within them; an SMSC that was away does not make it a call at night."""
+    desk.verifier.answers[AID] = grant(hours="08:00-10:27")
+    clock.now_ms += 120_000  # 10:28
+    await desk.offer(**WAITED)
+    assert await desk.not_before() == clock.now_ms + ((24 - 2) * 60 - 28) * 60_000 - clock.now_ms % 60_000
+    assert desk.smsc.sent == []
+    desk.verifier.answers[AID] = grant(hours="08:00-10:29")
+    clock.now_ms = await desk.not_before()
+    desk.dispatcher.start()
+    await until(lambda: len(desk.smsc.sent) == 1)
+
+
 async def test_an_opt_out_while_the_trust_party_is_asked(desk: World) -> None:
     desk.verifier.held = True
     await desk.offer(**WAITED)

@@ -128,6 +128,17 @@ async def test_over_the_frequency(desk: Desk) -> None:
     assert [row["cause"] for row in await rows(desk.domain, "refusal")] == ["OVER_FREQUENCY"]
 
 
+async def test_the_consents_hours_are_those_of_the_time_at_which_it_is_sent(desk: Desk) -> None:
+    """It is 10:26 in Asia/Shanghai."""
+    noon, night = time_text(NOW_MS + 2 * 3_600_000), time_text(NOW_MS + 14 * 3_600_000)
+    desk.verifier.answers[AID] = grant(hours="08:00-21:00")
+    assert await desk.status(schedule_delivery_time=night) == REFUSED
+    assert await desk.status(schedule_delivery_time=noon) == 0
+    desk.verifier.answers[AID] = grant(hours="12:00-13:00")
+    assert await desk.status() == REFUSED
+    assert await desk.status(schedule_delivery_time=noon) == 0
+
+
 async def test_no_answer_of_the_trust_party_throttles(desk: Desk) -> None:
     assert await desk.status(AID_UNAVAILABLE) == THROTTLED
     assert await rows(desk.domain, "refusal") == []
