@@ -101,9 +101,9 @@ class Gateway:
         )
         self.trust = CarrierClient(self._peer, self._keys.current(own_keys.SIGN).sm2)
         cache = GrantCache(settings.trust.cached_grants)
-        self.revoked = RevokedByTrust(self.domain, [self._revoked])
+        self.follower = RevokedByTrust(self.domain, [self])
         self.feed = RevocationFeed(
-            settings.carrier.id, self._peer_keys.trust_key, self.trust.revocations, self.revoked, cache
+            settings.carrier.id, self._peer_keys.trust_key, self.trust.revocations, self.follower, cache
         )
         self.verifier = Verifier(
             self.trust,
@@ -183,7 +183,7 @@ class Gateway:
             on_deliveries=self.deliveries.offer,
             on_outgoing=self.dispatcher.send,
             on_trust_rows=self.trust_rows.wake,
-            on_revoked=self._revoked,
+            on_revoked=self.revoked,
         )
         smpp = settings.smpp
         self.rates = Rates(
@@ -229,9 +229,15 @@ class Gateway:
         self._poller: asyncio.Task[None] | None = None
         self._poll_now = asyncio.Event()
 
-    def _revoked(self, edi_ids: Sequence[bytes]) -> None:
+    def revoked(self, edi_ids: Sequence[bytes]) -> None:
+        """What these EDIs authorized ends; see gateway.revoked.Stops."""
         self.revocations.revoked(edi_ids)
         self.voice.revoked(edi_ids)
+
+    def suspended(self, enterprise_id: str) -> None:
+        """What an enterprise was authorized to ends, for now; see gateway.revoked.Stops."""
+        self.revocations.suspended(enterprise_id)
+        self.voice.suspended(enterprise_id)
 
     def health(self) -> Health:
         """What each part says of itself."""

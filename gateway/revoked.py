@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from gateway.store import revocations
 from gateway.store.domain import Domain
 from interparty.messages import Revocation
 from trust_client.revocation_feed import Position
 
-OnRevoked = Callable[[Sequence[bytes]], None]
-"""Takes the edi_ids of what was revoked, after the commit."""
+
+class Stops(Protocol):
+    """Ends what was on its way; called after the commit."""
+
+    def revoked(self, edi_ids: Sequence[bytes]) -> None:
+        """These EDIs authorize nothing any more."""
+
+    def suspended(self, enterprise_id: str) -> None:
+        """Nobody may be contacted for this enterprise."""
 
 
 class RevokedByTrust:
     """The carrier's follower of the trust party's feed (trust_client.revocation_feed)."""
 
-    def __init__(self, domain: Domain, on_revoked: Sequence[OnRevoked]) -> None:
+    def __init__(self, domain: Domain, stops: Sequence[Stops]) -> None:
         self._domain = domain
-        self._on_revoked = on_revoked
+        self._stops = stops
 
     async def position(self) -> Position | None:
         """Raises StoreBusy, StoreUnavailable."""
@@ -30,17 +38,24 @@ class RevokedByTrust:
         """Commit what is to be stopped with the position, then stop it. Raises StoreBusy, StoreUnavailable.
 
         An AID that was ROTATED is only refused from now on: the consent goes on under another AID, and what was sent
-        under the old one was consented to.
+        under the old one was consented to. What was RESUMED may go on.
         """
-        ended = [each for each in revoked if each.cause == "REVOKED"]
+        ended = [
+            (each.enterprise, None if each.edi_id is None else bytes.fromhex(each.edi_id))
+            for each in revoked
+            if each.cause in ("REVOKED", "SUSPENDED")
+        ]
 
         def op(conn: sqlite3.Connection) -> None:
-            for each in ended:
-                revocations.put(conn, self._domain.ids, each.enterprise, [bytes.fromhex(each.edi_id)])
+            for enterprise, edi_id in ended:
+                revocations.put(conn, self._domain.ids, enterprise, [edi_id])
             revocations.set_position(conn, *position)
 
         await self._domain.store.write(op)
-        edi_ids = [bytes.fromhex(each.edi_id) for each in ended]
-        if edi_ids:
-            for tell in self._on_revoked:
-                tell(edi_ids)
+        edi_ids = [edi_id for _, edi_id in ended if edi_id is not None]
+        for stop in self._stops:
+            if edi_ids:
+                stop.revoked(edi_ids)
+            for enterprise, edi_id in ended:
+                if edi_id is None:
+                    stop.suspended(enterprise)

@@ -131,17 +131,25 @@ class Rotation(Message):
 
 
 class Revocation(Message):
-    """ASCS-REVOKE1: an AID that this carrier could be granted is over. `sequence` counts one carrier's revocations
-    of one `epoch` from 1, without a gap."""
+    """ASCS-REVOKE1: an AID that this carrier could be granted is over; or an enterprise is suspended, or resumed, and
+    then `aid` and `edi_id` are absent. `sequence` counts one carrier's revocations of one `epoch` from 1, without a
+    gap."""
 
     carrier: PartyId
     epoch: Nonce
     sequence: Count
     enterprise: PartyId
-    aid: Aid
-    edi_id: EdiId
-    cause: Literal["REVOKED", "ROTATED"]
+    aid: Aid | None = None
+    edi_id: EdiId | None = None
+    cause: Literal["REVOKED", "ROTATED", "SUSPENDED", "RESUMED"]
     at: Millis
+
+    @model_validator(mode="after")
+    def _names_what_it_is_about(self) -> Self:
+        is_one = self.cause in ("REVOKED", "ROTATED")
+        if (self.aid is not None) is not is_one or (self.edi_id is not None) is not is_one:
+            raise ValueError("aid and edi_id of what is over, neither of an enterprise")
+        return self
 
 
 class SignedRevocation(Message):

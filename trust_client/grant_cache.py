@@ -26,6 +26,7 @@ class GrantCache:
         self._grants: dict[_Key, Grant] = {}
         self._of_aid: dict[str, set[_Key]] = {}
         self._revoked: dict[str, None] = {}
+        self._suspended: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._grants)
@@ -34,6 +35,8 @@ class GrantCache:
         """The grant of a question that was granted, unless its term is over. The caller holds the lease."""
         if question.content_digest is not None:
             return None  # the trust party is asked about this content
+        if question.enterprise in self._suspended:
+            return None
         grant = self._grants.get(_key(question))
         return grant if grant is not None and now_ms < grant.not_after_ms else None
 
@@ -59,8 +62,17 @@ class GrantCache:
         for key in self._of_aid.pop(aid, ()):
             del self._grants[key]
 
+    def suspend(self, enterprise: str) -> None:
+        """Nothing of this enterprise's is granted from here until `resume`."""
+        self._suspended.add(enterprise)
+
+    def resume(self, enterprise: str) -> None:
+        """What was granted to it is granted again."""
+        self._suspended.discard(enterprise)
+
     def clear(self) -> None:
         """Nothing is known any more of what was revoked."""
+        self._suspended.clear()
         self._grants.clear()
         self._of_aid.clear()
 

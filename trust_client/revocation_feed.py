@@ -158,7 +158,8 @@ class RevocationFeed:
         for signed in revoked:
             statement = signed.statement
             # Whoever says so: at worst the trust party is asked directly.
-            self._cache.revoke(statement.aid)
+            if statement.cause != "RESUMED":
+                self._drop(statement)
             seen = self._seen
             if seen is None or statement.epoch != seen.epoch or statement.sequence > seen.sequence + 1:
                 self._fall_behind()
@@ -167,8 +168,19 @@ class RevocationFeed:
                     self._fall_behind()
                     continue
                 self._seen = Position(statement.epoch, statement.sequence)
+                if statement.cause == "RESUMED":
+                    self._drop(statement)
                 self._waiting.append(signed)
                 self._wake.set()
+
+    def _drop(self, statement: Revocation) -> None:
+        """Drop from the cache what a statement ends."""
+        if statement.cause == "SUSPENDED":
+            self._cache.suspend(statement.enterprise)
+        elif statement.cause == "RESUMED":
+            self._cache.resume(statement.enterprise)
+        elif statement.aid is not None:
+            self._cache.revoke(statement.aid)
 
     def _fall_behind(self) -> None:
         self._is_behind = True
@@ -243,7 +255,7 @@ class RevocationFeed:
             ):
                 raise PeerUnavailable("revocations that are not the next, or not signed")
             for each in page.revoked:
-                self._cache.revoke(each.statement.aid)
+                self._drop(each.statement)
             await self._apply([each.statement for each in page.revoked])
             seen = Position(page.epoch, numbers[-1])
         # What came meanwhile is asked for by the next heartbeat, if it was not among these.

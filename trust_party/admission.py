@@ -7,7 +7,7 @@ Admission changes the data folder and may be done beside a running trust party, 
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from foundation.store import LOCK_WAIT_S, Store
 from gm.errors import GmError, KeyStoreError
 from gm.keystore import KeyStore
 from gm.sm2 import PublicKey
+from trust_party import revocations
 from trust_party.aids import AID_KEY_PURPOSE
 from trust_party.clock import now_ms
 from trust_party.keys import HTTP_PURPOSE, SIGN, open_store
@@ -34,6 +35,9 @@ NAME_MAX: Final = 200
 CARRIER_ID_LENGTH: Final = 4
 """Characters of a carrier's id and of its EDI key ids, as EDI headers hold them."""
 HTTP_KEY: Final = "http"
+APPLIED, ADMITTED, SUSPENDED = "APPLIED", "ADMITTED", "SUSPENDED"
+"""What an enterprise is. Only ADMITTED deposits, and only for it is anybody contacted."""
+REASON_MAX: Final = 500
 ROLES: Final = ("enterprises", "carriers", "regulators")
 """Their tables."""
 
@@ -95,6 +99,9 @@ class Directory:
         self._keys = keys
         self._version = 0
         self.enterprises: dict[str, Enterprise] = {}
+        """Admitted, and suspended."""
+        self.suspended: frozenset[str] = frozenset()
+        """Enterprises for which nobody may be contacted."""
         self.carriers: dict[str, Carrier] = {}
         self.regulators: dict[str, Regulator] = {}
         self._sign_keys: dict[str, PublicKey] = {}
@@ -154,10 +161,13 @@ class Directory:
         edi_keys: dict[str, set[str]] = {}
         for row in await self._store.read("SELECT carrier, key_id FROM carrier_edi_keys"):
             edi_keys.setdefault(row["carrier"], set()).add(row["key_id"])
+        enterprises = await self._store.read("SELECT id, name, state FROM enterprises")
         self.enterprises = {
             row["id"]: Enterprise(row["id"], row["name"], signs.get(row["id"], {}))
-            for row in await self._store.read("SELECT id, name FROM enterprises")
+            for row in enterprises
+            if row["state"] != APPLIED
         }
+        self.suspended = frozenset(row["id"] for row in enterprises if row["state"] == SUSPENDED)
         self.carriers = {
             row["id"]: Carrier(
                 row["id"],
@@ -172,23 +182,25 @@ class Directory:
             row["id"]: Regulator(row["id"], row["name"], signs.get(row["id"], {}))
             for row in await self._store.read("SELECT id, name FROM regulators")
         }
-        self._sign_keys = {keyid: key for keys in signs.values() for keyid, key in keys.items()}
+        known = (*self.enterprises, *self.carriers, *self.regulators)
+        self._sign_keys = {keyid: key for party in known for keyid, key in signs.get(party, {}).items()}
         self._version = version
         _log.info(
             "parties loaded",
             enterprises=len(self.enterprises),
+            suspended=len(self.suspended),
             carriers=len(self.carriers),
             regulators=len(self.regulators),
         )
         return True
 
-    async def follow(self, changed: Callable[[], None]) -> None:
-        """Refresh for ever, every POLL_SECONDS; call `changed` after each admission."""
+    async def follow(self, changed: Callable[[], Awaitable[None]]) -> None:
+        """Refresh for ever, every POLL_SECONDS; `changed` is awaited after each admission."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
                 if await self.refresh():
-                    changed()
+                    await changed()
             except Exception:  # what is known stays in force; the next round tries again
                 _log.exception("parties could not be loaded")
 
@@ -217,14 +229,90 @@ def admit_enterprise(
         keys.add(AID_KEY_PURPOSE + enterprise_id, "hmac-sm3")
     with transaction(settings) as conn:
         _check_free(conn, enterprise_id, role="enterprises")
+        # One that is suspended stays so.
         conn.execute(
-            "INSERT INTO enterprises (id, name, admitted_at) VALUES (?, ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET name = excluded.name",
+            "INSERT INTO enterprises (id, name, state, changed_at) VALUES (?, ?, 'ADMITTED', ?)"
+            " ON CONFLICT (id) DO UPDATE SET name = excluded.name,"
+            " state = CASE state WHEN 'APPLIED' THEN 'ADMITTED' ELSE state END",
             (enterprise_id, name, now_ms()),
         )
         keyid = _add_sign_key(conn, enterprise_id, sign_key)
         _record(conn, settings, "enterprise.admit", {"enterprise": enterprise_id, "keyid": keyid})
     return Admitted(keyid)
+
+
+def apply_enterprise(
+    settings: TrustSettings, enterprise_id: str, name: str, sign_public_pem: bytes
+) -> Admitted:
+    """Put an enterprise's application on file: it is nobody here until it is approved.
+
+    Raises as `admit_enterprise`; AdmissionError too for one that is admitted already.
+    """
+    _check_party(enterprise_id, name)
+    sign_key = _public_key(sign_public_pem)
+    with transaction(settings) as conn:
+        _check_free(conn, enterprise_id, role="enterprises")
+        if _state(conn, enterprise_id) not in (None, APPLIED):
+            raise AdmissionError("this enterprise is admitted already")
+        conn.execute(
+            "INSERT INTO enterprises (id, name, state, changed_at) VALUES (?, ?, 'APPLIED', ?)"
+            " ON CONFLICT (id) DO UPDATE SET name = excluded.name",
+            (enterprise_id, name, now_ms()),
+        )
+        keyid = _add_sign_key(conn, enterprise_id, sign_key)
+        _record(conn, settings, "enterprise.apply", {"enterprise": enterprise_id, "keyid": keyid})
+    return Admitted(keyid)
+
+
+def approve_enterprise(settings: TrustSettings, enterprise_id: str) -> None:
+    """Admit an enterprise that applied. Raises as `admit_enterprise`."""
+    keys = open_store(settings)
+    with transaction(settings) as conn:
+        _move(conn, enterprise_id, APPLIED, ADMITTED)
+        if not keys.keys(AID_KEY_PURPOSE + enterprise_id):
+            keys.add(AID_KEY_PURPOSE + enterprise_id, "hmac-sm3")
+        _record(conn, settings, "enterprise.approve", {"enterprise": enterprise_id})
+
+
+def suspend_enterprise(settings: TrustSettings, enterprise_id: str, reason: str) -> None:
+    """Have every contact for an enterprise refused, and its carriers told; its consents stay as they are.
+
+    Raises as `approve_enterprise`.
+    """
+    _decide(settings, enterprise_id, ADMITTED, SUSPENDED, "enterprise.suspend", "SUSPENDED", reason)
+
+
+def resume_enterprise(settings: TrustSettings, enterprise_id: str, reason: str) -> None:
+    """End a suspension. Raises as `approve_enterprise`."""
+    _decide(settings, enterprise_id, SUSPENDED, ADMITTED, "enterprise.resume", "RESUMED", reason)
+
+
+def _decide(
+    settings: TrustSettings, enterprise: str, before: str, after: str, event: str, cause: str, reason: str
+) -> None:
+    if not 0 < len(reason) <= REASON_MAX:
+        raise AdmissionError(f"a reason has 1 to {REASON_MAX} characters")
+    with transaction(settings) as conn:
+        _move(conn, enterprise, before, after)
+        carriers = [row[0] for row in conn.execute("SELECT id FROM carriers ORDER BY id")]
+        revocations.put(
+            conn, [revocations.Over(carrier, enterprise, None, None, cause) for carrier in carriers], now_ms()
+        )
+        _record(conn, settings, event, {"enterprise": enterprise, "reason": reason})
+
+
+def _state(conn: sqlite3.Connection, enterprise: str) -> str | None:
+    row = conn.execute("SELECT state FROM enterprises WHERE id = ?", (enterprise,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _move(conn: sqlite3.Connection, enterprise: str, before: str, after: str) -> None:
+    found = _state(conn, enterprise)
+    if found != before:
+        raise AdmissionError(f"{enterprise} is {found or 'not known'}, not {before}")
+    conn.execute(
+        "UPDATE enterprises SET state = ?, changed_at = ? WHERE id = ?", (after, now_ms(), enterprise)
+    )
 
 
 def admit_carrier(

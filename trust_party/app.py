@@ -115,7 +115,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
         erasure = Erasure(
             store, evidence, data_keys, party=settings.party, retention_days=settings.retention_days
         )
-        verification = Verification(store, live, keys)
+        verification = Verification(store, live, keys, directory)
         feed = RevocationFeed(store, keys)
         await feed.load()
         feed.start()
@@ -143,7 +143,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
                 settings, store, keys, sealer, data_keys, evidence, sequencer, forwarder.deposited
             ),
             verification=verification,
-            restoration=Restoration(store, live),
+            restoration=Restoration(store, live, directory),
             confirmations=Confirmations(store, evidence, live),
             cancellations=cancellations,
             rotations=Rotations(store, keys, data_keys, evidence, sequencer, live, feed, settings.aid_prefix),
@@ -161,8 +161,13 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             capture=_recorder(capture),
         )
         stack.push_async_callback(server.stop)
+
+        async def admitted() -> None:
+            forwarder.start()
+            await feed.refresh()
+
         for task in (
-            asyncio.create_task(directory.follow(forwarder.start), name="admissions"),
+            asyncio.create_task(directory.follow(admitted), name="admissions"),
             asyncio.create_task(orders.run(), name="orders"),
             asyncio.create_task(sweeper.run(settings.sweep_seconds), name="sweeper"),
             asyncio.create_task(erasure.run(), name="erasure"),

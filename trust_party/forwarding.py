@@ -37,6 +37,8 @@ _OUTBOX: Final = (
     "SELECT o.id, o.deposit_id, o.aid, a.state, a.pending_until, a.enterprise, a.consent_sm3,"
     " a.consent_sealed, k.sealed AS data_key FROM confirmation_outbox o JOIN authorizations a ON a.aid = o.aid"
     " JOIN data_keys k ON k.id = a.data_key_id"
+    # Nobody is asked to confirm a consent to an enterprise that is suspended.
+    " JOIN enterprises n ON n.id = a.enterprise AND n.state = 'ADMITTED'"
     " WHERE o.carrier = ? ORDER BY o.id LIMIT ?"
 )
 _EDIS: Final = "SELECT aid, carrier, edi FROM edis WHERE aid IN ({}) ORDER BY aid, position"

@@ -8,6 +8,7 @@ from typing import Final
 
 from foundation.store import Store
 from interparty.messages import RefusalBody, RestoreAnswer, RestoreItem
+from trust_party.admission import Directory
 from trust_party.store.rows import read_in
 from trust_party.verification import AUTHORIZATION_COLUMNS, OTHER_CARRIER, LiveIndex, refusal
 
@@ -25,7 +26,8 @@ _BY_EDI_ID: Final = (
 class Restoration:
     """Answers restorations."""
 
-    def __init__(self, store: Store, live: LiveIndex) -> None:
+    def __init__(self, store: Store, live: LiveIndex, directory: Directory) -> None:
+        self._directory = directory
         self._store = store
         self._live = live
 
@@ -51,6 +53,7 @@ class Restoration:
                     carrier=carrier,
                     channel=None,
                     access_number=item.access_number,
+                    suspended=self._directory.suspended,
                     now_ms=now_ms,
                 )
             if row is None or reason is not None:

@@ -39,14 +39,14 @@ _log = get_logger(__name__)
 
 
 class Over(NamedTuple):
-    """An AID that is over, for the carrier that could be granted it."""
+    """An AID that is over, for the carrier that could be granted it; or what became of an enterprise."""
 
     carrier: str
     enterprise: str
-    aid: int
-    edi_id: bytes
+    aid: int | None
+    edi_id: bytes | None
     cause: str
-    """REVOKED or ROTATED."""
+    """REVOKED or ROTATED; of an enterprise, without AID and EDI, SUSPENDED or RESUMED."""
 
 
 class Told(NamedTuple):
@@ -109,6 +109,11 @@ class RevocationFeed:
         self._newest = {row[0]: row[1] for row in rows}
         self._pushed = dict(self._newest)
 
+    async def refresh(self) -> None:
+        """Take in what was written beside this process (trust_party.admission). Raises StoreBusy, StoreUnavailable."""
+        rows = await self._store.read("SELECT carrier, MAX(sequence) FROM revocations GROUP BY carrier")
+        self.committed([Told(row[0], row[1]) for row in rows if row[1] > self._newest.get(row[0], 0)])
+
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="revocations")
 
@@ -170,7 +175,7 @@ class RevocationFeed:
         revoked = await self._read(carrier, pushed, PUSHED_MAX)
         if not revoked:
             raise LookupError("a revocation that was committed is not there")
-        payload = Revoked(revoked=revoked).model_dump_json().encode()
+        payload = Revoked(revoked=revoked).model_dump_json(exclude_none=True).encode()
         self._pushed[carrier] = revoked[-1].statement.sequence
         for push in list(subscribers.values()):
             push(carrier, payload)
@@ -187,8 +192,8 @@ class RevocationFeed:
                 epoch=self._epoch,
                 sequence=row[0],
                 enterprise=row[1],
-                aid=str(row[2]),
-                edi_id=row[3].hex(),
+                aid=None if row[2] is None else str(row[2]),
+                edi_id=None if row[3] is None else row[3].hex(),
                 cause=row[4],
                 at=row[5],
             )

@@ -84,6 +84,13 @@ class Routes:
             raise HTTPException(HTTPStatus.FORBIDDEN, "this route is for enterprises")
         return caller
 
+    def _in_good_standing(self, request: Request) -> Enterprise:
+        """An enterprise that is not suspended: one that is may still cancel, and see what it has."""
+        caller = self._enterprise(request)
+        if caller.id in self.directory.suspended:
+            raise HTTPException(HTTPStatus.FORBIDDEN, "this enterprise is suspended")
+        return caller
+
     def _carrier(self, request: Request) -> Carrier:
         caller = self.directory.carriers.get(request.state.party)
         if caller is None:
@@ -91,7 +98,7 @@ class Routes:
         return caller
 
     async def _deposit(self, request: Request) -> Response:
-        caller = self._enterprise(request)
+        caller = self._in_good_standing(request)
         message = await bodies.read(request, messages.DepositRequest)
         try:
             results = await self.deposits.deposit(caller, self.directory.carriers, message, now_ms())
@@ -123,7 +130,7 @@ class Routes:
         return bodies.answer(messages.CancellationResponse(results=results))
 
     async def _rotate(self, request: Request) -> Response:
-        caller = self._enterprise(request)
+        caller = self._in_good_standing(request)
         message = await bodies.read(request, messages.RotationRequest)
         results = await self.rotations.rotate(caller, message.rotations, now_ms())
         return bodies.answer(messages.RotationResponse(results=results))

@@ -9,7 +9,7 @@ Standard: T/ISC 0049-2024, 6.2.1.3 and 6.2.2.3.
 import asyncio
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from evidence.merkle import leaf_hash, root
@@ -20,12 +20,14 @@ from interparty.edi import EDI_ID_BYTES
 from interparty.hot_messages import AskedQuestion
 from interparty.messages import ConversionRequest
 from interparty.text import b64url_encode
+from trust_party.admission import Directory
 from trust_party.aids import State, Terms, TermsCache, state_at
 from trust_party.keys import sign_key
 from trust_party.store.rows import padded, read_in
 
 UNKNOWN_AID: Final = "UNKNOWN_AID"
 NOT_OWNER: Final = "NOT_OWNER"
+SUSPENDED: Final = "SUSPENDED"
 OTHER_CARRIER: Final = "OTHER_CARRIER"
 NOT_YET: Final = "NOT_YET"
 CHANNEL: Final = "CHANNEL"
@@ -77,11 +79,14 @@ def refusal(
     carrier: str,
     channel: str | None,
     access_number: str | None,
+    suspended: Collection[str],
     now_ms: int,
 ) -> str | None:
     """Why this contact is refused, None if it is granted. Channel and number None: not asked about."""
     if auth.enterprise != enterprise:
         return NOT_OWNER
+    if enterprise in suspended:
+        return SUSPENDED
     state = state_at(auth.state, not_after=auth.not_after, pending_until=auth.pending_until, now_ms=now_ms)
     if state is not State.ACTIVE:
         return state.name
@@ -160,11 +165,15 @@ class _Known(NamedTuple):
 class Batch:
     """Questions on their way to their answers."""
 
-    __slots__ = ("answers", "asked", "carrier", "leaves", "now_ms", "open")
+    __slots__ = ("answers", "asked", "carrier", "leaves", "now_ms", "open", "suspended")
 
-    def __init__(self, carrier: str, asked: Sequence[AskedQuestion], now_ms: int) -> None:
+    def __init__(
+        self, carrier: str, asked: Sequence[AskedQuestion], suspended: Collection[str], now_ms: int
+    ) -> None:
         self.carrier = carrier
         self.asked = asked
+        self.suspended = suspended
+        """Enterprises for which nobody may be contacted."""
         self.now_ms = now_ms
         self.answers: list[str] = [""] * len(asked)
         """JSON of each VerifyAnswer, in order."""
@@ -182,7 +191,8 @@ class Batch:
 class Verification:
     """Answers verifications and conversions."""
 
-    def __init__(self, store: Store, live: LiveIndex, keys: KeyStore) -> None:
+    def __init__(self, store: Store, live: LiveIndex, keys: KeyStore, directory: Directory) -> None:
+        self._directory = directory
         self._store = store
         self._live = live
         self._keys = keys
@@ -211,9 +221,9 @@ class Verification:
         if self._store.failed:
             # A cancellation may have failed to commit: what memory grants can no longer be relied on.
             raise StoreUnavailable("the store failed")
-        batch = Batch(carrier, asked, now_ms)
+        batch = Batch(carrier, asked, self._directory.suspended, now_ms)
         answers, leaves = batch.answers, batch.leaves
-        live, find = self._live.get, self._known.get
+        live, find, suspended = self._live.get, self._known.get, batch.suspended
         for at, question in enumerate(asked):
             known = find(question[0])
             if known is not None:
@@ -222,12 +232,13 @@ class Verification:
                     live(aid) is auth
                     and auth.carrier == carrier
                     and auth.not_before <= now_ms < auth.not_after
+                    and auth.enterprise not in suspended
                 ):
                     answers[at], leaves[at] = answer, leaf
                     continue
             aid = int(question.aid)
             live_auth = live(aid)
-            if live_auth is None or _refusal(live_auth, question, carrier, now_ms) is not None:
+            if live_auth is None or _refusal(live_auth, question, batch) is not None:
                 batch.open.append(at)
                 continue
             answers[at], outcome = _grant(live_auth)
@@ -246,7 +257,7 @@ class Verification:
         for at in batch.open:
             question = batch.asked[at]
             auth = stored.get(int(question.aid))
-            reason = UNKNOWN_AID if auth is None else _refusal(auth, question, batch.carrier, batch.now_ms)
+            reason = UNKNOWN_AID if auth is None else _refusal(auth, question, batch)
             if auth is None or reason is not None:
                 batch.answers[at], outcome = f'{{"refusal":{{"reason":"{reason}"}}}}', f"R{reason}"
                 self.refused += 1
@@ -277,19 +288,21 @@ class Verification:
             carrier=carrier,
             channel=None,
             access_number=None,
+            suspended=self._directory.suspended,
             now_ms=now_ms,
         )
         return b64url_encode(auth.sealed[EDI_ID_BYTES:]) if reason is None else None
 
 
-def _refusal(auth: Authorization, question: AskedQuestion, carrier: str, now_ms: int) -> str | None:
+def _refusal(auth: Authorization, question: AskedQuestion, batch: "Batch") -> str | None:
     return refusal(
         auth,
         enterprise=question.enterprise,
-        carrier=carrier,
+        carrier=batch.carrier,
         channel=question.channel,
         access_number=question.access_number,
-        now_ms=now_ms,
+        suspended=batch.suspended,
+        now_ms=batch.now_ms,
     )
 
 

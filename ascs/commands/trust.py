@@ -77,6 +77,54 @@ def regulator_admit(config: Path, regulator_id: str, name: str, sign_key: Path) 
     click.echo(f"{regulator_id} signs as {admitted.sign_keyid}")
 
 
+@enterprise.command("apply")
+@CONFIG_FILE
+@click.argument("enterprise_id")
+@click.option("--name", required=True)
+@click.option("--sign-key", required=True, type=_FILE, help="Its SM2 public key, PEM.")
+def enterprise_apply(config: Path, enterprise_id: str, name: str, sign_key: Path) -> None:
+    """Put an enterprise's application on file; it is nobody here until it is approved."""
+    settings = load_settings(config, TrustSettings)
+    with plain_errors():
+        applied = admission.apply_enterprise(settings, enterprise_id, name, sign_key.read_bytes())
+    click.echo(f"{enterprise_id} will sign as {applied.sign_keyid} when it is approved")
+
+
+@enterprise.command("approve")
+@CONFIG_FILE
+@click.argument("enterprise_id")
+def enterprise_approve(config: Path, enterprise_id: str) -> None:
+    """Admit an enterprise that applied."""
+    settings = load_settings(config, TrustSettings)
+    with plain_errors():
+        admission.approve_enterprise(settings, enterprise_id)
+    click.echo(f"{enterprise_id} is admitted")
+
+
+@enterprise.command("suspend")
+@CONFIG_FILE
+@click.argument("enterprise_id")
+@click.option("--reason", required=True, help="For the record.")
+def enterprise_suspend(config: Path, enterprise_id: str, reason: str) -> None:
+    """Have every contact for an enterprise refused until it is resumed."""
+    settings = load_settings(config, TrustSettings)
+    with plain_errors():
+        admission.suspend_enterprise(settings, enterprise_id, reason)
+    click.echo(f"{enterprise_id} is suspended")
+
+
+@enterprise.command("resume")
+@CONFIG_FILE
+@click.argument("enterprise_id")
+@click.option("--reason", required=True, help="For the record.")
+def enterprise_resume(config: Path, enterprise_id: str, reason: str) -> None:
+    """End a suspension."""
+    settings = load_settings(config, TrustSettings)
+    with plain_errors():
+        admission.resume_enterprise(settings, enterprise_id, reason)
+    click.echo(f"{enterprise_id} is admitted")
+
+
 @trust.group()
 def carrier() -> None:
     """Carriers."""

@@ -165,9 +165,16 @@ class Dispatcher:
         """Send nothing more to whom these EDIs mean. What waits here ends now; what waits in the store is
         asked for again before it is sent."""
         revoked = frozenset(edi_ids)
-        waiting = [each for each in self._held.values() if each is not None and each.row.edi_id in revoked]
-        for outgoing in waiting:
-            self._finish(outgoing.row, MessageState.REJECTED, 0)
+        self._reject_held(lambda row: row.edi_id in revoked)
+
+    def suspend(self, enterprise_id: str) -> None:
+        """As `revoke`, of all that an enterprise sent."""
+        self._reject_held(lambda row: row.enterprise_id == enterprise_id and row.edi_id is not None)
+
+    def _reject_held(self, is_meant: Callable[[MessageRow], bool]) -> None:
+        waiting = [each.row for each in self._held.values() if each is not None and is_meant(each.row)]
+        for row in waiting:
+            self._finish(row, MessageState.REJECTED, 0)
 
     def pump(self) -> None:
         """Send while a link has room, the highest priority first."""

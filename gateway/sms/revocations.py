@@ -71,22 +71,26 @@ class Revocations:
         self._dispatcher.revoke(edi_ids)
         self._courier.wake()
 
+    def suspended(self, enterprise_id: str) -> None:
+        """An enterprise's row was committed."""
+        self._dispatcher.suspend(enterprise_id)
+        self._courier.wake()
+
     async def _carry_out(self, rows: Sequence[RevocationRow]) -> None:
-        edi_ids = frozenset(row.edi_id for row in rows)
-        left: set[bytes] = set()
+        edi_ids = frozenset(row.edi_id for row in rows if row.edi_id is not None)
+        enterprises = frozenset(row.enterprise_id for row in rows if row.edi_id is None)
+        left: set[bytes | str] = set()
         after: int | None = 0
         while after is not None:
             start = after
             found, after, deliveries = await self._domain.store.write(
-                lambda conn, start=start: self._stop_waiting(conn, edi_ids, start)  # type: ignore[misc]
+                lambda conn, start=start: self._stop_waiting(conn, edi_ids, enterprises, start)  # type: ignore[misc]
             )
             self._on_deliveries(deliveries)
-            left |= {
-                stored.row.edi_id
-                for stored in found
-                if stored.row.edi_id is not None and not self._stopped(stored)
-            }
-        carried_out = [row.id for row in rows if row.edi_id not in left]
+            for stored in found:
+                if stored.row.edi_id is not None and not self._stopped(stored):
+                    left |= {stored.row.edi_id, stored.row.enterprise_id}
+        carried_out = [row.id for row in rows if (row.edi_id or row.enterprise_id) not in left]
         await self._domain.store.write(lambda conn: revocations.done(conn, carried_out))
         self._on_trust_rows()
         if left:
@@ -94,10 +98,10 @@ class Revocations:
         self._asked.clear()
 
     def _stop_waiting(
-        self, conn: sqlite3.Connection, edi_ids: frozenset[bytes], start: int
+        self, conn: sqlite3.Connection, edi_ids: frozenset[bytes], enterprises: frozenset[str], start: int
     ) -> tuple[list[Stored], int | None, list[Delivery]]:
         """REJECTED for what is here; gives what is on its way and what the SMSC has."""
-        found, after = messages.under_edis(conn, edi_ids, start, ROWS_READ)
+        found, after = messages.under_edis(conn, edi_ids, enterprises, start, ROWS_READ)
         gone: list[Stored] = []
         ends: list[End] = []
         for each in found:

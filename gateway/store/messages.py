@@ -9,7 +9,7 @@ message that has its outcome lives on as a CDR alone; parts of a long one stay F
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -269,18 +269,23 @@ def overdue(conn: sqlite3.Connection, now_ms: int, receipt_wait_ms: int, limit: 
 
 
 def under_edis(
-    conn: sqlite3.Connection, edi_ids: Iterable[bytes], after: int, rows_read: int
+    conn: sqlite3.Connection,
+    edi_ids: Iterable[bytes],
+    enterprises: Collection[str],
+    after: int,
+    rows_read: int,
 ) -> tuple[list[Stored], int | None]:
-    """The pending messages under EDIs among the next `rows_read` rows beyond id `after`, and the id to go on
-    from; None at the end.
+    """The pending messages under EDIs, and all of some enterprises, among the next `rows_read` rows beyond id `after`,
+    and the id to go on from; None at the end.
 
     There is no index on edi_id: one is written with every message, and this is read once a revocation.
     """
     wanted = frozenset(edi_ids)
     rows = conn.execute(
-        "SELECT id, edi_id FROM message WHERE id > ? ORDER BY id LIMIT ?", (after, rows_read)
+        "SELECT id, edi_id, enterprise_id FROM message WHERE id > ? ORDER BY id LIMIT ?", (after, rows_read)
     ).fetchall()
-    ids = [row[0] for row in rows if row[1] in wanted]
+    # The carrier's own messages have no EDI.
+    ids = [row[0] for row in rows if row[1] in wanted or (row[1] is not None and row[2] in enterprises)]
     found = select_keys(
         conn,
         f"SELECT {_STORED} FROM message WHERE id IN (@keys) AND state < 3",

@@ -1,4 +1,4 @@
-"""EDIs whose pending messages are to be stopped: written with what revokes them, gone when that is done."""
+"""EDIs and enterprises whose pending messages are to be stopped: written with what ends them, gone when it is done."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from gateway.store.ids import IdSource
 class RevocationRow(NamedTuple):
     id: int
     enterprise_id: str
-    edi_id: bytes
+    edi_id: bytes | None
+    """None: everything of the enterprise."""
 
 
-def put(conn: sqlite3.Connection, ids: IdSource, enterprise_id: str, edi_ids: Sequence[bytes]) -> None:
+def put(conn: sqlite3.Connection, ids: IdSource, enterprise_id: str, edi_ids: Sequence[bytes | None]) -> None:
     rows = [RevocationRow(ids.next(), enterprise_id, edi_id) for edi_id in edi_ids]
     execute_rows(conn, "INSERT INTO revocation (id, enterprise_id, edi_id) VALUES @rows", rows)
 

@@ -63,6 +63,14 @@ class Bridges:
             if bridge.edi_id in edi_ids and (bridge.talking_since is None or self.settings.end_revoked_calls):
                 bridge.finish(Result.REVOKED)
 
+    def suspended(self, enterprise_id: str) -> None:
+        """As `revoked`, of all calls of an enterprise."""
+        for bridge in list(self._bridges):
+            if bridge.of.trunk.enterprise_id == enterprise_id and (
+                bridge.talking_since is None or self.settings.end_revoked_calls
+            ):
+                bridge.finish(Result.REVOKED)
+
     def sweep(self, now: float) -> None:
         """Release calls that lasted too long."""
         for bridge in list(self._bridges):

@@ -124,6 +124,10 @@ class VoiceService:
         """Authorizations ended: so do their calls."""
         self._bridges.revoked(frozenset(edi_ids))
 
+    def suspended(self, enterprise_id: str) -> None:
+        """The trust party suspended an enterprise: its calls end."""
+        self._bridges.suspended(enterprise_id)
+
     async def start(self) -> None:
         """Start the relay, listen, and end what an earlier run left. Raises OSError, StoreUnavailable."""
         left = await self._records.left()

@@ -12,6 +12,7 @@ from gateway.settings import GatewaySettings
 from gateway.store.subscriber_cache import Resolved
 from interparty.hot_messages import asked_question
 from interparty.messages import VerifyItem, VerifyResponse
+from trust_party.admission import Directory
 from trust_party.clock import now_ms
 from trust_party.keys import open_store
 from trust_party.settings import TrustSettings
@@ -25,7 +26,8 @@ async def answers(built: House, aids: list[str], at: int) -> VerifyResponse:
     try:
         live = LiveIndex(settings.live_max)
         await live.load(store)
-        verification = Verification(store, live, open_store(settings))
+        keys = open_store(settings)
+        verification = Verification(store, live, keys, Directory(store, keys))
         items = [
             VerifyItem(
                 aid=aid, enterprise=ENTERPRISE.id, channel="sms", access_number=ENTERPRISE.access_number

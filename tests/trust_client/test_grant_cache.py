@@ -53,6 +53,15 @@ def test_revoked_it_is_gone_under_every_question_and_not_kept_again() -> None:
     assert cache.is_revoked(ASKED.aid)
 
 
+def test_nothing_of_a_suspended_enterprise_is_granted_until_it_is_resumed() -> None:
+    cache = GrantCache()
+    cache.put(ASKED, GRANT)
+    cache.suspend("ent-a")
+    assert cache.get(ASKED, 0) is None
+    cache.resume("ent-a")
+    assert cache.get(ASKED, 0) is not None
+
+
 def test_what_is_full_loses_the_first() -> None:
     cache = GrantCache(2)
     questions = [ASKED._replace(access_number=f"1069000{number}") for number in range(3)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Literal
 
 import pytest
 
@@ -46,6 +47,15 @@ def revocation(
 
 def revoked(*sequences: int, key: PrivateKey = KEY) -> bytes:
     return Revoked(revoked=[revocation(each, key=key) for each in sequences]).model_dump_json().encode()
+
+
+def of_enterprise(sequence: int, cause: Literal["SUSPENDED", "RESUMED"]) -> bytes:
+    statement = Revocation(
+        carrier="CMCC", epoch=EPOCH, sequence=sequence, enterprise="ent-a", cause=cause, at=1
+    )
+    signature = statements.sign(KEY, statements.REVOKE, statement)
+    signed = SignedRevocation(statement=statement, signature=signature)
+    return Revoked(revoked=[signed]).model_dump_json(exclude_none=True).encode()
 
 
 class House:
@@ -129,6 +139,19 @@ async def test_a_cached_grant_is_gone_when_its_revocation_has_come(house: House)
     house.cache.put(question, GRANT)
     house.push(1)
     assert house.cache.get(question, 0) is None
+
+
+async def test_a_suspended_enterprise_has_no_cached_grant_until_it_is_resumed(house: House) -> None:
+    question = Question(aid_of(1), "ent-a", "sms", "10690001")
+    house.cache.put(question, GRANT)
+    assert house.feed.received(of_enterprise(1, "SUSPENDED"))
+    assert house.cache.get(question, 0) is None
+    # Said again, or ahead of what has not come: it counts only in its turn.
+    assert house.feed.received(of_enterprise(3, "RESUMED"))
+    assert house.cache.get(question, 0) is None
+    house.newest = 1
+    assert house.feed.received(of_enterprise(2, "RESUMED"))
+    assert house.cache.get(question, 0) is not None
 
 
 async def test_a_heartbeat_that_echoes_a_nonce_gives_the_lease(house: House) -> None:

@@ -1,8 +1,30 @@
+import json
+
 import pytest
 
 from gm.sm2 import PrivateKey, PublicKey
-from tests.trust_party.world import CARRIER, EDI_KEY, HMAC_KEY, REGULATOR, Party, People
-from trust_party.admission import AdmissionError, admit_carrier, admit_enterprise, admit_regulator
+from interparty.messages import ConversionRequest, RestoreItem
+from tests.trust_party.world import (
+    ACCESS_NUMBER,
+    CARRIER,
+    EDI_KEY,
+    HMAC_KEY,
+    NOW,
+    OTHER_CARRIER,
+    REGULATOR,
+    Party,
+    People,
+)
+from trust_party.admission import (
+    AdmissionError,
+    admit_carrier,
+    admit_enterprise,
+    admit_regulator,
+    apply_enterprise,
+    approve_enterprise,
+    resume_enterprise,
+    suspend_enterprise,
+)
 from trust_party.aids import AID_KEY_PURPOSE
 from trust_party.settings import TrustSettings
 
@@ -45,6 +67,75 @@ async def test_sign_keys_are_found_whatever_the_role(party: Party) -> None:
     for admitted in ("ent-a", CARRIER):
         assert list(party.directory.sign_keys(admitted) or {}) == [f"{admitted}/sign/1"]
     assert party.directory.sign_keys("nobody") is None
+
+
+async def test_an_application_is_nobody_until_it_is_approved(party: Party) -> None:
+    key = PrivateKey.generate()
+    apply_enterprise(party.settings, "ent-c", "C", key.public_key.to_pem())
+    await party.directory.refresh()
+    assert party.directory.caller("ent-c") is None
+    assert party.directory.lookup("ent-c/sign/1") is None
+    with pytest.raises(AdmissionError, match="another role"):
+        admit_regulator(party.settings, "ent-c", "C", key.public_key.to_pem())
+    approve_enterprise(party.settings, "ent-c")
+    await party.directory.refresh()
+    assert party.directory.caller("ent-c") is not None
+    assert party.keys.current(AID_KEY_PURPOSE + "ent-c").version == 1
+    with pytest.raises(AdmissionError, match="ent-c is ADMITTED, not APPLIED"):
+        approve_enterprise(party.settings, "ent-c")
+    with pytest.raises(AdmissionError, match="admitted already"):
+        apply_enterprise(party.settings, "ent-c", "C", key.public_key.to_pem())
+
+
+async def test_nobody_is_contacted_for_an_enterprise_that_is_suspended(party: Party) -> None:
+    aid, consent = await party.active()
+    other, _ = await party.active(enterprise="ent-b")
+    restore = RestoreItem(edi_id=consent.edi_ids[0], enterprise="ent-a", access_number=ACCESS_NUMBER)
+    conversion = ConversionRequest(aid=aid, enterprise="ent-a")
+    assert await party.reason(aid) == ""
+    suspend_enterprise(party.settings, "ent-a", "complaints")
+    await party.directory.refresh()
+    assert await party.reason(aid) == "SUSPENDED"
+    assert await party.reason("888100000000000005") == "UNKNOWN_AID"
+    assert await party.reason(other, enterprise="ent-b") == ""
+    (answer,) = await party.restoration.restore(CARRIER, [restore], NOW)
+    assert answer.refusal is not None
+    assert answer.refusal.reason == "SUSPENDED"
+    assert await party.verification.convert(CARRIER, conversion, NOW) is None
+    resume_enterprise(party.settings, "ent-a", "settled")
+    await party.directory.refresh()
+    assert await party.reason(aid) == ""
+
+
+async def test_every_carrier_is_told_of_a_suspension_and_of_its_end(party: Party) -> None:
+    await party.feed.load()
+    suspend_enterprise(party.settings, "ent-a", "complaints")
+    resume_enterprise(party.settings, "ent-a", "settled")
+    await party.feed.refresh()
+    for carrier in (CARRIER, OTHER_CARRIER):
+        page = await party.feed.after(carrier, party.feed.epoch, 0)
+        assert [(one.statement.enterprise, one.statement.cause) for one in page.revoked] == [
+            ("ent-a", "SUSPENDED"),
+            ("ent-a", "RESUMED"),
+        ]
+        assert page.newest == 2
+
+
+async def test_admitting_a_suspended_enterprise_again_does_not_resume_it(party: Party) -> None:
+    suspend_enterprise(party.settings, "ent-a", "complaints")
+    admit_enterprise(party.settings, "ent-a", "A", PrivateKey.generate().public_key.to_pem())
+    await party.directory.refresh()
+    assert party.directory.suspended == {"ent-a"}
+
+
+async def test_each_decision_is_on_the_audit_chain_with_its_reason(party: Party) -> None:
+    suspend_enterprise(party.settings, "ent-a", "complaints")
+    resume_enterprise(party.settings, "ent-a", "settled")
+    rows = await party.store.read("SELECT event, detail FROM audit ORDER BY sequence DESC LIMIT 2")
+    assert [row["event"] for row in rows] == ["enterprise.resume", "enterprise.suspend"]
+    assert json.loads(rows[1]["detail"])["reason"] == "complaints"
+    with pytest.raises(AdmissionError, match="reason"):
+        suspend_enterprise(party.settings, "ent-a", "")
 
 
 async def test_each_party_has_one_role(party: Party) -> None:

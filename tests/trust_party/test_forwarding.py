@@ -7,7 +7,7 @@ from interparty.client import PeerProblem, PeerUnavailable
 from interparty.messages import Accepted, ConfirmationRequest, ConfirmationRequests
 from tests.trust_party.world import CARRIER, NOW, Party, deposit_of
 from trust_party import forwarding
-from trust_party.admission import Carrier
+from trust_party.admission import Carrier, resume_enterprise, suspend_enterprise
 from trust_party.forwarding import Forwarder
 
 
@@ -101,6 +101,25 @@ async def test_one_deposit_that_a_carrier_never_takes_holds_up_no_other(party: P
     forwarder = start(party, carrier)
     await emptied(party)
     assert sorted(request.consent.service for request in carrier.taken) == ["Good"] * 4
+    await forwarder.stop()
+
+
+async def test_nobody_is_asked_to_consent_to_a_suspended_enterprise(party: Party) -> None:
+    carrier = FakeCarrier(lambda requests: None)
+    await party.deposit(deposit_of(party.people))
+    other = deposit_of(party.people, enterprise="ent-b")
+    await party.deposit(other, enterprise="ent-b")
+    suspend_enterprise(party.settings, "ent-a", "complaints")
+    await party.directory.refresh()
+    forwarder = start(party, carrier)
+    async with asyncio.timeout(5):
+        while not carrier.taken:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert [request.consent for request in carrier.taken] == [other.consent]
+    resume_enterprise(party.settings, "ent-a", "settled")
+    forwarder.deposited({CARRIER})
+    await emptied(party)
+    assert len(carrier.taken) == 2
     await forwarder.stop()
 
 

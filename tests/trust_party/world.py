@@ -214,8 +214,8 @@ class Party:
             self.sequencer,
             self.deposited.append,
         )
-        self.verification = Verification(self.store, self.live, self.keys)
-        self.restoration = Restoration(self.store, self.live)
+        self.verification = Verification(self.store, self.live, self.keys, self.directory)
+        self.restoration = Restoration(self.store, self.live, self.directory)
         self.confirmations = Confirmations(self.store, self.evidence, self.live)
         self.feed = RevocationFeed(self.store, self.keys)
         self.cancellations = Cancellations(self.store, self.evidence, self.live, self.feed)

@@ -83,7 +83,7 @@ STATEMENTS = [
         received_at INTEGER NOT NULL, message_state INTEGER NOT NULL, error INTEGER NOT NULL)""",
     "CREATE INDEX parked_by_upstream ON parked_receipt (upstream)",
     """CREATE TABLE revocation (
-        id INTEGER PRIMARY KEY, enterprise_id TEXT NOT NULL, edi_id BLOB NOT NULL)""",
+        id INTEGER PRIMARY KEY, enterprise_id TEXT NOT NULL, edi_id BLOB)""",
     # Up to where the trust party's revocations were taken in.
     """CREATE TABLE revocation_position (
         id INTEGER PRIMARY KEY, epoch TEXT NOT NULL, sequence INTEGER NOT NULL)""",

@@ -25,6 +25,31 @@ def test_a_carrier_and_an_enterprise_are_admitted_by_what_they_hand_over(
     assert output.startswith("CMCC signs as CMCC/")
 
 
+def test_an_enterprise_applies_is_approved_suspended_and_resumed(trust_file: Path, tmp_path: Path) -> None:
+    done("trust", "init", trust_file)
+    done("pki", "sign-key", tmp_path)
+    enterprise = ("trust", "enterprise")
+    apply = (
+        *enterprise,
+        "apply",
+        trust_file,
+        "ent-a",
+        "--name",
+        "顺达快递",
+        "--sign-key",
+        tmp_path / "sign.pem",
+    )
+    assert done(*apply) == "ent-a will sign as ent-a/sign/1 when it is approved\n"
+    assert done(*enterprise, "approve", trust_file, "ent-a") == "ent-a is admitted\n"
+    suspend = (*enterprise, "suspend", trust_file, "ent-a", "--reason", "complaints")
+    assert done(*suspend) == "ent-a is suspended\n"
+    again = ascs(*suspend)
+    assert again.exit_code == 1
+    assert "ent-a is SUSPENDED, not ADMITTED" in again.output
+    resume = (*enterprise, "resume", trust_file, "ent-a", "--reason", "settled")
+    assert done(*resume) == "ent-a is admitted\n"
+
+
 def test_a_regulator_is_admitted_by_its_key(trust_file: Path, tmp_path: Path) -> None:
     done("trust", "init", trust_file)
     done("pki", "sign-key", tmp_path)

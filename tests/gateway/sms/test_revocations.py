@@ -115,6 +115,18 @@ async def test_messages_to_others_and_the_carriers_own_go_on(desk: Desk) -> None
     assert [await desk.state(each) for each in (1, 2)] == [State.QUEUED] * 2
 
 
+async def test_all_that_a_suspended_enterprise_sent_is_stopped(desk: Desk) -> None:
+    message_id = await desk.accepted(registered_delivery=1, **LATER)
+    await add_message(desk.domain, message_row(1, edi_id=OTHERS_EDI))
+    await add_message(desk.domain, message_row(2, kind=Kind.CARRIER, edi_id=None, account="", aid=""))
+    await add_message(desk.domain, message_row(3, enterprise_id="ent-z"))
+    await desk.domain.store.write(lambda conn: revocations.put(conn, desk.domain.ids, ENTERPRISE, [None]))
+    desk.revocations.suspended(ENTERPRISE)
+    await carried_out(desk)
+    assert sorted(desk.told()) == sorted([(message_id, REJECTED), (1, REJECTED)])
+    assert [await desk.state(each) for each in (2, 3)] == [State.QUEUED] * 2
+
+
 async def test_a_pass_goes_through_all_that_is_pending(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(revocations_module, "ROWS_READ", 2)
     for message_id in range(1, 6):

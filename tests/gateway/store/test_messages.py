@@ -288,7 +288,7 @@ class TestUnderEdis:
             after: int | None = 0
             steps = []
             while after is not None:
-                found, after = messages.under_edis(conn, wanted, after, rows_read)
+                found, after = messages.under_edis(conn, wanted, (), after, rows_read)
                 steps.append([each.row.id for each in found])
             return steps
 

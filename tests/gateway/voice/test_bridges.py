@@ -93,6 +93,17 @@ async def test_a_revocation_takes_back_what_rings(world: World) -> None:
     assert await world.results() == ["REVOKED"]
 
 
+async def test_a_suspension_takes_back_what_rings(world: World) -> None:
+    world.call()
+    ringing = await world.core.next(IncomingCall)
+    ringing.call.ring(world.core.now())
+    await world.phone.next(CallProgress)
+    world.service.suspended("ent-a")
+    await world.core.next(CallCancelled)
+    assert (await world.phone.next(CallFailed)).status == 480
+    assert await world.results() == ["REVOKED"]
+
+
 @pytest.mark.parametrize("ends", [False, True])
 async def test_an_answered_call_ends_by_setting_when_it_is_revoked(world: World, ends: bool) -> None:
     await world.restart(end_revoked_calls=ends)

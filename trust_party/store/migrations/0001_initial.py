@@ -17,7 +17,9 @@ STATEMENTS = [
     # The version is raised with every admission, so that a running platform sees it.
     "CREATE TABLE admission_version (id INTEGER PRIMARY KEY, version BIGINT NOT NULL)",
     "INSERT INTO admission_version (id, version) VALUES (1, 1)",
-    "CREATE TABLE enterprises (id TEXT PRIMARY KEY, name TEXT NOT NULL, admitted_at BIGINT NOT NULL)",
+    # State: APPLIED (nothing yet), ADMITTED, SUSPENDED (nobody may be contacted for it).
+    """CREATE TABLE enterprises (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL, state TEXT NOT NULL, changed_at BIGINT NOT NULL)""",
     """CREATE TABLE carriers (
         id TEXT PRIMARY KEY, name TEXT NOT NULL, url TEXT NOT NULL, admitted_at BIGINT NOT NULL)""",
     "CREATE TABLE regulators (id TEXT PRIMARY KEY, name TEXT NOT NULL, admitted_at BIGINT NOT NULL)",
@@ -69,8 +71,8 @@ STATEMENTS = [
     # --- what carriers are told is over: one sequence for each, of the one epoch of this database ---------
     "CREATE TABLE revocation_epoch (id INTEGER PRIMARY KEY, epoch TEXT NOT NULL)",
     """CREATE TABLE revocations (
-        carrier TEXT NOT NULL, sequence BIGINT NOT NULL, enterprise TEXT NOT NULL, aid BIGINT NOT NULL,
-        edi_id BLOB NOT NULL, cause TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (carrier, sequence))""",
+        carrier TEXT NOT NULL, sequence BIGINT NOT NULL, enterprise TEXT NOT NULL, aid BIGINT,
+        edi_id BLOB, cause TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (carrier, sequence))""",
     "CREATE INDEX revocations_by_aid ON revocations (aid)",
     # --- what the trust party's operator ordered, and what came of it ---------------------------------------
     """CREATE TABLE orders (
