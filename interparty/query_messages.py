@@ -60,31 +60,29 @@ class EvidenceQuery(Message):
     edi_id: EdiId | None = None
     case: Ref | None = None
     """The complaint or file that the query belongs to; a regulator must name one."""
-    after: Count | None = None
-    """The last `evidence_id` of the page before; absent: the first page."""
+    skip: Count | None = None
+    """How many records the pages before had; absent on the first page."""
     size: Count | None = None
-    """`size` of the first page, so that all pages are of one state of the log; absent on the first."""
+    """Size of the first page's checkpoint, so that all pages are of one state of the log; absent on the first."""
 
     @model_validator(mode="after")
     def _names_one(self) -> Self:
         if (self.aid is None) == (self.edi_id is None):
             raise ValueError("name either aid or edi_id")
-        if (self.after is None) != (self.size is None):
-            raise ValueError("after and size go together")
+        if (self.skip is None) != (self.size is None):
+            raise ValueError("skip and size go together")
         return self
 
 
 class EvidenceRecord(Message):
     """One record with what shows that it is in the log."""
 
-    evidence_id: Count
-    """Its index in the log."""
     appended_at: Millis
     record: RecordText
     """The record's bytes, a JSON object, base64url."""
     salt: Sm3Hex
     inclusion: InclusionBody
-    """In the log of the answer's `size` entries."""
+    """In the log of the page's checkpoint."""
 
 
 class EvidencePage(Message):
@@ -95,12 +93,11 @@ class EvidencePage(Message):
     enterprise: PartyId
     status: Status
     """Of the last of them."""
-    size: Count
-    checkpoint: CheckpointBody | None = None
-    """The signed head of exactly this size; absent on later pages when there is none any more."""
+    checkpoint: CheckpointBody
+    """The same on all pages."""
     records: Annotated[list[EvidenceRecord], Field(max_length=PAGE_MAX)]
     more: bool
-    """Whether there are further records below `size`."""
+    """Whether there are further records in this state of the log."""
 
 
 # --- by number: sealed to each carrier, POST /v1/evidence/number-queries -------------------------------

@@ -24,9 +24,11 @@ from trust_party.data_keys import DataKeys
 from trust_party.deposits import Deposits
 from trust_party.erasure import Erasure
 from trust_party.evidence_log import Evidence
+from trust_party.evidence_queries import EvidenceQueries
 from trust_party.forwarding import Forwarder
 from trust_party.keys import LOG, create_missing, open_store, signer
 from trust_party.mqtt_feed import MqttFeed
+from trust_party.number_queries import NumberQueries
 from trust_party.orders import Orders
 from trust_party.reports import Reports
 from trust_party.restoration import Restoration
@@ -105,7 +107,8 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
         await live.load(store)
         directory = Directory(store, keys)
         await directory.refresh()
-        forwarder = Forwarder(store, data_keys, directory, _connector(settings, keys, directory, capture))
+        connect = _connector(settings, keys, directory, capture)
+        forwarder = Forwarder(store, data_keys, directory, connect)
         forwarder.start()
         stack.push_async_callback(forwarder.stop)
         sequencer = Sequencer(store, evidence, settings.evidence_seconds, now_ms)
@@ -149,6 +152,8 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             rotations=Rotations(store, keys, data_keys, evidence, sequencer, live, feed, settings.aid_prefix),
             reports=Reports(store, evidence, data_keys),
             feed=feed,
+            evidence_queries=EvidenceQueries(store, evidence, sequencer, data_keys),
+            number_queries=NumberQueries(store, evidence, sequencer, directory, connect),
         )
         server = await serve(
             routes.app(),

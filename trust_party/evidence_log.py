@@ -63,6 +63,21 @@ class Evidence:
         ids = self.log.append_many(conn, records, sealer=sealers, now_ms=now_ms, subjects=subjects)
         return [int(one) for one in ids]
 
+    def append_query(
+        self, conn: sqlite3.Connection, record: dict[str, Any], aid: int | None, now_ms: int
+    ) -> None:
+        """Append the record of a query about an AID, None for one that was not answered.
+
+        It is sealed and erased with the AID's other records, but not found among them: whom an AID belongs to must not
+        learn that somebody asked.
+        """
+        keys = {} if aid is None else self._data_keys.of_aids(conn, [aid])
+        text = json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+        if aid is None or aid not in keys:
+            self.append_bytes(conn, [text], [None], [self.sealer], now_ms)
+        else:
+            self.append_bytes(conn, [text], [queries_about(aid)], [keys[aid]], now_ms)
+
     def open(self, conn: sqlite3.Connection, record_id: int) -> OpenedRecord:
         """A record and its salt. Raises as EvidenceLog.open."""
         row = conn.execute(
@@ -70,7 +85,8 @@ class Evidence:
         ).fetchone()
         sealer: RecordSealer = self.sealer
         if row is not None and row[0] is not None:
-            sealer = self._data_keys.of_aids(conn, [row[0]])[row[0]]
+            aid = abs(row[0])  # see queries_about
+            sealer = self._data_keys.of_aids(conn, [aid])[aid]
         return self.log.open(conn, record_id, sealer=sealer)
 
     def about(
@@ -81,12 +97,17 @@ class Evidence:
 
     def erase(self, conn: sqlite3.Connection, aid: int) -> int:
         """Remove what is on record about an AID; how many records: EvidenceLog.erase."""
-        return self.log.erase(conn, aid)
+        return self.log.erase(conn, aid) + self.log.erase(conn, queries_about(aid))
 
     async def newest(self, store: Store) -> CheckpointBody | None:
         """The newest checkpoint, None before the first. Raises StoreBusy, StoreUnavailable."""
         rows = await store.read(NEWEST)
         return checkpoint_body(self.log.signed(*rows[0])) if rows else None
+
+
+def queries_about(aid: int) -> int:
+    """The subject of records of queries about an AID."""
+    return -aid
 
 
 async def leaf_indices(store: Store, record_ids: Sequence[int]) -> dict[int, int]:

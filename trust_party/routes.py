@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from foundation.store import Store, StoreBusy, StoreUnavailable
-from interparty import bodies, messages
+from interparty import bodies, messages, query_messages
 from interparty.aid import is_aid
 from interparty.hot_messages import read_questions, read_reports
 from trust_party import evidence_log
@@ -24,6 +24,8 @@ from trust_party.cancellations import Cancellations
 from trust_party.clock import now_ms
 from trust_party.confirmations import Confirmations
 from trust_party.deposits import Deposits, SignatureRefused
+from trust_party.evidence_queries import EvidenceQueries, NoSuchSize
+from trust_party.number_queries import NumberQueries
 from trust_party.reports import Reports
 from trust_party.restoration import Restoration
 from trust_party.revocations import RevocationFeed
@@ -53,6 +55,8 @@ class Routes:
     rotations: Rotations
     reports: Reports
     feed: RevocationFeed
+    evidence_queries: EvidenceQueries
+    number_queries: NumberQueries
 
     def app(self) -> Starlette:
         """The ASGI application; to be served by interparty.server alone."""
@@ -68,6 +72,8 @@ class Routes:
             ("POST", "/v1/confirmations", self._confirm),
             ("POST", "/v1/reports", self._report),
             ("POST", "/v1/revocations", self._revocations),
+            ("POST", "/v1/evidence/queries", self._query),
+            ("POST", "/v1/evidence/number-queries", self._query_number),
             ("GET", "/v1/log/checkpoint", self._checkpoint),
             ("GET", "/v1/log/inclusion", self._inclusion),
             ("GET", "/v1/log/consistency", self._consistency),
@@ -171,6 +177,28 @@ class Routes:
         caller = self._carrier(request)
         message = await bodies.read(request, messages.RevocationsRequest)
         return bodies.answer(await self.feed.after(caller.id, message.epoch, message.after))
+
+    async def _query(self, request: Request) -> Response:
+        caller = self.directory.caller(request.state.party)
+        if caller is None:
+            raise HTTPException(HTTPStatus.FORBIDDEN, "this route is for admitted parties")
+        asked = await bodies.read(request, query_messages.EvidenceQuery)
+        if caller.role == "regulator" and asked.case is None:
+            raise HTTPException(HTTPStatus.BAD_REQUEST, "a regulator names the case")
+        try:
+            page = await self.evidence_queries.page(caller, asked, now_ms())
+        except NoSuchSize:
+            raise HTTPException(HTTPStatus.BAD_REQUEST, "the log has no checkpoint of this size") from None
+        if page is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, "no evidence that the caller may see")
+        return bodies.answer(page)
+
+    async def _query_number(self, request: Request) -> Response:
+        caller = self.directory.caller(request.state.party)
+        if caller is None or caller.role != "regulator":
+            raise HTTPException(HTTPStatus.FORBIDDEN, "this route is for regulators")
+        asked = await bodies.read(request, query_messages.NumberQueryRequest)
+        return bodies.answer(await self.number_queries.ask(caller, asked, now_ms()))
 
     async def _checkpoint(self, request: Request) -> Response:
         self._member(request)

@@ -40,11 +40,11 @@ ANSWER = {"carrier": "CMCC", "sealed_sm3": "ab" * 32, "edi_ids": ["00" * 16] * A
 
 def test_a_query_names_one_consent_and_pages_of_one_state_of_the_log() -> None:
     EvidenceQuery(aid="888132341582397708")
-    EvidenceQuery(edi_id="00" * 16, after=1, size=2)
+    EvidenceQuery(edi_id="00" * 16, skip=1, size=2)
     for fields in (
         {},
         {"aid": "888132341582397708", "edi_id": "00" * 16},
-        {"aid": "888132341582397708", "after": 1},
+        {"aid": "888132341582397708", "skip": 1},
         {"aid": "888132341582397708", "size": 1},
     ):
         with pytest.raises(ValidationError):

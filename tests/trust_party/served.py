@@ -84,6 +84,8 @@ async def served(party: Party, folder: Path) -> AsyncIterator[Served]:
         rotations=party.rotations,
         reports=party.reports,
         feed=party.feed,
+        evidence_queries=party.evidence_queries,
+        number_queries=party.number_queries,
     )
     app: Starlette = routes.app()
     await party.sequencer.run()

@@ -13,7 +13,7 @@ from interparty.messages import CheckpointBody, InclusionBody
 from interparty.text import b64url_decode
 from tests.trust_party.test_reports import report
 from tests.trust_party.world import CARRIER, NOW, RETENTION_DAYS, Party, deposit_of
-from trust_party.aids import State, derive_free, move
+from trust_party.aids import derive_free
 from trust_party.clock import DAY_MS
 from trust_party.erasure import ERASE_CONSENTS
 from trust_party.evidence_log import consistency, inclusions
@@ -124,19 +124,8 @@ async def test_nothing_is_erased_before_its_retention_ends(party: Party, early_m
 
 
 async def test_a_consent_with_an_aid_that_is_still_in_use_stays_whole(party: Party) -> None:
-    aid, _ = await party.active()
-    other, _ = await party.active(term_to=NOW + 300 * DAY_MS)
-
-    def replace(conn: sqlite3.Connection) -> None:
-        # As a change of AID does: the old one is over, the new one is of the same consent.
-        move(conn, int(aid), State.ACTIVE, State.ROTATED, NOW)
-        conn.execute(
-            "UPDATE authorizations SET data_key_id = (SELECT data_key_id FROM authorizations WHERE aid = ?)"
-            " WHERE aid = ?",
-            (int(aid), int(other)),
-        )
-
-    await party.store.write(replace)
+    aid, _ = await party.active(term_to=NOW + 300 * DAY_MS)
+    assert (await party.rotate(aid)).status == "ACTIVE"
     assert await party.erasure.erase(DUE) == 0
     await party.sweeper.sweep(NOW + 300 * DAY_MS)
     assert await party.erasure.erase(NOW + (300 + RETENTION_DAYS) * DAY_MS) == 1

@@ -41,7 +41,9 @@ from trust_party.data_keys import DataKeys
 from trust_party.deposits import Deposits
 from trust_party.erasure import Erasure
 from trust_party.evidence_log import Evidence
+from trust_party.evidence_queries import EvidenceQueries
 from trust_party.keys import LOG, SIGN, open_store
+from trust_party.number_queries import NumberQueries
 from trust_party.reports import Reports
 from trust_party.restoration import Restoration
 from trust_party.revocations import RevocationFeed
@@ -233,6 +235,16 @@ class Party:
         self.erasure = Erasure(
             self.store, self.evidence, self.data_keys, party=settings.party, retention_days=RETENTION_DAYS
         )
+        self.evidence_queries = EvidenceQueries(self.store, self.evidence, self.sequencer, self.data_keys)
+        self.number_queries = NumberQueries(
+            self.store,
+            self.evidence,
+            self.sequencer,
+            self.directory,
+            lambda carrier: self.asked_carriers[carrier.id],
+        )
+        self.asked_carriers: dict[str, Any] = {}
+        """Routes of carriers for queries by number."""
         self.sweeper = Sweeper(self.store, self.evidence, self.sequencer, self.live)
 
     async def deposit(
