@@ -34,8 +34,8 @@ _EDI_ID = "[0-9a-f]{32}"
 _COUNT = "0|[1-9][0-9]{0,14}|[1-8][0-9]{15}"
 
 _QUESTION: Final = re.compile(
-    rf'(\{{"aid":"({_AID})","enterprise":"({_PARTY})","channel":"(sms|voice)","access_number":"({_NUMBER})"'
-    rf'(?:,"content_digest":"({_SM3})")?\}})[,\]]'
+    rf'((\{{"aid":"({_AID})","enterprise":"({_PARTY})","channel":"(sms|voice)","access_number":"({_NUMBER})")'
+    rf'(?:,"content_digest":"({_SM3})")?(?:,"template_id":"({_REF})","template_digest":"({_SM3})")?\}})[,\]]'
 )
 _REPORT: Final = re.compile(
     rf'(\{{"report_id":"({_REF})","edi_id":"({_EDI_ID})","enterprise":"({_PARTY})","channel":"(sms|voice)",'
@@ -81,6 +81,10 @@ class QuestionLike(Protocol):
     def access_number(self) -> str: ...
     @property
     def content_digest(self) -> str | None: ...
+    @property
+    def template_id(self) -> str | None: ...
+    @property
+    def template_digest(self) -> str | None: ...
 
 
 class Question(NamedTuple):
@@ -91,18 +95,24 @@ class Question(NamedTuple):
     channel: str
     access_number: str
     content_digest: str | None = None
+    template_id: str | None = None
+    template_digest: str | None = None
 
 
 class AskedQuestion(NamedTuple):
-    """A question as it was received. Fields are those of VerifyItem, the digest empty if there is none."""
+    """A question as it was received. Fields are those of VerifyItem, empty where there is none."""
 
     text: str
-    """Its JSON, by which it can be told from others."""
+    """Its JSON."""
+    contact: str
+    """Its JSON up to the access number: all that decides about it."""
     aid: str
     enterprise: str
     channel: str
     access_number: str
     content_digest: str
+    template_id: str
+    template_digest: str
 
 
 class SentReport(NamedTuple):
@@ -138,16 +148,24 @@ def question_text(question: QuestionLike) -> str:
             if len(_tails) >= TAILS_MAX:
                 _tails.clear()
             _tails[key] = tail
-    if len(aid) == 18 and aid.isascii() and aid.isdigit() and key in _tails:
+    template, template_digest = question.template_id, question.template_digest
+    has_template = template is not None or template_digest is not None
+    if len(aid) == 18 and aid.isascii() and aid.isdigit() and key in _tails and not has_template:
         if digest is None:
             return f'{{"aid":"{aid}{tail}}}'
         if _DIGEST.fullmatch(digest) is not None:
             return f'{{"aid":"{aid}{tail},"content_digest":"{digest}"}}'
     enterprise, channel, access_number = key
-    item = VerifyItem.model_validate(
-        {"aid": aid, "enterprise": enterprise, "channel": channel, "access_number": access_number}
-        | ({} if digest is None else {"content_digest": digest})
-    )
+    fields = {
+        "aid": aid,
+        "enterprise": enterprise,
+        "channel": channel,
+        "access_number": access_number,
+        "content_digest": digest,
+        "template_id": template,
+        "template_digest": template_digest,
+    }
+    item = VerifyItem.model_validate({name: value for name, value in fields.items() if value is not None})
     return item.model_dump_json(exclude_none=True)
 
 
@@ -205,11 +223,7 @@ def read_questions(body: bytes) -> list[AskedQuestion]:
     """The questions of a VerifyRequest. Raises pydantic.ValidationError."""
     found = _elements(_QUESTION, body, _ITEMS)
     if found is None:
-        found = [
-            (question_text(item), item.aid, item.enterprise, item.channel, item.access_number,
-             item.content_digest or "")
-            for item in VerifyRequest.model_validate_json(body).items
-        ]  # fmt: skip
+        return [asked_question(item) for item in VerifyRequest.model_validate_json(body).items]
     return list(map(AskedQuestion._make, found))
 
 
@@ -240,13 +254,17 @@ def sent_report(report: Report) -> SentReport:
 
 def asked_question(item: VerifyItem) -> AskedQuestion:
     """A VerifyItem in the form in which it is received."""
+    text = question_text(item)
     return AskedQuestion(
-        question_text(item),
+        text,
+        question_text(Question(item.aid, item.enterprise, item.channel, item.access_number))[:-1],
         item.aid,
         item.enterprise,
         item.channel,
         item.access_number,
         item.content_digest or "",
+        item.template_id or "",
+        item.template_digest or "",
     )
 
 

@@ -308,13 +308,25 @@ class ConfirmationResponse(Message):
 
 
 class VerifyItem(Message):
-    """May this enterprise contact this AID now, on this channel, from this access number?"""
+    """May this enterprise contact this AID now, on this channel, from this access number?
+
+    What is to be said is offered as a digest, and as the template that the carrier matched it to; both are put on
+    record with the answer, and decide nothing.
+    """
 
     aid: Aid
     enterprise: PartyId
     channel: Channel
     access_number: AccessNumber
     content_digest: Sm3Hex | None = None
+    template_id: Ref | None = None
+    template_digest: Sm3Hex | None = None
+
+    @model_validator(mode="after")
+    def _names_a_whole_template(self) -> Self:
+        if (self.template_id is None) != (self.template_digest is None):
+            raise ValueError("a template has an id and a digest")
+        return self
 
 
 class VerifyRequest(Message):

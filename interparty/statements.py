@@ -78,8 +78,9 @@ def consent_list(consents: Iterable[Consent | dict[str, Any]]) -> list[str]:
 def batch_entry(item: VerifyItem, answer: VerifyAnswer) -> bytes:
     """The log entry that stands for one answer of a verification batch, under the root of ASCS-BATCH1.
 
-    The fields joined by 00: AID, enterprise, channel, access number, content digest (empty if none),
-    then "G" and the edi_id of a grant or "R" and the reason of a refusal. No field holds a 00.
+    The fields joined by 00: AID, enterprise, channel, access number, content digest (empty if none), where a template
+    was named its id and digest, then "G" and the edi_id of a grant or "R" and the reason of a refusal. No field holds
+    a 00.
     """
     if answer.grant is not None:
         outcome = "G" + answer.grant.edi_id
@@ -87,5 +88,14 @@ def batch_entry(item: VerifyItem, answer: VerifyAnswer) -> bytes:
         outcome = "R" + answer.refusal.reason
     else:
         raise ValueError("an answer is a grant or a refusal")
-    fields = (item.aid, item.enterprise, item.channel, item.access_number, item.content_digest or "", outcome)
+    template = () if item.template_id is None else (item.template_id, item.template_digest or "")
+    fields = (
+        item.aid,
+        item.enterprise,
+        item.channel,
+        item.access_number,
+        item.content_digest or "",
+        *template,
+        outcome,
+    )
     return "\x00".join(fields).encode()

@@ -1,7 +1,8 @@
 """Grants that may be used again while the lease holds and nothing revoked them. No I/O.
 
-The key is (enterprise, AID, channel, access number): a stranger's question about an AID is answered no faster than one
-about an AID that nobody has. Refusals are not kept: what is refused is asked anew each time.
+The key is (enterprise, AID, channel, access number), which is all that decides about a contact: its content goes on
+record with a question and with the report of what was sent. So a stranger's question about an AID is answered no faster
+than one about an AID that nobody has. Refusals are not kept: what is refused is asked anew each time.
 """
 
 from dataclasses import replace
@@ -33,8 +34,6 @@ class GrantCache:
 
     def get(self, question: QuestionLike, now_ms: int) -> Grant | None:
         """The grant of a question that was granted, unless its term is over. The caller holds the lease."""
-        if question.content_digest is not None:
-            return None  # the trust party is asked about this content
         if question.enterprise in self._suspended:
             return None
         grant = self._grants.get(_key(question))
@@ -42,7 +41,7 @@ class GrantCache:
 
     def put(self, question: QuestionLike, grant: Grant) -> None:
         """Keep a grant, unless its AID was revoked meanwhile: an AID is never valid again."""
-        if question.aid in self._revoked or not self._max or question.content_digest is not None:
+        if question.aid in self._revoked or not self._max:
             return
         key = _key(question)
         if key not in self._grants and len(self._grants) >= self._max:

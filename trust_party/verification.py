@@ -35,7 +35,7 @@ ACCESS_NUMBER: Final = "ACCESS_NUMBER"
 # A refusal for what the AID is has that state's name: PENDING, EXPIRED, REVOKED, ROTATED.
 
 KNOWN_MAX: Final = 20_000
-"""Questions kept with the grant that they got, about 1.5 KB each."""
+"""Contacts kept with the grant that they got, about 1.5 KB each."""
 LOAD_ROWS: Final = 5_000
 """Authorizations read at once when the live ones are loaded."""
 
@@ -154,12 +154,14 @@ class LiveIndex:
 
 
 class _Known(NamedTuple):
-    """A question that was granted. It is again as long as the live authorization is this one and its term runs."""
+    """A contact that was granted. It is again as long as the live authorization is this one and its term runs."""
 
     aid: int
     auth: Authorization
     answer: str
+    outcome: str
     leaf: bytes
+    """Of a question without content."""
 
 
 class Batch:
@@ -225,16 +227,18 @@ class Verification:
         answers, leaves = batch.answers, batch.leaves
         live, find, suspended = self._live.get, self._known.get, batch.suspended
         for at, question in enumerate(asked):
-            known = find(question[0])
+            known = find(question.contact)
             if known is not None:
-                aid, auth, answer, leaf = known
+                aid, auth, answer, outcome, leaf = known
                 if (
                     live(aid) is auth
                     and auth.carrier == carrier
                     and auth.not_before <= now_ms < auth.not_after
                     and auth.enterprise not in suspended
                 ):
-                    answers[at], leaves[at] = answer, leaf
+                    answers[at] = answer
+                    offers = question.content_digest or question.template_id
+                    leaves[at] = _leaf(question, outcome) if offers else leaf
                     continue
             aid = int(question.aid)
             live_auth = live(aid)
@@ -245,7 +249,9 @@ class Verification:
             leaves[at] = _leaf(question, outcome)
             if len(self._known) >= KNOWN_MAX:
                 self._known.clear()
-            self._known[question.text] = _Known(aid, live_auth, answers[at], leaves[at])
+            bare = question._replace(content_digest="", template_id="", template_digest="")
+            leaf = leaves[at] if question == bare else _leaf(bare, outcome)
+            self._known[question.contact] = _Known(aid, live_auth, answers[at], outcome, leaf)
         self.granted += len(asked) - len(batch.open)
         return batch
 
@@ -308,8 +314,11 @@ def _refusal(auth: Authorization, question: AskedQuestion, batch: "Batch") -> st
 
 def _leaf(question: AskedQuestion, outcome: str) -> bytes:
     """Leaf hash of the entry that statements.batch_entry makes, without building the messages."""
-    _, aid, enterprise, channel, access_number, digest = question
-    return leaf_hash(f"{aid}\0{enterprise}\0{channel}\0{access_number}\0{digest}\0{outcome}".encode())
+    _, _, aid, enterprise, channel, access_number, digest, template_id, template_digest = question
+    template = f"{template_id}\0{template_digest}\0" if template_id else ""
+    return leaf_hash(
+        f"{aid}\0{enterprise}\0{channel}\0{access_number}\0{digest}\0{template}{outcome}".encode()
+    )
 
 
 def _grant(auth: Authorization) -> tuple[str, str]:

@@ -47,6 +47,8 @@ QUESTION = {
     "channel": st.sampled_from(["sms", "voice"]),
     "access_number": NUMBER,
     "content_digest": hexes(64),
+    "template_id": st.from_regex(r"[A-Za-z0-9._:-]{1,64}", fullmatch=True),
+    "template_digest": hexes(64),
 }
 REPORT = {
     "report_id": st.from_regex(r"[A-Za-z0-9._:-]{1,64}", fullmatch=True),
@@ -68,6 +70,8 @@ def objects(draw, right: dict, *, spoil: bool = True):
     made = {name: draw(values) for name, values in right.items()}
     if draw(st.booleans()):
         del made["content_digest"]
+    if "template_id" in made and draw(st.booleans()):
+        del made["template_id"], made["template_digest"]
     if spoil and draw(st.integers(0, 3)) == 0:
         name = draw(st.sampled_from([*right, "unknown"]))
         if draw(st.booleans()):
@@ -179,10 +183,16 @@ def test_what_is_written_is_read_again_in_the_usual_form(monkeypatch):
     questions = [
         hot.Question(AID, "ent-a", "sms", "10690001"),
         hot.Question(AID, "ent-a", "voice", "10690002", "ef" * 32),
+        hot.Question(AID, "ent-a", "voice", "10690002", "ef" * 32, "tpl-1", "ab" * 32),
+        hot.Question(AID, "ent-a", "voice", "10690002", None, "tpl-1", "ab" * 32),
     ]
     asked = hot.read_questions(hot.questions_body([hot.question_text(one) for one in questions]))
-    assert [tuple(one)[1:5] for one in asked] == [one[:4] for one in questions]
-    assert [one.content_digest for one in asked] == ["", "ef" * 32]
+    assert [tuple(one)[2:6] for one in asked] == [one[:4] for one in questions]
+    assert [one.content_digest for one in asked] == ["", "ef" * 32, "ef" * 32, ""]
+    assert [one.template_id for one in asked] == ["", "", "tpl-1", "tpl-1"]
+    assert [one.template_digest for one in asked] == ["", "", "ab" * 32, "ab" * 32]
+    # What decides about a contact is the same, whatever is to be said.
+    assert asked[1].contact == asked[2].contact == asked[3].contact
     monkeypatch.setattr(StreamAsk, "model_validate_json", None)
     assert hot.read_ask(hot.ask_message(7, [one.text for one in asked])) == (7, asked)
     report = {

@@ -96,3 +96,7 @@ def test_batch_entries_tell_grants_refusals_and_questions_apart():
         b"888132341582397708\x00ent-a\x00sms\x0010690001\x00\x00REXPIRED"
     )
     assert statements.batch_entry(item, granted).endswith(b"\x00\x00G" + GRANT["edi_id"].encode())
+    matched = item.model_copy(update={"template_id": "tpl-1", "template_digest": "ab" * 32})
+    assert statements.batch_entry(matched, refused) == (
+        b"888132341582397708\x00ent-a\x00sms\x0010690001\x00\x00tpl-1\x00" + b"ab" * 32 + b"\x00REXPIRED"
+    )

@@ -26,13 +26,18 @@ def test_a_grant_answers_its_question_and_says_that_it_is_an_earlier_one() -> No
         {"enterprise": "ent-b"},
         {"channel": "voice"},
         {"access_number": "10690002"},
-        {"content_digest": "ab" * 32},
     ],
 )
 def test_it_answers_no_other_question(other: dict[str, str]) -> None:
     cache = GrantCache()
     cache.put(ASKED, GRANT)
     assert cache.get(ASKED._replace(**other), 0) is None  # type: ignore[arg-type]
+
+
+def test_what_is_to_be_said_decides_nothing() -> None:
+    cache = GrantCache()
+    cache.put(ASKED._replace(content_digest="ab" * 32), GRANT)
+    assert cache.get(ASKED._replace(content_digest="cd" * 32), 0) is not None
 
 
 def test_its_term_ends() -> None:
