@@ -8,7 +8,16 @@ from typing import Final, NamedTuple
 from masking.sip_rules import HEADER_RULES, shown_status
 from sip.media.control import RemoteMedia
 from sip.message import Request, Response
-from sip.sdp import Attribute, Codec, Media, Origin, Session, connection_of, media_address
+from sip.sdp import (
+    Attribute,
+    Codec,
+    Media,
+    Origin,
+    Session,
+    connection_of,
+    media_address,
+    reverse_direction,
+)
 
 __all__ = [
     "CODECS",
@@ -100,6 +109,24 @@ _FMTP_VALUE: Final = re.compile(
 _EVENTS: Final = re.compile(r"[0-9]{1,3}(?:-[0-9]{1,3})?(?:,[0-9]{1,3}(?:-[0-9]{1,3})?){0,7}")
 _KINDS: Final = frozenset(("audio", "video", "text", "application", "message", "image"))
 _PLAIN_RTP: Final = "RTP/AVP"
+_SHAPING: Final = frozenset(
+    (
+        "octet-align",
+        "mode-set",
+        "crc",
+        "robust-sorting",
+        "interleaving",
+        "channels",
+        "hf-only",
+        "evs-mode-switch",
+    )
+)
+_PROTOCOLS: Final = frozenset(
+    (
+        "RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF", "UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF", "udptl",
+        "TCP/MSRP", "TCP/TLS/MSRP", "UDP/BFCP", "UDP/DTLS/SCTP",
+    )
+)  # fmt: skip
 _PTIMES: Final = range(5, 201)
 CLOCK_RATES: Final = frozenset((8000, 12000, 16000, 24000, 32000, 48000))
 
@@ -159,18 +186,20 @@ def build_sdp(
     rtcp_port: int,
     session_id: int,
     version: int,
+    answers: bool = False,
 ) -> Session:
     """One leg's description as the other leg is shown it, offer or answer.
 
     `audio` is what `crossing_audio` chose of it: codecs on the list, direction, ptime. Every other stream stays in its
     place with port 0, since an answer has as many streams as its offer (RFC 3264, section 6). Origin,
-    name, times and addresses are ours; no other line has a form here. Raises ValueError when no audio
-    stream is left that may cross.
+    name, times and addresses are ours; no other line has a form here. With `answers` it goes back to the
+    very leg, as our own answer: the direction is mirrored. Raises ValueError when no audio stream is left
+    that may cross.
     """
     if audio is None:
         raise ValueError("no audio stream that may cross")
     media = [
-        _stream(theirs, medium, audio.codecs, rtp_port, rtcp_port)
+        _stream(theirs, medium, audio.codecs, rtp_port, rtcp_port, answers)
         if medium is audio.medium
         else _refused(medium)
         for medium in theirs.media
@@ -185,25 +214,35 @@ def _codecs(medium: Media) -> list[Codec]:
         name = _NAME_OF.get(codec.name.lower())
         if name is None or codec.rate not in CLOCK_RATES or not 1 <= codec.channels <= 2:
             continue
-        kept.append(Codec(codec.payload_type, name, codec.rate, codec.channels, _fmtp(name, codec.fmtp)))
+        try:
+            fmtp = _fmtp(name, codec.fmtp)
+        except ValueError:
+            continue
+        kept.append(Codec(codec.payload_type, name, codec.rate, codec.channels, fmtp))
     # Digits and comfort noise alone are no conversation.
     return kept if any(codec.name not in ("telephone-event", "CN") for codec in kept) else []
 
 
 def _fmtp(name: str, text: str | None) -> str | None:
+    """What crosses of a format's parameters. Raises ValueError where one without which its packets would be read
+    wrongly has a value that does not."""
     if text is None:
         return None
     if name == "telephone-event":
         return text.strip() if _EVENTS.fullmatch(text.strip()) else None
     kept = []
     for parameter in text.split(";"):
-        key, equals, value = parameter.strip().partition("=")
-        if equals and key.strip().lower() in CODECS[name] and _FMTP_VALUE.fullmatch(value.strip().lower()):
-            kept.append(f"{key.strip().lower()}={value.strip().lower()}")
+        key, _, value = "".join(parameter.split()).lower().partition("=")
+        if key in CODECS[name] and _FMTP_VALUE.fullmatch(value):
+            kept.append(f"{key}={value}")
+        elif key in _SHAPING:
+            raise ValueError(key)
     return "; ".join(kept) or None
 
 
-def _stream(theirs: Session, medium: Media, codecs: list[Codec], rtp_port: int, rtcp_port: int) -> Media:
+def _stream(
+    theirs: Session, medium: Media, codecs: list[Codec], rtp_port: int, rtcp_port: int, answers: bool
+) -> Media:
     attributes: list[Attribute] = []
     for codec in codecs:
         attributes.append(("rtpmap", codec.rtpmap))
@@ -216,7 +255,8 @@ def _stream(theirs: Session, medium: Media, codecs: list[Codec], rtp_port: int, 
         attributes.append(("maxptime", str(int(maxptime))))
     if rtcp_port != rtp_port + 1:
         attributes.append(("rtcp", str(rtcp_port)))
-    attributes.append((_direction(theirs, medium), None))
+    direction = _direction(theirs, medium)
+    attributes.append((reverse_direction(direction) if answers else direction, None))
     formats = [str(codec.payload_type) for codec in codecs]
     return Media("audio", rtp_port, _PLAIN_RTP, formats, attributes=attributes)
 
@@ -229,8 +269,10 @@ def _direction(theirs: Session, medium: Media) -> str:
 
 
 def _refused(medium: Media) -> Media:
+    # RFC 3264 6: who refuses names the stream as it was offered.
     kind = medium.kind if medium.kind in _KINDS else "application"
-    return Media(kind, 0, _PLAIN_RTP, ["0"])
+    protocol = medium.protocol if medium.protocol in _PROTOCOLS else _PLAIN_RTP
+    return Media(kind, 0, protocol, ["0"])
 
 
 def remote_media(theirs: Session, audio: Audio | None, *, signalling_host: str | None) -> RemoteMedia:

@@ -29,9 +29,10 @@ def _retry_after(value: str) -> str | None:
 
 
 def _privacy(value: str) -> str | None:
-    """RFC 3323 and 3325: whether the access number is shown to the person."""
+    """RFC 3323 and 3325: whether the access number is shown to the person. What a user or its headers would hide is
+    that number; the session is hidden by the relay anyway."""
     asked = {word.strip().lower() for word in value.split(";")}
-    return "id" if "id" in asked else "none" if asked == {"none"} else None
+    return "id" if asked & {"id", "user", "header"} else "none" if asked == {"none"} else None
 
 
 class Rule(NamedTuple):
@@ -71,7 +72,7 @@ HEADER_RULES: Final[dict[str, Rule]] = {
     "Call-ID": _stays(_DIALOG),
     "CSeq": _stays(_DIALOG),
     "Contact": _stays("each leg has the gateway's own; that of a 3xx names another number"),
-    "Max-Forwards": _stays("each leg counts its own hops"),
+    "Max-Forwards": _stays("counted on across the legs, from a number of our own"),
     "Session-ID": _stays("one id on both legs would tie them together"),
     "Timestamp": _stays(_DIALOG),
     "RSeq": _stays(_DIALOG),

@@ -185,9 +185,16 @@ class CallBase:
         now: float,
         reason: str | None = None,
         headers: HeaderItems = (),
+        body: bytes = b"",
     ) -> None:
         response = make_response(
-            transaction.request, status, reason, to_tag=transaction.local_tag, headers=headers
+            transaction.request,
+            status,
+            reason,
+            to_tag=transaction.local_tag,
+            headers=headers,
+            body=body,
+            content_type=SDP_TYPE if body else None,
         )
         self.agent.layer.respond(transaction, self.agent.signed(response), now)
 

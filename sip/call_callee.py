@@ -94,12 +94,20 @@ class CalleeSide(ReliableSide):
             (body, headers), self._held_answer = self._held_answer, None
             self.answer(body, now, headers)
 
-    def reject(self, status: int, now: float, reason: str | None = None, headers: HeaderItems = ()) -> None:
-        """Refuse the call with a status of 300 or more. No event follows."""
+    def reject(
+        self,
+        status: int,
+        now: float,
+        reason: str | None = None,
+        headers: HeaderItems = (),
+        body: bytes = b"",
+    ) -> None:
+        """Refuse the call with a status of 300 or more; ``body``: a description, as a 580 has one. No event
+        follows."""
         if self.role != "uas" or self.state not in OPEN:
             return
         assert isinstance(self.invite, ServerTransaction)
-        self._refuse(self.invite, status, now, reason, headers)
+        self._refuse(self.invite, status, now, reason, headers, body)
         self._finish(None)
 
     def acknowledged(self, ack: Request, now: float) -> None:

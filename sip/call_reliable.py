@@ -24,6 +24,8 @@ RELIABLE_WAITING_MAX = 8
 class ReliableQueue:
     """A callee's reliable provisional responses. ``number`` is the last RSeq; ``sent`` has no PRACK yet."""
 
+    described: bool = False
+    """One of them has a description."""
     number: int = field(default_factory=lambda: secrets.randbelow(2**31 - 1))
     sent: Response | None = None
     waiting: deque[Response] = field(default_factory=deque)
@@ -53,6 +55,7 @@ class ReliableSide(ModificationSide):
         if queue is None:
             queue = self._reliable = ReliableQueue()
         response.add("Require", "100rel")
+        queue.described = queue.described or bool(response.body)
         self.agent.add_capabilities(
             response, self.reliability
         )  # RFC 3311 5.1: who may be sent UPDATE says so in Allow
@@ -87,6 +90,11 @@ class ReliableSide(ModificationSide):
             self._repeat_reliable(queue, interval * 2, at, until)
 
         queue.timer = self.agent.timers.set(min(now + interval, until), fire)
+
+    @property
+    def described_early(self) -> bool:
+        """A description of ours went, or goes, in a reliable provisional response: a 2xx needs none."""
+        return self._reliable is not None and self._reliable.described
 
     @property
     def _answer_must_wait(self) -> bool:

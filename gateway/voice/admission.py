@@ -29,6 +29,7 @@ from gateway.voice.egress import Headers
 from gateway.voice.media import may_cross
 from sip.digest import ALGORITHMS, Authenticator
 from sip.flow import Flow
+from sip.loops import next_max_forwards
 from sip.message import Request
 from sip.sdp import SdpError
 from sip.uri import SipUri, TelUri, Uri, bare_host
@@ -39,10 +40,11 @@ NONCE_LIFETIME_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A final answer: status and headers."""
+    """A final answer: status, headers, and the description that a 580 has."""
 
     status: int
     headers: Headers
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class Admission:
         trunk = trunk or self.authenticate(request, now)
         if isinstance(trunk, Rejection):
             return trunk
-        if request.max_forwards == 0:
+        if next_max_forwards(request) is None:
             return Rejection(483, [])
         number = self._caller(trunk, request.from_.uri)
         if number is None:

@@ -26,9 +26,19 @@ from gateway.voice.egress import (
 from gateway.voice.in_call import InCall
 from gateway.voice.leg import Invitation, Leg
 from gateway.voice.media import CallMedia
+from gateway.voice.peer_policy import (
+    PRECONDITION,
+    RELIABLE,
+    PeerPolicy,
+    knows,
+    reservation,
+    reservation_of,
+    with_preconditions,
+)
 from gateway.voice.steps import Step, Steps
 from masking.sip_leg import enterprise_status
 from sip.call import Call
+from sip.call_caller import EARLY_DIALOGS_MAX
 from sip.dialog import Dialog
 from sip.events import (
     CallAnswered,
@@ -43,6 +53,7 @@ from sip.events import (
     ModificationAnswered,
     ModificationFailed,
     ModificationReceived,
+    ProvisionalAcknowledged,
     RequestFailed,
     ResponseReceived,
 )
@@ -78,8 +89,10 @@ class Bridge:
     one after the other, so that descriptions are never mixed up. The last step closes the record.
     """
 
-    def __init__(self, table: Bridges, of: CallOf, side: Side, call: Call) -> None:
+    def __init__(self, table: Bridges, of: CallOf, side: Side, call: Call, policy: PeerPolicy) -> None:
         self.of = of
+        self.policy = policy
+        """The extensions that are spoken with the caller."""
         self.caller = Leg(self, side, table.endpoints[side], call)
         self.callee: Leg | None = None
         self.media: CallMedia | None = None
@@ -94,7 +107,13 @@ class Bridge:
         self._told = False
         """The called side said something: it is not given up for another."""
         self._offer = b""
-        self._early_body = b""
+        self._early_shown = b""
+        self._early: dict[str | None, bytes] = {}
+        """What the called side told of itself before it answered, by the tag of the branch."""
+        self._awaits_reservation = False
+        """The caller's preconditions are not met yet: nobody is called."""
+        self._unsaid = b""
+        """What the caller is told as soon as it may be: the answer is another than it was given."""
         self._invitations: deque[Invitation] = deque()
         self._peer: CorePeer | None = None
         self._silent: asyncio.TimerHandle | None = None
@@ -102,6 +121,7 @@ class Bridge:
         self._in_call = InCall(self)
         self._ringing = asyncio.get_running_loop().call_later(table.caps.ring_s(of), self._rang_too_long)
         call.context = self.caller
+        call.reliability = policy.reliable_provisional
 
     @property
     def edi_id(self) -> bytes | None:
@@ -149,9 +169,33 @@ class Bridge:
         early = self._table.settings.early_media == "relay"
         self.media = await CallMedia.open(control, text_of(record.id), early_from_core=early)
         offer = self.caller.call.request.body
+        if reservation(self.caller.call.request, self.policy) == "awaited":
+            await self._await_reservation(offer)
+            return
+        await self._invite_with(offer)
+
+    async def _invite_with(self, offer: bytes) -> None:
         self._offer = await self.relayed(self.caller, offer) if offer else b""
         if not self.over:
             self._invite()
+
+    async def _await_reservation(self, offer: bytes) -> None:
+        """RFC 3312 5.1: until the caller's preconditions are met nobody is alerted. It is answered here, and says in
+        an UPDATE when they are."""
+        assert self.media is not None
+        self._awaits_reservation = True
+        self.caller.preconditions = True
+        body = await self.media.answer(self.caller.side, offer, self.caller.call.flow.host)
+        body = with_preconditions(body, offer)
+        if not self.over:
+            headers = [("Require", PRECONDITION)]
+            self.caller.call.ring(self.caller.endpoint.now(), 183, body, headers, reliable=True)
+
+    async def reserved(self, offer: bytes) -> None:
+        """The caller said how far its preconditions are met."""
+        if self._awaits_reservation and reservation_of(offer) == "met":
+            self._awaits_reservation = False
+            await self._invite_with(offer)
 
     def _invite(self) -> None:
         """Call the next of those who may take the call."""
@@ -167,6 +211,7 @@ class Bridge:
                 now=endpoint.now(),
                 body=self._offer,
                 headers=invitation.headers,
+                reliability=self._reliability(invitation.policy),
             )
         except OverflowError:
             self.finish(Result.FAILED, status=503)
@@ -176,6 +221,18 @@ class Bridge:
         if self._invitations:
             wait = self._table.settings.core_answer_s
             self._silent = asyncio.get_running_loop().call_later(wait, self._try_next, call)
+
+    def _reliability(self, policy: PeerPolicy) -> str:
+        """Without an offer of the caller's a reliable response would bring the callee's, which wants its answer in the
+        PRACK (RFC 3262 5): only a caller that sends PRACK too can give one."""
+        wanted = policy.reliable_provisional
+        if self._offer or (wanted == "required" and self._takes_early_offer):
+            return wanted
+        return "no"
+
+    @property
+    def _takes_early_offer(self) -> bool:
+        return self.policy.reliable_provisional != "no" and knows(self.caller.call.request, RELIABLE)
 
     def _try_next(self, call: Call) -> bool:
         """Give up whom nothing was heard of, and call the next; False where that is not so, or there is none."""
@@ -218,17 +275,25 @@ class Bridge:
                 self._in_call.request_answered(sent.context, 408)
             case _ if self.over:
                 return  # what crossed our own release on the wire
-            case CallProgress(response=response):
+            case CallProgress(response=response, prack_due=due):
                 self._told = True
                 self._heard()
-                self._progressed(leg, response, now)
+                if due:
+                    self.enqueue(partial(self._early_offer, leg, response))
+                else:
+                    self._progressed(leg, response, now)
+            case ProvisionalAcknowledged(request=prack):
+                if leg is self.caller and prack.body and not leg.call.request.body:
+                    self.enqueue(partial(self._early_answer, leg, prack))
             case CallAnswered(response=response):
                 self._heard()
                 self.enqueue(partial(self._answered, leg, response))
             case CallEstablished(ack=ack):
                 # RFC 3264 5: without an offer in the INVITE, the answer is in the ACK.
-                if leg is self.caller and not leg.call.request.body:
+                if leg is self.caller and ack.body and not leg.call.request.body:
                     self.enqueue(partial(self._late_answer, leg, ack))
+                elif leg is self.caller and self._unsaid:
+                    self._in_call.tell(leg, self._unsaid)
             case CallFailed(status=status, response=response) if self._failed(leg, status, response):
                 pass
             case CallFailed(status=status, response=response):
@@ -260,19 +325,50 @@ class Bridge:
         """Ringing and early media are told; other progress (queueing) would say where the call went."""
         early = leg.side == ENTERPRISE_SIDE or self._table.settings.early_media == "relay"
         if response.body and leg.call.request.body:
-            if early and response.body != self._early_body:
-                self.enqueue(partial(self._early_media, leg, response))
-            self._early_body = response.body
+            self._describes_itself(response.to.tag, response.body)
+            if early:
+                self.enqueue(partial(self._early_media, leg, response.body))
         ringing = enterprise_status(response.status)[0] == 180
         if (ringing or (response.body and not early)) and not self._rung:
             # Early media that is withheld: the caller's own equipment makes the ring-back tone.
             self._rung = True
             self.caller.call.ring(now, 180)
 
-    async def _early_media(self, leg: Leg, response: Response) -> None:
-        body = await self.relayed(leg, response.body)
+    def _describes_itself(self, tag: str | None, body: bytes) -> None:
+        if tag in self._early or len(self._early) < EARLY_DIALOGS_MAX:
+            self._early[tag] = body
+
+    def changes_early(self, request: Request) -> None:
+        """A branch of the called side said by UPDATE, before it answers, where it listens now."""
+        self._describes_itself(request.from_.tag, request.body)
+
+    async def _early_media(self, leg: Leg, body: bytes) -> None:
+        shown = await self.relayed(leg, body)
+        # RFC 3262 5: what the caller was told reliably is the answer, and is given once.
+        if not self.over and shown != self._early_shown and not self.caller.has_answer:
+            self._early_shown = shown
+            self.caller.call.ring(self.caller.endpoint.now(), 183, body=self._answers(shown))
+
+    def _answers(self, body: bytes) -> bytes:
+        """A description for the caller, with what its preconditions want to hear."""
+        request = self.caller.call.request
+        if body and reservation(request, self.policy) != "none":
+            self.caller.preconditions = True
+            return with_preconditions(body, request.body)
+        return body
+
+    async def _early_offer(self, leg: Leg, response: Response) -> None:
+        """The called side made the offer in a reliable response: the caller is told likewise."""
+        self._describes_itself(response.to.tag, response.body)
+        shown = await self.relayed(leg, response.body)
         if not self.over:
-            self.caller.call.ring(self.caller.endpoint.now(), 183, body=body)
+            self._rung = True
+            self.caller.call.ring(self.caller.endpoint.now(), 183, body=shown, reliable=True)
+
+    async def _early_answer(self, leg: Leg, prack: Request) -> None:
+        if self.callee is not None and not self.over:
+            body = await self.relayed(leg, prack.body)
+            self.callee.call.prack(body, self.callee.endpoint.now())
 
     async def _answered(self, leg: Leg, response: Response) -> None:
         """The other end answered: open the media, note the time on disk, then tell the caller."""
@@ -280,8 +376,9 @@ class Bridge:
         assert self._record is not None
         if self.over:
             return
-        # 13.2.1: an answer that came in progress may be left out of the 2xx by old equipment.
-        body = await self.relayed(leg, response.body or self._early_body)
+        told = self.media.shown(self.caller.side)
+        # 13.2.1: an answer that came in progress may be left out of the 2xx.
+        body = await self.relayed(leg, response.body or self._early.get(response.to.tag, b""))
         await self.media.talk()
         await self._table.records.answered(self._record, self._msisdn or "", self._dialogs())
         if self.over:
@@ -289,8 +386,12 @@ class Bridge:
             return
         self._ringing.cancel()
         self.talking_since = now = self.caller.endpoint.now()
+        if self.caller.has_answer:
+            # RFC 3264 5: the caller has its answer; what is another now is a new offer to it.
+            self._unsaid = body if body != told else b""
+            body = b""
         headers = crossing_headers(self.caller.side, response, self._msisdn)
-        self.caller.call.answer(body, now, headers=headers)
+        self.caller.call.answer(self._answers(body), now, headers=headers)
 
     def _dialogs(self) -> dict[Side, Dialog]:
         legs = (self.caller, self.callee)

@@ -11,6 +11,7 @@ from gateway.voice.bridge import Bridge
 from gateway.voice.call_caps import CallCaps, CallOf
 from gateway.voice.call_record import CallRecords, Result
 from gateway.voice.leg import Leg
+from gateway.voice.peer_policy import PeerPolicy
 from sip.aio.endpoint import SipEndpoint
 from sip.call import Call
 from sip.events import Event
@@ -34,9 +35,9 @@ class Bridges:
     def __len__(self) -> int:
         return len(self._bridges)
 
-    def open(self, of: CallOf, side: Side, call: Call) -> Bridge:
+    def open(self, of: CallOf, side: Side, call: Call, policy: PeerPolicy) -> Bridge:
         """Take up a call that was admitted by `caps`."""
-        bridge = Bridge(self, of, side, call)
+        bridge = Bridge(self, of, side, call, policy)
         self._bridges[bridge] = None
         self.caps.opened(_GATEWAY, *of.keys)
         metrics.CALLS_UP.set(len(self._bridges))

@@ -49,12 +49,14 @@ from gateway.voice.egress import (
 )
 from gateway.voice.leg import Invitation
 from gateway.voice.media import may_cross
+from gateway.voice.peer_policy import judge, policy_of_peer, policy_of_trunk
 from gateway.voice.registration import Registrations
 from interparty.client import PeerProblem, PeerUnavailable
 from interparty.messages import RestoreItem
 from sip.events import IncomingCall
 from sip.flow import Flow
 from sip.headers import HeaderError, NameAddr
+from sip.loops import next_max_forwards
 from sip.message import Request
 from sip.sdp import SdpError
 from sip.uri import SipUri, TelUri, Uri
@@ -113,7 +115,8 @@ class Callbacks:
     def receive(self, event: IncomingCall, now: float) -> None:
         """Refuse at once what needs nobody's answer; find the AID for the rest."""
         request, call = event.request, event.call
-        if self._core.of(event.flow) is None:
+        peer = self._core.of(event.flow)
+        if peer is None:
             # Only the core's word on who calls is believed, so nobody else may call here at all.
             _log.warning("a call from an address that is not the core's was refused")
             call.reject(403, now)
@@ -134,6 +137,11 @@ class Callbacks:
         if malformed is not None:
             call.reject(malformed, now)
             return
+        policy = policy_of_peer(peer.settings, self._bridges.settings)
+        refused = judge(request, policy)
+        if refused is not None:
+            call.reject(refused.status, now, headers=refused.headers, body=refused.body)
+            return
         of = CallOf(Direction.CALLBACK, trunk, owner)
         targets = self._registrations.targets(trunk, now)
         if not targets:
@@ -143,7 +151,7 @@ class Callbacks:
             busy = rejection(Case.CALLS)
             self._reject(event, now, busy.status, CallbackCause.OVER_CALLS, owner.enterprise_id, number, busy)
             return
-        bridge = self._bridges.open(of, CORE_SIDE, event.call)
+        bridge = self._bridges.open(of, CORE_SIDE, event.call, policy)
         task = asyncio.get_running_loop().create_task(
             self._connect(_Callback(bridge, owner, msisdn, targets)), name="callback"
         )
@@ -247,7 +255,11 @@ class Callbacks:
             to=guarded_address("To", to, msisdn),
             from_=guarded_address("From", from_, msisdn),
             flow=flow,
-            headers=crossing_headers(ENTERPRISE_SIDE, request, msisdn),
+            headers=[
+                ("Max-Forwards", next_max_forwards(request)),
+                *crossing_headers(ENTERPRISE_SIDE, request, msisdn),
+            ],
+            policy=policy_of_trunk(callback.bridge.of.trunk, self._bridges.settings),
         )
 
     def _put_refusal(
@@ -295,7 +307,7 @@ def _refuse(bridge: Bridge, answer: Rejection) -> None:
 
 
 def _malformed(request: Request) -> int | None:
-    if request.max_forwards == 0:
+    if next_max_forwards(request) is None:
         return 483
     if not request.body:
         return None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.voice.egress import crossing_status
 from gateway.voice.leg import Leg
+from gateway.voice.peer_policy import with_preconditions
 from masking.sip_leg import build_info
 from sip.dialog import DialogError
 from sip.events import (
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from gateway.voice.bridge import Bridge
 
 INFO_TYPES: Final = "application/dtmf-relay, application/dtmf"
+OWN_RETRIES: Final = 3
+"""How often a change of the gateway's own that met one of theirs is offered again."""
 
 Modification = ModificationReceived | ModificationAcknowledged | ModificationAnswered | ModificationFailed
 
@@ -41,6 +44,8 @@ class InCall:
 
     def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
+        self._own: Leg | None = None
+        """Whom the gateway itself offered a change: nobody else waits for the answer."""
 
     def modification(self, leg: Leg, event: Modification, now: float) -> None:
         """A change of the session, or what became of one."""
@@ -56,13 +61,42 @@ class InCall:
                 self._bridge.enqueue(partial(self._modification_failed, leg, status))
 
     def _modified(self, leg: Leg, request: Request, now: float) -> None:
-        if self._bridge.media is None or self._bridge.other(leg) is None:
+        if self._bridge.media is None:
+            leg.call.reject_modification(488, now)
+        elif request.body and leg.is_open:
+            self._bridge.enqueue(partial(self._changed_early, leg, request))
+        elif self._bridge.other(leg) is None:
             leg.call.reject_modification(488, now)
         elif not request.body:
             # A refresh, or a request for our offer: what holds is offered again.
             leg.call.accept_modification(self._bridge.media.shown(leg.side), now)
         else:
             self._bridge.enqueue(partial(self._offer_change, leg, request))
+
+    async def _changed_early(self, leg: Leg, request: Request) -> None:
+        """An UPDATE before the answer (RFC 3311 5.1). The other side has no session yet that could change with it, so
+        it is answered here, with what was offered or answered before."""
+        media = self._bridge.media
+        if media is None or self._bridge.over:
+            return
+        known = media.shown(leg.side)
+        try:
+            body = await media.answer(leg.side, request.body, leg.call.flow.host, known=known)
+            if leg.preconditions:
+                body = with_preconditions(body, request.body)
+        except ValueError:
+            leg.call.reject_modification(488, leg.endpoint.now())
+            return
+        leg.call.accept_modification(body, leg.endpoint.now())
+        if leg is self._bridge.caller:
+            await self._bridge.reserved(request.body)
+        else:
+            self._bridge.changes_early(request)
+
+    def tell(self, leg: Leg, body: bytes) -> None:
+        """Offer a leg what the gateway could not tell it before. Where it is refused, what it knows holds."""
+        if leg.call.reinvite(body, leg.endpoint.now(), retries=OWN_RETRIES):
+            self._own = leg
 
     async def _refreshed(self, leg: Leg, ack: Request) -> None:
         """The answer to what was offered again: the side may listen elsewhere now."""
@@ -86,6 +120,11 @@ class InCall:
         asker = self._bridge.other(leg)
         if self._bridge.over or asker is None or self._bridge.media is None:
             return
+        if leg is self._own:
+            self._own = None
+            if response.body:
+                await self._bridge.media.listen(leg.side, response.body, leg.call.flow.host)
+            return
         if response.body:
             body = await self._bridge.relayed(leg, response.body)
         else:
@@ -95,6 +134,9 @@ class InCall:
     async def _modification_failed(self, leg: Leg, status: int) -> None:
         asker = self._bridge.other(leg)
         if self._bridge.over or asker is None or self._bridge.media is None:
+            return
+        if leg is self._own:
+            self._own = None
             return
         await self._bridge.media.revert(asker.side)
         asker.call.reject_modification(crossing_status(asker.side, status), asker.endpoint.now())

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from gateway.voice.core_peers import CorePeer
 from gateway.voice.egress import Headers
+from gateway.voice.peer_policy import PeerPolicy
 from sip.aio.endpoint import SipEndpoint
 from sip.call import Call
+from sip.call_base import OPEN
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.media.control import Side
@@ -26,6 +28,19 @@ class Leg:
     side: Side
     endpoint: SipEndpoint
     call: Call
+    preconditions: bool = False
+    """Answers to its offers say that they are met (RFC 3312)."""
+
+    @property
+    def is_open(self) -> bool:
+        """Its INVITE has no final answer yet."""
+        return self.call.state in OPEN
+
+    @property
+    def has_answer(self) -> bool:
+        """A caller was given a description reliably: offer and answer have passed, or wait for its PRACK alone."""
+        dialog = self.call.dialog
+        return self.call.described_early or (dialog is not None and dialog.negotiated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,5 +52,7 @@ class Invitation:
     from_: NameAddr
     flow: Flow
     headers: Headers
+    policy: PeerPolicy
+    """The extensions that are spoken with whom it goes to."""
     peer: CorePeer | None = None
     """The core's peer that it goes to."""

@@ -75,10 +75,41 @@ class CallMedia:
             again = build(shown.version + 1)
         remote = remote_media(theirs, audio, signalling_host=signalling_host)
         await self._control.update(self.call_id, side, remote)
+        shown.before = shown.body
         if again != shown.body:
-            shown.version, shown.before, shown.body = shown.version + 1, shown.body, again
+            shown.version, shown.body = shown.version + 1, again
         self.held = theirs.audio is None or theirs.direction(theirs.audio) != "sendrecv"
         self._remotes[side] = [*self._remotes[side][-1:], remote]
+        return again
+
+    async def answer(self, side: Side, body: bytes, signalling_host: str, *, known: bytes = b"") -> bytes:
+        """Take a side's offer and answer it here, while the other side cannot be asked: with all that may cross and,
+        where `known` was told to this side before, with nothing that is not in it. Raises as `relay`."""
+        theirs, audio = _read(body)
+        if audio is not None and known:
+            _, before = _read(known)
+            told = [] if before is None else before.codecs
+            kept = [codec for codec in audio.codecs if any(codec.same_format(each) for each in told)]
+            audio = audio._replace(codecs=kept) if kept else None
+        shown, local = self._shown[side], self._ports.of(side)
+
+        def build(version: int) -> bytes:
+            return build_sdp(
+                theirs,
+                audio,
+                host=local.host,
+                rtp_port=local.rtp_port,
+                rtcp_port=local.rtcp_port,
+                session_id=shown.session_id,
+                version=version,
+                answers=True,
+            ).to_bytes()
+
+        again = build(shown.version)
+        if again != shown.body:
+            again = build(shown.version + 1)
+            shown.version, shown.before, shown.body = shown.version + 1, shown.body, again
+        await self.listen(side, body, signalling_host)
         return again
 
     async def listen(self, side: Side, body: bytes, signalling_host: str) -> None:

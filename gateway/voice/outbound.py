@@ -18,10 +18,12 @@ from gateway.voice.bridge import Bridge
 from gateway.voice.bridges import Bridges
 from gateway.voice.call_record import CallRecord, Direction
 from gateway.voice.core_peers import CorePeer, CorePeers
-from gateway.voice.egress import CORE_SIDE, ENTERPRISE_SIDE, Headers, crossing_headers
+from gateway.voice.egress import ANONYMOUS, CORE_SIDE, ENTERPRISE_SIDE, Headers, crossing_headers
 from gateway.voice.leg import Invitation
+from gateway.voice.peer_policy import judge, policy_of_peer, policy_of_trunk
 from sip.events import IncomingCall
 from sip.headers import NameAddr
+from sip.loops import next_max_forwards
 from sip.message import Request
 from sip.uri import SipUri, host_reference
 from trust_client.verifier import Grant, Question, Refused, Unavailable, Verifier
@@ -52,6 +54,9 @@ class Outbound:
         endpoint = self._bridges.endpoints[ENTERPRISE_SIDE]
         certificate = endpoint.peer_certificate(event.flow) if event.flow.transport == "TLS" else None
         admitted = self._admission.admit(event.request, event.flow, certificate, now)
+        if isinstance(admitted, Admitted):
+            policy = policy_of_trunk(admitted.trunk, self._bridges.settings)
+            admitted = judge(event.request, policy) or admitted
         if isinstance(admitted, Admitted) and not self._bridges.caps.take(admitted.of, now):
             admitted = rejection(Case.CALLS)
         if isinstance(admitted, Rejection):
@@ -60,7 +65,7 @@ class Outbound:
             event.call.reject(admitted.status, now, headers=admitted.headers)
             return
         call = admitted
-        bridge = self._bridges.open(call.of, ENTERPRISE_SIDE, event.call)
+        bridge = self._bridges.open(call.of, ENTERPRISE_SIDE, event.call, policy)
         self._verifier.submit(
             Question(call.aid, call.trunk.enterprise_id, "voice", call.number.number),
             lambda answer: self._verified(bridge, call, answer),
@@ -128,16 +133,20 @@ class Outbound:
         host = host_reference(flow.host)
         number = SipUri("+" + authorized.msisdn, host, params=(("user", "phone"),))
         caller = NameAddr(SipUri(authorized.record.access_number, host))
+        crossing = crossing_headers(CORE_SIDE, request, None)
         headers: Headers = [
-            *crossing_headers(CORE_SIDE, request, None),
+            ("Max-Forwards", next_max_forwards(request)),
+            *crossing,
             ("P-Asserted-Identity", caller),
         ]
         return Invitation(
             uri=number.replace(port=flow.port),
             to=NameAddr(number),
-            from_=caller,
+            # RFC 3323 4.1, RFC 3325 8: who is not to be shown to the person is asserted to the core alone.
+            from_=ANONYMOUS if ("Privacy", "id") in crossing else caller,
             flow=flow,
             headers=headers,
+            policy=policy_of_peer(peer.settings, self._bridges.settings),
             peer=peer,
         )
 

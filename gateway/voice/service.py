@@ -23,6 +23,7 @@ from gateway.voice.core_peers import CorePeer, CorePeers, peers_of
 from gateway.voice.egress import CORE_SIDE, ENTERPRISE_SIDE
 from gateway.voice.media_control import MediaClient, start_media
 from gateway.voice.outbound import Outbound
+from gateway.voice.peer_policy import JUDGED
 from gateway.voice.registration import Registrations
 from sip.agent import AgentConfig
 from sip.aio.endpoint import Listener, SipEndpoint
@@ -286,7 +287,9 @@ class VoiceService:
             ring_max=RING_MAX_S,
             symmetric=symmetric,
             session_expires=settings.session_expires_s,
-            reliable_provisional=settings.reliable_provisional,
+            # What a call requires of these is judged when it is known whose it is.
+            tolerated=JUDGED,
+            reliable_provisional="no" if settings.reliable_provisional == "no" else "supported",
         )
         authorities = [peer.tls_ca for peer in settings.core if peer.tls_ca]
         self._bridges.endpoints[side] = await SipEndpoint.open(

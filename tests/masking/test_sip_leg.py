@@ -65,6 +65,12 @@ def remote(body: bytes, signalling_host: str | None) -> RemoteMedia:
     return remote_media(theirs, crossing_audio(theirs), signalling_host=signalling_host)
 
 
+def media(stream: str, *lines: str) -> bytes:
+    """A description with this stream."""
+    head = ("v=0", "o=- 1 1 IN IP4 10.1.2.3", "s=-", "c=IN IP4 10.1.2.3", "t=0 0", f"m={stream}")
+    return "\r\n".join((*head, *lines, "")).encode()
+
+
 def test_a_description_is_built_and_nothing_is_copied() -> None:
     assert shown().to_bytes().decode().split("\r\n") == [
         "v=0",
@@ -174,3 +180,66 @@ def test_a_status_has_the_standards_phrase() -> None:
 def test_a_pressed_key_is_built_from_its_digit(kind: str, body: bytes, built: bytes | None) -> None:
     result = build_info(body, kind)
     assert (result[1] if result else None) == built
+
+
+AMR = "mode-set=0,2,4,7; mode-change-period=2; mode-change-capability=2; mode-change-neighbor=1; max-red=220"
+EVS = "br=5.9-24.4; bw=nb-swb; ch-aw-recv=-1; cmr=1; dtx=0; max-red=220; mode-set=0,1,2; evs-mode-switch=0; hf-only=1"
+
+
+@pytest.mark.parametrize(
+    ("rtpmap", "fmtp"),
+    [
+        ("AMR/8000", AMR),
+        ("AMR/8000", "octet-align=1; crc=1; robust-sorting=0; interleaving=30"),
+        ("AMR-WB/16000", AMR.replace("0,2,4,7", "0,1,2,8")),
+        ("EVS/16000", EVS),
+        ("EVS/16000", "br-send=13.2; br-recv=5.9-13.2; bw-send=wb; bw-recv=nb-fb; ch-send=1; ch-recv=1"),
+        ("EVS/16000", "br=9.6-128; bw=fb; channels=2; dtx-recv=0"),
+        ("AMR/8000", None),
+    ],
+)
+def test_the_formats_of_telephones_cross_as_they_are(rtpmap: str, fmtp: str | None) -> None:
+    """RFC 4867 8.1; 3GPP TS 26.445 A.3."""
+    lines = [f"a=rtpmap:97 {rtpmap}", *([] if fmtp is None else [f"a=fmtp:97 {fmtp}"])]
+    described = shown(media("audio 40000 RTP/AVP 97", *lines)).to_bytes().decode().split("\r\n")
+    assert [line for line in described if line.startswith(("a=rtpmap", "a=fmtp"))] == lines
+
+
+def test_blanks_in_parameters_mean_nothing() -> None:
+    body = media(
+        "audio 40000 RTP/AVP 97", "a=rtpmap:97 AMR/8000", "a=fmtp:97 mode-set=0, 2, 4 ;octet-align = 1"
+    )
+    assert b"a=fmtp:97 mode-set=0,2,4; octet-align=1\r\n" in shown(body).to_bytes()
+
+
+def test_a_format_whose_packets_would_be_read_wrongly_does_not_cross() -> None:
+    body = media(
+        "audio 40000 RTP/AVP 97 8", "a=rtpmap:97 AMR/8000", "a=fmtp:97 octet-align=perhaps; max-red=x"
+    )
+    assert b"RTP/AVP 8\r\n" in shown(body).to_bytes()
+    harmless = media("audio 40000 RTP/AVP 97", "a=rtpmap:97 AMR/8000", "a=fmtp:97 octet-align=1; max-red=x")
+    assert b"a=fmtp:97 octet-align=1\r\n" in shown(harmless).to_bytes()
+
+
+def test_a_refused_stream_keeps_its_kind_and_its_transport() -> None:
+    body = media("audio 40000 RTP/AVP 8\r\nm=video 40002 RTP/SAVPF 96\r\nm=image 40004 X/8613800000001 t38")
+    assert b"m=video 0 RTP/SAVPF 0\r\nm=image 0 RTP/AVP 0\r\n" in shown(body).to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [("sendonly", "recvonly"), ("recvonly", "sendonly"), ("sendrecv", "sendrecv"), ("inactive", "inactive")],
+)
+def test_an_answer_of_our_own_mirrors_the_direction(theirs: str, ours: str) -> None:
+    session = parse_sdp(media("audio 40000 RTP/AVP 8", f"a={theirs}"))
+    built = build_sdp(
+        session,
+        crossing_audio(session),
+        host="192.0.2.1",
+        rtp_port=20000,
+        rtcp_port=20001,
+        session_id=7,
+        version=2,
+        answers=True,
+    )
+    assert built.direction(built.media[0]) == ours

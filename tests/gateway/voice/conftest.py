@@ -138,12 +138,12 @@ class Party:
         self._events: asyncio.Queue[Event] = asyncio.Queue()
 
     @classmethod
-    async def open(cls) -> "Party":
+    async def open(cls, **config: Any) -> "Party":
         party = cls()
         party.endpoint = await SipEndpoint.open(
             [Listener("UDP", "127.0.0.1", 0)],
             party._events.put_nowait,
-            AgentConfig(values=FAST),
+            AgentConfig(values=FAST, **config),
             tap=party.received.extend,
         )
         return party
@@ -212,6 +212,14 @@ class World:
         current = self.directory.current
         row = replace(current.access_numbers[number], **fields)
         self.directory.current = replace(current, access_numbers=current.access_numbers | {number: row})
+
+    async def equip(self, side: str, **config: Any) -> None:
+        """Another telephone, or another core, with extensions of its own."""
+        getattr(self, side).endpoint.close()
+        party = await Party.open(**config)
+        setattr(self, side, party)
+        if side == "core":
+            await self.restart(core=(self.settings.core[0].model_copy(update={"port": party.flow.port}),))
 
     async def restart(self, **settings: Any) -> None:
         """The same world with other settings."""

@@ -241,3 +241,35 @@ async def test_a_call_counts_towards_the_consents_frequency(world: World) -> Non
         await world.phone.next(CallFailed)
     rows = await world.domain.store.read("SELECT window_count FROM edi WHERE window_count > 0")
     assert [row[0] for row in rows] == [2]
+
+
+@pytest.mark.parametrize(("value", "left"), [(None, "69"), (5, "4"), (255, "70")])
+async def test_hops_are_counted_across_the_legs(world: World, value: int | None, left: str) -> None:
+    """Two gateways that point at each other would call for ever."""
+    world.call(headers=[] if value is None else [("Max-Forwards", value)])
+    assert (await world.core.next(IncomingCall)).request.get("Max-Forwards") == left
+
+
+async def test_with_no_hop_left_it_is_483(world: World) -> None:
+    world.call(headers=[("Max-Forwards", 0)])
+    assert (await world.phone.next(CallFailed)).status == 483
+
+
+@pytest.mark.parametrize("wish", ["id", "user", "header;id", "critical;id"])
+async def test_who_withholds_its_number_is_asserted_to_the_core_alone(world: World, wish: str) -> None:
+    """RFC 3323 4.1, RFC 3325 9.3."""
+    world.call(headers=[("Privacy", wish)])
+    request = (await world.core.next(IncomingCall)).request
+    assert request.get("Privacy") == "id"
+    assert str(request.from_.uri) == "sip:anonymous@anonymous.invalid"
+    assert request.addresses("P-Asserted-Identity")[0].uri.user == NUMBER
+
+
+async def test_an_enterprises_claims_of_who_it_is_are_not_believed(world: World) -> None:
+    claims = [("P-Asserted-Identity", "<sip:+8613900000000@x>"), ("P-Preferred-Identity", "<sip:1@x>")]
+    world.call(headers=[*claims, ("Remote-Party-ID", "<sip:2@x>"), ("Privacy", "none")])
+    request = (await world.core.next(IncomingCall)).request
+    assert [address.uri.user for address in request.addresses("P-Asserted-Identity")] == [NUMBER]
+    assert request.get("P-Preferred-Identity") is None
+    assert request.get("Remote-Party-ID") is None
+    assert request.from_.uri.user == NUMBER
