@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from yarl import URL
 
 from foundation.pki import PkiError, party_of_certificate
-from interparty.bodies import JSON, describe, problem_title
+from interparty.bodies import JSON, describe, problem_detail
 from interparty.messages import Message
 from interparty.signed_http import KeyLookup, SignatureError, Signer, sign_request, verify_response
 from interparty.stream import Channel
@@ -49,10 +49,10 @@ class PeerUnavailable(Exception):
 class PeerProblem(Exception):
     """The peer answered and refused (4xx)."""
 
-    def __init__(self, status: int, title: str) -> None:
-        super().__init__(f"{status} {title}")
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(f"{status} {detail}")
         self.status = status
-        self.title = title
+        self.detail = detail
 
 
 class _Handler(ResponseHandler):
@@ -217,7 +217,7 @@ class Peer:
                 _log.warning("answer not accepted: %s %s: %s", method, path, error.reason)
                 raise PeerUnavailable(f"answer not accepted: {error.reason}") from None
         if response.status >= 400:
-            raise PeerProblem(response.status, problem_title(received))
+            raise PeerProblem(response.status, problem_detail(received))
         if response.status >= 300:
             raise PeerUnavailable(f"peer answered {response.status}")
         return received

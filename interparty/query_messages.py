@@ -7,14 +7,12 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from interparty.messages import (
+from interparty.messages import CheckpointBody, InclusionBody, Message
+from interparty.values import (
     Aid,
-    CheckpointBody,
     Count,
     EdiId,
-    InclusionBody,
     Label,
-    Message,
     Millis,
     Msisdn,
     Nonce,
@@ -57,7 +55,9 @@ class EvidenceQuery(Message):
     """Everything on record about one consent, page by page. Names it by an AID, or by an edi_id (carriers)."""
 
     aid: Aid | None = None
+    """Any AID of the consent."""
     edi_id: EdiId | None = None
+    """From a carrier, one of its own."""
     case: Ref | None = None
     """The complaint or file that the query belongs to; a regulator must name one."""
     skip: Count | None = None
@@ -78,9 +78,11 @@ class EvidenceRecord(Message):
     """One record with what shows that it is in the log."""
 
     appended_at: Millis
+    """When the log took it."""
     record: RecordText
     """The record's bytes, a JSON object, base64url."""
     salt: Sm3Hex
+    """With the record it makes the entry: SM3("ASCS-REC1" 00 | salt | record)."""
     inclusion: InclusionBody
     """In the log of the page's checkpoint."""
 
@@ -91,11 +93,13 @@ class EvidencePage(Message):
     aids: Annotated[list[Aid], Field(min_length=1)]
     """Of the consent: one, or those that replaced each other, in the order of their issue."""
     enterprise: PartyId
+    """Whose consent it is."""
     status: Status
     """Of the last of them."""
     checkpoint: CheckpointBody
     """The same on all pages."""
     records: Annotated[list[EvidenceRecord], Field(max_length=PAGE_MAX)]
+    """In the order of the log."""
     more: bool
     """Whether there are further records in this state of the log."""
 
@@ -107,14 +111,21 @@ class NumberQuestion(Message):
     """What is sealed to a carrier and read by nobody else: who asks for which number, of whom, when and why."""
 
     number: Msisdn
+    """Whose holder is meant."""
     enterprise: PartyId
+    """Under complaint."""
     period_from: Millis
+    """Start of the period."""
     period_to: Millis
     """Not included."""
     case: Ref
+    """The complaint."""
     requester: PartyId
+    """The regulator that asks."""
     carrier: PartyId
+    """To whom it is sealed."""
     nonce: Nonce
+    """Makes equal questions differ."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -127,35 +138,54 @@ class Approval(Message):
     """ASCS-QUERY1: one of the people at the requester who are enrolled at the carrier agrees to a sealed query."""
 
     sealed_sm3: Sm3Hex
+    """SM3 over the bytes of the sealed query."""
     case: Ref
+    """As inside the seal."""
     enterprise: PartyId
+    """As inside the seal."""
     period_from: Millis
+    """As inside the seal."""
     period_to: Millis
+    """As inside the seal; not included."""
     approver: PartyId
+    """Who signs."""
     at: Millis
+    """When."""
 
 
 class SignedApproval(Message):
+    """One approver's word for a sealed query."""
+
     statement: Approval
+    """What is signed."""
     signature: SignatureText
+    """The approver's, over ASCS-QUERY1 and the statement."""
 
 
 class SealedQuery(Message):
     """One carrier's part of a query by number."""
 
     carrier: PartyId
+    """Who can open it."""
     sealed: SealedQueryText
+    """The question."""
     approvals: Annotated[list[SignedApproval], Field(min_length=1, max_length=APPROVALS_MAX)]
+    """Two or more people."""
 
 
 class NumberQueryRequest(Message):
     """From a regulator to the trust party: it sees everything but the number."""
 
     case: Ref
+    """The complaint."""
     enterprise: PartyId
+    """Under complaint."""
     period_from: Millis
+    """Start of the period."""
     period_to: Millis
+    """Its end, not included."""
     queries: Annotated[list[SealedQuery], Field(min_length=1, max_length=CARRIERS_MAX)]
+    """One for each carrier."""
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
@@ -171,8 +201,11 @@ class CarrierOutcome(Message):
     was found."""
 
     carrier: PartyId
+    """Which."""
     outcome: Literal["ANSWERED", "REFUSED", "UNAVAILABLE"]
+    """What became of it."""
     reason: Reason | None = None
+    """Why it was refused."""
 
 
 class NumberQueryResponse(Message):
@@ -181,7 +214,9 @@ class NumberQueryResponse(Message):
     evidence_id: Count
     """Of the record of this query."""
     outcomes: Annotated[list[CarrierOutcome], Field(max_length=CARRIERS_MAX)]
+    """One for each carrier asked, in order."""
     aids: Annotated[list[Aid], Field(max_length=AIDS_MAX)]
+    """In ascending order."""
 
 
 # --- the carrier's side: POST /v1/number-queries -------------------------------------------------------
@@ -191,25 +226,35 @@ class CarrierNumberQuery(Message):
     """From the trust party, which passes on what it cannot read."""
 
     requester: PartyId
+    """The regulator that asks."""
     sealed: SealedQueryText
+    """The question, sealed with SM2 to this carrier: base64url."""
     approvals: Annotated[list[SignedApproval], Field(min_length=1, max_length=APPROVALS_MAX)]
+    """Two or more people who are enrolled here."""
 
 
 class NumberAnswer(Message):
     """ASCS-ANSWER1: always ANSWER_IDS ids in ascending order, those that were found among random ones."""
 
     carrier: PartyId
+    """The party that signs."""
     sealed_sm3: Sm3Hex
+    """SM3 over the bytes of the sealed query that is answered."""
     edi_ids: Annotated[list[EdiId], Field(min_length=ANSWER_IDS, max_length=ANSWER_IDS)]
+    """In ascending order."""
     at: Millis
+    """When."""
 
 
 class CarrierNumberReply(Message):
     """Exactly one of `answer`, with its signature, and `refusal`."""
 
     answer: NumberAnswer | None = None
+    """What was found."""
     signature: SignatureText | None = None
+    """The carrier's, over ASCS-ANSWER1 and the answer."""
     refusal: Reason | None = None
+    """Why not: FORM, MISMATCH, PERIOD, APPROVERS, STALE, REPLAYED or DAILY_CAP."""
 
     @model_validator(mode="after")
     def _holds_one(self) -> Self:

@@ -79,8 +79,11 @@ class _PeerProtocol(HttpToolsProtocol):
         self._capture = capture
         self._signed = signed
         self._streams = streams
+        self._served = self.app
         self._party = ""
         self._header_bytes = 0
+        self._read_bytes = 0
+        """Of the read under way, unless a message ended in it: then part of it was that one's."""
         self._in_headers = True
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -105,25 +108,28 @@ class _PeerProtocol(HttpToolsProtocol):
             # The parser itself accepts headers without end. Counting whole reads may count the first
             # bytes of a body too, so the bound holds only while headers stay incomplete.
             self._header_bytes += len(data)
+        self._read_bytes = len(data)
         super().data_received(data)
-        if self._in_headers and self._header_bytes > HEADER_MAX:
+        if self._in_headers and self._header_bytes > HEADER_MAX and not self.transport.is_closing():
             _log.warning("connection closed: headers too long, party=%s", self._party)
-            self.transport.abort()
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "request line and headers are too long")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = {PEER: {"party": self._party}}
         self._in_headers = True
-        self._header_bytes = 0
+        self._header_bytes = self._read_bytes
         self._arm_deadline()
 
     def on_headers_complete(self) -> None:
         self._in_headers = False
+        busy = len(self.connections) > CONNECTIONS_MAX or len(self.tasks) >= CONNECTIONS_MAX
+        self.app = _too_many if busy else self._served
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._in_headers = True
-        self._header_bytes = 0
+        self._header_bytes = self._read_bytes = 0
         self._drop_deadline()
         super().on_message_complete()
 
@@ -196,6 +202,18 @@ class _PeerProtocol(HttpToolsProtocol):
             ).encode()
         )
         return channel, receiver
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP/1.1, as a problem."""
+        self._refuse(HTTPStatus.BAD_REQUEST, "not an HTTP/1.1 request")
+
+    def _refuse(self, status: int, detail: str) -> None:
+        """A problem in place of an answer, on a connection that then closes. Not where an answer is due first."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(_plain_problem(status, detail))
+            self.transport.close()
+        else:
+            self.transport.abort()
 
     def _arm_deadline(self) -> None:
         self._drop_deadline()
@@ -317,9 +335,9 @@ def _single(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str | None]:
     return fields
 
 
-def _plain_problem(status: int, title: str) -> bytes:
+def _plain_problem(status: int, detail: str) -> bytes:
     """A problem document as the whole answer of a connection that then closes."""
-    body = problem_body(status, title)
+    body = problem_body(status, detail)
     version = (
         f"sec-websocket-version: {websocket.VERSION}\r\n" if status == HTTPStatus.UPGRADE_REQUIRED else ""
     )
@@ -334,8 +352,21 @@ class _DisconnectedError(Exception):
     """The peer left before its request was complete."""
 
 
-def _problem(status: int, title: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    return status, [(b"content-type", PROBLEM_JSON.encode())], problem_body(status, title)
+_Head = list[tuple[bytes, bytes]]
+
+_KEPT: Final = (b"allow", b"retry-after")
+"""Header fields of a route's refusal that its problem document keeps (RFC 9110, 15.5.6 and 10.2.3)."""
+
+
+def _problem(status: int, detail: str, headers: _Head | None = None) -> tuple[int, _Head, bytes]:
+    kept = [(name, value) for name, value in headers or () if name in _KEPT]
+    if status == HTTPStatus.SERVICE_UNAVAILABLE and not kept:
+        kept = [(b"retry-after", b"1")]
+    return status, [(b"content-type", PROBLEM_JSON.encode()), *kept], problem_body(status, detail)
+
+
+async def _too_many(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await _send_whole(send, *_problem(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections"))
 
 
 async def _send_whole(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
@@ -372,16 +403,16 @@ async def _run(
         await app(scope, receive_again, gather)
     except Exception:
         _log.exception("route failed: %s %s", scope["method"], scope["path"])
-        return _problem(500, "internal error")
+        return _problem(500, "")
     if status == 0:
         _log.error("route gave no answer: %s %s", scope["method"], scope["path"])
-        return _problem(500, "internal error")
+        return _problem(500, "")
     answer = b"".join(parts)
     content_type = dict(headers).get(b"content-type", b"")
-    if status >= 500:
-        return _problem(status, HTTPStatus(status).phrase)
     if status >= 400 and not content_type.startswith(PROBLEM_JSON.encode()):
-        return _problem(status, answer.decode("utf-8", "replace"))
+        # Of a fault inside, nobody outside is told more than that there is one.
+        detail = "" if status == HTTPStatus.INTERNAL_SERVER_ERROR else answer.decode("utf-8", "replace")
+        return _problem(status, detail, headers)
     return status, [(name, value) for name, value in headers if name != b"content-length"], answer
 
 
@@ -437,7 +468,7 @@ async def serve(
         proxy_headers=False,
         server_header=False,
         date_header=False,
-        limit_concurrency=CONNECTIONS_MAX,
+        limit_concurrency=None,  # see _PeerProtocol.on_headers_complete
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
         backlog=BACKLOG,

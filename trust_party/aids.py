@@ -10,8 +10,9 @@ from typing import Any, Final, Self
 from gm.keystore import KeyProvider
 from gm.sm3 import sm3
 from interparty.aid import derive
-from interparty.messages import Consent, Status
+from interparty.messages import Consent
 from interparty.statements import jcs
+from interparty.values import Status
 
 AID_KEY_PURPOSE: Final = "aid/"
 """Followed by the enterprise id: the purpose of the key that its AIDs are derived under."""

@@ -1,25 +1,23 @@
-"""The trust party's routes. Each asks who the caller is, reads the message, and hands it to its subject.
+"""The trust party's handlers: one for each operation of interparty.trust_routes.
 
-Only authentic requests come here (interparty.server). What fails inside is a 503, never a guess.
+Only authentic requests of parties in the right role come here (interparty.server, interparty.operations). What fails
+inside is a 503, never a guess.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Collection
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from foundation.store import Store, StoreBusy, StoreUnavailable
-from interparty import bodies, messages, query_messages
+from foundation.store import Store
+from interparty import messages, query_messages, trust_routes
 from interparty.aid import is_aid
 from interparty.hot_messages import read_questions, read_reports
+from interparty.operations import HEALTH, Nothing, Role, application, bind, bind_bytes
 from trust_party import evidence_log
-from trust_party.admission import Carrier, Directory, Enterprise
+from trust_party.admission import Caller, Directory, Enterprise
 from trust_party.cancellations import Cancellations
 from trust_party.clock import now_ms
 from trust_party.confirmations import Confirmations
@@ -33,11 +31,6 @@ from trust_party.rotations import Rotations
 from trust_party.sequencer import Sequencer
 from trust_party.statuses import statuses
 from trust_party.verification import Verification
-
-INDEX_DIGITS_MAX: Final = 16
-"""Digits of an index or size in a query of the log."""
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,167 +53,136 @@ class Routes:
 
     def app(self) -> Starlette:
         """The ASGI application; to be served by interparty.server alone."""
-        table: tuple[tuple[str, str, Handler], ...] = (
-            ("POST", "/v1/deposits", self._deposit),
-            ("GET", "/v1/aids/{aid}", self._status),
-            ("POST", "/v1/aids/status", self._statuses),
-            ("POST", "/v1/cancellations", self._cancel),
-            ("POST", "/v1/rotations", self._rotate),
-            ("POST", "/v1/verifications", self._verify),
-            ("POST", "/v1/conversions", self._convert),
-            ("POST", "/v1/restorations", self._restore),
-            ("POST", "/v1/confirmations", self._confirm),
-            ("POST", "/v1/reports", self._report),
-            ("POST", "/v1/revocations", self._revocations),
-            ("POST", "/v1/evidence/queries", self._query),
-            ("POST", "/v1/evidence/number-queries", self._query_number),
-            ("GET", "/v1/log/checkpoint", self._checkpoint),
-            ("GET", "/v1/log/inclusion", self._inclusion),
-            ("GET", "/v1/log/consistency", self._consistency),
-            ("GET", "/health", self._health),
-        )
-        return Starlette(
-            routes=[Route(path, handler, methods=[method]) for method, path, handler in table],
-            exception_handlers={StoreBusy: _unavailable, StoreUnavailable: _unavailable},
+        return application(
+            trust_routes.OPERATIONS,
+            (
+                bind(trust_routes.DEPOSIT, self._deposit),
+                bind(trust_routes.STATUS, self._status),
+                bind(trust_routes.STATUSES, self._statuses),
+                bind(trust_routes.CANCEL, self._cancel),
+                bind(trust_routes.ROTATE, self._rotate),
+                bind_bytes(trust_routes.VERIFY, self._verify),
+                bind(trust_routes.CONVERT, self._convert),
+                bind(trust_routes.RESTORE, self._restore),
+                bind(trust_routes.CONFIRM, self._confirm),
+                bind_bytes(trust_routes.REPORT, self._report),
+                bind(trust_routes.REVOCATIONS, self._revocations),
+                bind(trust_routes.QUERY_EVIDENCE, self._query),
+                bind(trust_routes.QUERY_NUMBER, self._query_number),
+                bind(trust_routes.CHECKPOINT, self._checkpoint),
+                bind(trust_routes.INCLUSION, self._inclusion),
+                bind(trust_routes.CONSISTENCY, self._consistency),
+                bind(HEALTH, self._health),
+            ),
+            self._roles,
         )
 
-    def _enterprise(self, request: Request) -> Enterprise:
-        caller = self.directory.enterprises.get(request.state.party)
-        if caller is None:
-            raise HTTPException(HTTPStatus.FORBIDDEN, "this route is for enterprises")
+    def _roles(self, party: str) -> Collection[Role]:
+        caller = self.directory.caller(party)
+        return () if caller is None else (caller.role,)
+
+    def _caller(self, party: str) -> Caller:
+        caller = self.directory.caller(party)
+        if caller is None:  # no longer
+            raise HTTPException(HTTPStatus.FORBIDDEN, "this route is for admitted parties")
         return caller
 
-    def _in_good_standing(self, request: Request) -> Enterprise:
+    def _in_good_standing(self, party: str) -> Enterprise:
         """An enterprise that is not suspended: one that is may still cancel, and see what it has."""
-        caller = self._enterprise(request)
-        if caller.id in self.directory.suspended:
+        if party in self.directory.suspended:
             raise HTTPException(HTTPStatus.FORBIDDEN, "this enterprise is suspended")
-        return caller
+        return self.directory.enterprises[party]
 
-    def _carrier(self, request: Request) -> Carrier:
-        caller = self.directory.carriers.get(request.state.party)
-        if caller is None:
-            raise HTTPException(HTTPStatus.FORBIDDEN, "this route is for carriers")
-        return caller
-
-    async def _deposit(self, request: Request) -> Response:
-        caller = self._in_good_standing(request)
-        message = await bodies.read(request, messages.DepositRequest)
+    async def _deposit(self, party: str, asked: messages.DepositRequest) -> messages.DepositResponse:
+        caller, carriers = self._in_good_standing(party), self.directory.carriers
         try:
-            results = await self.deposits.deposit(caller, self.directory.carriers, message, now_ms())
+            results = await self.deposits.deposit(caller, carriers, asked, now_ms())
         except SignatureRefused:
             raise HTTPException(HTTPStatus.FORBIDDEN, "signature over the consents does not verify") from None
-        return bodies.answer(messages.DepositResponse(results=results))
+        return messages.DepositResponse(results=results)
 
-    async def _status(self, request: Request) -> Response:
-        caller = self._enterprise(request)
-        aid = request.path_params["aid"]
-        if is_aid(aid):
-            status = (await statuses(self.store, caller.id, [aid], now_ms()))[0]
+    async def _status(self, party: str, asked: messages.AidPath) -> messages.AidStatus:
+        if is_aid(asked.aid):
+            status = (await statuses(self.store, party, [asked.aid], now_ms()))[0]
             if status.status != "UNKNOWN":
-                return bodies.answer(status)
+                return status
         raise HTTPException(HTTPStatus.NOT_FOUND, "no such AID")
 
-    async def _statuses(self, request: Request) -> Response:
-        caller = self._enterprise(request)
-        message = await bodies.read(request, messages.StatusRequest)
-        found = await statuses(self.store, caller.id, message.aids, now_ms())
-        return bodies.answer(messages.StatusResponse(statuses=found))
+    async def _statuses(self, party: str, asked: messages.StatusRequest) -> messages.StatusResponse:
+        return messages.StatusResponse(statuses=await statuses(self.store, party, asked.aids, now_ms()))
 
-    async def _cancel(self, request: Request) -> Response:
-        caller = self.directory.caller(request.state.party)
-        if caller is None:
-            raise HTTPException(HTTPStatus.FORBIDDEN, "this route is for admitted parties")
-        message = await bodies.read(request, messages.CancellationRequest)
-        results = await self.cancellations.cancel(caller, message.cancellations, now_ms())
-        return bodies.answer(messages.CancellationResponse(results=results))
+    async def _cancel(self, party: str, asked: messages.CancellationRequest) -> messages.CancellationResponse:
+        caller = self._caller(party)
+        results = await self.cancellations.cancel(caller, asked.cancellations, now_ms())
+        return messages.CancellationResponse(results=results)
 
-    async def _rotate(self, request: Request) -> Response:
-        caller = self._in_good_standing(request)
-        message = await bodies.read(request, messages.RotationRequest)
-        results = await self.rotations.rotate(caller, message.rotations, now_ms())
-        return bodies.answer(messages.RotationResponse(results=results))
+    async def _rotate(self, party: str, asked: messages.RotationRequest) -> messages.RotationResponse:
+        caller = self._in_good_standing(party)
+        return messages.RotationResponse(
+            results=await self.rotations.rotate(caller, asked.rotations, now_ms())
+        )
 
-    async def _verify(self, request: Request) -> Response:
-        caller = self._carrier(request)
-        asked = await bodies.read_by(request, read_questions)
-        answer = await self.verification.verify(caller.id, asked, now_ms())
-        return Response(answer, media_type=bodies.JSON)
+    async def _verify(self, party: str, body: bytes) -> bytes:
+        return await self.verification.verify(party, read_questions(body), now_ms())
 
-    async def _convert(self, request: Request) -> Response:
-        caller = self._carrier(request)
-        message = await bodies.read(request, messages.ConversionRequest)
-        edi = await self.verification.convert(caller.id, message, now_ms())
+    async def _convert(self, party: str, asked: messages.ConversionRequest) -> messages.ConversionResponse:
+        edi = await self.verification.convert(party, asked, now_ms())
         if edi is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, "no such AID")
-        return bodies.answer(messages.ConversionResponse(edi=edi))
+        return messages.ConversionResponse(edi=edi)
 
-    async def _restore(self, request: Request) -> Response:
-        caller = self._carrier(request)
-        message = await bodies.read(request, messages.RestoreRequest)
-        answers = await self.restoration.restore(caller.id, message.items, now_ms())
-        return bodies.answer(messages.RestoreResponse(answers=answers))
+    async def _restore(self, party: str, asked: messages.RestoreRequest) -> messages.RestoreResponse:
+        return messages.RestoreResponse(answers=await self.restoration.restore(party, asked.items, now_ms()))
 
-    async def _confirm(self, request: Request) -> Response:
-        caller = self._carrier(request)
-        message = await bodies.read(request, messages.ConfirmationSubmission)
-        results = await self.confirmations.confirm(caller, message.confirmations, now_ms())
-        return bodies.answer(messages.ConfirmationResponse(results=results))
+    async def _confirm(
+        self, party: str, asked: messages.ConfirmationSubmission
+    ) -> messages.ConfirmationResponse:
+        caller = self.directory.carriers[party]
+        results = await self.confirmations.confirm(caller, asked.confirmations, now_ms())
+        return messages.ConfirmationResponse(results=results)
 
-    async def _report(self, request: Request) -> Response:
-        caller = self._carrier(request)
-        reports = await bodies.read_by(request, read_reports)
-        accepted = await self.reports.report(caller.id, reports, now_ms())
-        return bodies.answer(messages.Accepted(accepted=accepted))
+    async def _report(self, party: str, body: bytes) -> bytes:
+        accepted = await self.reports.report(party, read_reports(body), now_ms())
+        return messages.Accepted(accepted=accepted).model_dump_json().encode()
 
-    async def _revocations(self, request: Request) -> Response:
-        caller = self._carrier(request)
-        message = await bodies.read(request, messages.RevocationsRequest)
-        return bodies.answer(await self.feed.after(caller.id, message.epoch, message.after))
+    async def _revocations(
+        self, party: str, asked: messages.RevocationsRequest
+    ) -> messages.RevocationsResponse:
+        return await self.feed.after(party, asked.epoch, asked.after)
 
-    async def _query(self, request: Request) -> Response:
-        caller = self.directory.caller(request.state.party)
-        if caller is None:
-            raise HTTPException(HTTPStatus.FORBIDDEN, "this route is for admitted parties")
-        asked = await bodies.read(request, query_messages.EvidenceQuery)
+    async def _query(self, party: str, asked: query_messages.EvidenceQuery) -> query_messages.EvidencePage:
+        caller = self._caller(party)
         if caller.role == "regulator" and asked.case is None:
-            raise HTTPException(HTTPStatus.BAD_REQUEST, "a regulator names the case")
+            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "a regulator names the case")
         try:
             page = await self.evidence_queries.page(caller, asked, now_ms())
         except NoSuchSize:
-            raise HTTPException(HTTPStatus.BAD_REQUEST, "the log has no checkpoint of this size") from None
+            raise HTTPException(
+                HTTPStatus.UNPROCESSABLE_ENTITY, "the log has no checkpoint of this size"
+            ) from None
         if page is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, "no evidence that the caller may see")
-        return bodies.answer(page)
+        return page
 
-    async def _query_number(self, request: Request) -> Response:
-        caller = self.directory.caller(request.state.party)
-        if caller is None or caller.role != "regulator":
-            raise HTTPException(HTTPStatus.FORBIDDEN, "this route is for regulators")
-        asked = await bodies.read(request, query_messages.NumberQueryRequest)
-        return bodies.answer(await self.number_queries.ask(caller, asked, now_ms()))
+    async def _query_number(
+        self, party: str, asked: query_messages.NumberQueryRequest
+    ) -> query_messages.NumberQueryResponse:
+        return await self.number_queries.ask(self._caller(party), asked, now_ms())
 
-    async def _checkpoint(self, request: Request) -> Response:
-        self._member(request)
-        return bodies.answer(self._newest())
+    async def _checkpoint(self, _party: str, _asked: Nothing) -> messages.CheckpointBody:
+        return self._newest()
 
-    async def _inclusion(self, request: Request) -> Response:
-        self._member(request)
-        index, size = _number(request, "index"), _number(request, "size")
+    async def _inclusion(self, _party: str, asked: messages.InclusionQuery) -> messages.InclusionBody:
         try:
-            proof = await evidence_log.inclusion(self.store, index, self._newest(), size)
+            return await evidence_log.inclusion(self.store, asked.index, self._newest(), asked.size)
         except ValueError:
             raise HTTPException(HTTPStatus.NOT_FOUND, "the log has no such entry or size") from None
-        return bodies.answer(proof)
 
-    async def _consistency(self, request: Request) -> Response:
-        self._member(request)
-        first, second = _number(request, "first"), _number(request, "second")
+    async def _consistency(self, _party: str, asked: messages.ConsistencyQuery) -> messages.ConsistencyBody:
         try:
-            proof = await evidence_log.consistency(self.store, first, second, self._newest())
+            return await evidence_log.consistency(self.store, asked.first, asked.second, self._newest())
         except ValueError:
             raise HTTPException(HTTPStatus.NOT_FOUND, "the log has no such sizes") from None
-        return bodies.answer(proof)
 
     def _newest(self) -> messages.CheckpointBody:
         newest = self.sequencer.newest
@@ -228,23 +190,7 @@ class Routes:
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "the log has no checkpoint yet")
         return newest
 
-    async def _health(self, _request: Request) -> Response:
-        healthy = not self.store.failed
-        body = {"status": "ok" if healthy else "failed", "store_backlog": self.store.backlog}
-        return JSONResponse(body, HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE)
-
-    def _member(self, request: Request) -> None:
-        """The log is open to every admitted party."""
-        if self.directory.sign_keys(request.state.party) is None:
-            raise HTTPException(HTTPStatus.FORBIDDEN, "this route is for admitted parties")
-
-
-def _number(request: Request, name: str) -> int:
-    text = request.query_params.get(name, "")
-    if not (0 < len(text) <= INDEX_DIGITS_MAX and text.isascii() and text.isdigit()):
-        raise HTTPException(HTTPStatus.BAD_REQUEST, f"{name} is a number")
-    return int(text)
-
-
-async def _unavailable(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=HTTPStatus.SERVICE_UNAVAILABLE)
+    async def _health(self, _party: str, _asked: Nothing) -> messages.HealthBody:
+        if self.store.failed:
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "the store has failed")
+        return messages.HealthBody(status="ok")

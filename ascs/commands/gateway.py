@@ -18,6 +18,7 @@ from gateway.accounts import administration, people
 from gateway.accounts.account_options import AccountOptions, make_key
 from gateway.settings import GatewaySettings
 from gateway.store.domain import Domain
+from interparty import openapi
 
 
 @click.group()
@@ -49,6 +50,12 @@ def init(config: Path) -> None:
         click.echo(f"keys are there; give {settings.public_folder / 'carrier.json'} to the trust party")
 
     in_domain(config, work)
+
+
+@gateway.command("openapi")
+def gateway_openapi() -> None:
+    """Print the OpenAPI document of the routes that the gateway offers to other parties."""
+    click.echo(openapi.text(openapi.carrier()), nl=False)
 
 
 @gateway.group()

@@ -9,6 +9,7 @@ import click
 
 from ascs.commands.aids import aid
 from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors, run_process
+from interparty import openapi
 from trust_party import admission, app
 from trust_party.settings import TrustSettings
 
@@ -39,6 +40,12 @@ def init(config: Path) -> None:
     with plain_errors():
         app.init(settings)
     click.echo(f"keys are there; public keys are in {settings.public_folder}")
+
+
+@trust.command("openapi")
+def trust_openapi() -> None:
+    """Print the OpenAPI document of the trust party's routes."""
+    click.echo(openapi.text(openapi.trust_party()), nl=False)
 
 
 @trust.group()

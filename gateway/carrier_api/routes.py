@@ -1,67 +1,50 @@
-"""What other parties may ask of the carrier: confirm deposits, answer queries by number (trust party), assert a session
-(network)."""
+"""What other parties may ask of the carrier: handlers for the operations of interparty.carrier_routes."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Collection
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from foundation.store import StoreBusy, StoreUnavailable
 from gateway.carrier_api.number_queries import NumberQueries
 from gateway.confirm.confirmations import Confirmations
 from gateway.settings import GatewaySettings
-from interparty.bodies import answer, read
-from interparty.messages import Accepted, AssertionRequest, ConfirmationRequests
-from interparty.query_messages import CarrierNumberQuery
-
-T = TypeVar("T")
-R = TypeVar("R")
+from interparty import carrier_routes
+from interparty.messages import Accepted, AssertionRequest, ConfirmationRequests, HealthBody
+from interparty.operations import HEALTH, Nothing, Role, application, bind
+from interparty.query_messages import CarrierNumberQuery, CarrierNumberReply
 
 
 def carrier_api(settings: GatewaySettings, confirmations: Confirmations, queries: NumberQueries) -> Starlette:
     """The routes, to be served by interparty.server: what arrives here is authentic, who may ask what is not yet."""
 
-    async def confirmation_requests(request: Request) -> Response:
-        if request.state.party != settings.trust.id:
-            raise HTTPException(403, "only the trust party asks for confirmations")
-        message = await read(request, ConfirmationRequests)
-        return answer(Accepted(accepted=await _stored(confirmations.take, message.requests)), 202)
+    def roles(party: str) -> Collection[Role]:
+        roles: list[Role] = []
+        if party == settings.trust.id:
+            roles.append("trust party")
+        if party in settings.confirm.network_peers:
+            roles.append("network peer")
+        return roles
 
-    async def assertions(request: Request) -> Response:
-        if request.state.party not in settings.confirm.network_peers:
-            raise HTTPException(403, "only a configured network peer asserts sessions")
-        message = await read(request, AssertionRequest)
-        return answer(
-            Accepted(accepted=await _stored(confirmations.assert_sessions, message.assertions)), 202
-        )
+    async def confirmation_requests(_party: str, asked: ConfirmationRequests) -> Accepted:
+        return Accepted(accepted=await confirmations.take(asked.requests))
 
-    async def number_queries(request: Request) -> Response:
-        if request.state.party != settings.trust.id:
-            raise HTTPException(403, "only the trust party passes on queries by number")
-        asked = await read(request, CarrierNumberQuery)
-        return answer(await _stored(queries.answer, asked))
+    async def assertions(_party: str, asked: AssertionRequest) -> Accepted:
+        return Accepted(accepted=await confirmations.assert_sessions(asked.assertions))
 
-    async def health(_: Request) -> Response:
-        return JSONResponse({"status": "ok"})
+    async def number_queries(_party: str, asked: CarrierNumberQuery) -> CarrierNumberReply:
+        return await queries.answer(asked)
 
-    return Starlette(
-        routes=[
-            Route("/v1/confirmation-requests", confirmation_requests, methods=["POST"]),
-            Route("/v1/assertions", assertions, methods=["POST"]),
-            Route("/v1/number-queries", number_queries, methods=["POST"]),
-            Route("/health", health),
-        ]
+    async def health(_party: str, _asked: Nothing) -> HealthBody:
+        return HealthBody(status="ok")
+
+    return application(
+        carrier_routes.OPERATIONS,
+        (
+            bind(carrier_routes.CONFIRMATION_REQUESTS, confirmation_requests),
+            bind(carrier_routes.ASSERTIONS, assertions),
+            bind(carrier_routes.NUMBER_QUERIES, number_queries),
+            bind(HEALTH, health),
+        ),
+        roles,
     )
-
-
-async def _stored(take: Callable[[T], Awaitable[R]], items: T) -> R:
-    try:
-        return await take(items)
-    except (StoreBusy, StoreUnavailable) as error:
-        raise HTTPException(503, "not now") from error

@@ -33,15 +33,20 @@ def test_only_the_first_faults_are_named():
 def test_problems_are_rfc_9457_documents():
     assert json.loads(bodies.problem_body(404, "no such AID")) == {
         "type": "about:blank",
-        "title": "no such AID",
+        "title": "Not Found",
         "status": 404,
+        "detail": "no such AID",
     }
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"null", b'{"title":1}', b"\xff", b"[" * 100_000])
-def test_a_document_without_title_has_none(body):
-    assert bodies.problem_title(body) == ""
+def test_a_problem_that_says_no_more_than_its_status_has_no_detail():
+    assert "detail" not in json.loads(bodies.problem_body(404, "Not Found"))
 
 
-def test_a_title_is_bounded():
-    assert len(bodies.problem_title(bodies.problem_body(400, "x" * 1000))) == 200
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"null", b'{"detail":1}', b"\xff", b"[" * 100_000])
+def test_a_document_without_detail_has_none(body):
+    assert bodies.problem_detail(body) == ""
+
+
+def test_a_detail_is_bounded():
+    assert len(bodies.problem_detail(bodies.problem_body(400, "x" * 1000))) == bodies.DETAIL_MAX

@@ -34,7 +34,7 @@ async def test_questions_at_the_same_time_share_few_connections(peer):
 async def test_a_refusal_is_a_problem_with_its_title(peer):
     with pytest.raises(PeerProblem) as refused:
         await ask(peer, "nobody")
-    assert (refused.value.status, refused.value.title) == (404, "no such AID")
+    assert (refused.value.status, refused.value.detail) == (404, "no such AID")
 
 
 async def test_a_failing_route_is_unavailable_and_tells_nothing(running, peer_to):

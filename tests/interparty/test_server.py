@@ -27,9 +27,9 @@ async def test_unknown_routes_and_methods_are_problems(peer, path):
 async def test_a_body_that_is_not_the_message_is_a_problem_without_its_values(peer):
     with pytest.raises(PeerProblem) as refused:
         await peer.request("POST", "/v1/conversions", Accepted(accepted=8613800000001), AidStatus)
-    assert refused.value.status == 400
-    assert "aid: missing" in refused.value.title
-    assert "8613800000001" not in refused.value.title
+    assert refused.value.status == 422
+    assert "aid: missing" in refused.value.detail
+    assert "8613800000001" not in refused.value.detail
 
 
 async def test_a_key_of_another_party_than_the_certificates_is_refused(running, peer_to):
@@ -74,7 +74,12 @@ async def test_an_unsigned_request_is_refused_with_a_problem(running, context_of
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 401")
     assert b"application/problem+json" in head
-    assert json.loads(body) == {"type": "about:blank", "title": "request is not signed", "status": 401}
+    assert json.loads(body) == {
+        "type": "about:blank",
+        "title": "Unauthorized",
+        "status": 401,
+        "detail": "request is not signed",
+    }
 
 
 async def test_the_same_bytes_sent_twice_are_refused_the_second_time(running, context_of):
@@ -88,7 +93,8 @@ async def test_the_same_bytes_sent_twice_are_refused_the_second_time(running, co
         created=int(time.time()),
         nonce="nonce-of-this-request",
     )
-    lines = [b"POST /v1/conversions HTTP/1.1", b"host: x", b"content-length: %d" % len(body)]
+    lines = [b"POST /v1/conversions HTTP/1.1", b"host: x", b"content-type: application/json"]
+    lines += [b"content-length: %d" % len(body)]
     lines += [f"{name}: {value}".encode() for name, value in headers.items()]
     whole = b"\r\n".join([*lines, b"", body])
     context = context_of("CMCC", "client")
@@ -118,6 +124,54 @@ async def test_bodies_are_held_no_longer_than_their_request(peer, monkeypatch):
     monkeypatch.setattr(server, "BODIES_MAX", 3 * len(ASKED.model_dump_json()))
     for _ in range(10):
         assert await ask(peer)
+
+
+def problem_of(answer: bytes) -> tuple[int, dict]:
+    """Status line and problem document of what a connection got."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head
+    return int(head.split()[1]), json.loads(body)
+
+
+async def test_what_is_no_http_is_a_problem(running, context_of):
+    status, problem = problem_of(await raw(running.port, context_of("CMCC", "client"), b"BIND\r\n\r\n"))
+    assert (status, problem["status"]) == (400, 400)
+
+
+async def test_headers_that_are_too_long_are_a_problem(running, context_of):
+    line = b"x-filler: " + b"x" * 3 * server.HEADER_MAX
+    status, problem = problem_of(
+        await raw(running.port, context_of("CMCC", "client"), b"GET /health HTTP/1.1\r\n" + line)
+    )
+    assert (status, problem["status"]) == (431, 431)
+
+
+async def test_more_connections_than_the_cap_are_told_to_come_back(running, context_of, monkeypatch):
+    monkeypatch.setattr(server, "CONNECTIONS_MAX", 0)
+    answer = await raw(
+        running.port,
+        context_of("CMCC", "client"),
+        b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+    )
+    assert problem_of(answer)[0] == 503
+    assert b"retry-after: 1" in answer
+
+
+async def test_another_method_is_told_the_one_there_is(running, context_of):
+    headers = signed_http.sign_request(
+        signer_of("CMCC"),
+        method="PUT",
+        path="/v1/conversions",
+        query="",
+        body=b"",
+        created=int(time.time()),
+        nonce="nonce-of-another-method",
+    )
+    lines = [b"PUT /v1/conversions HTTP/1.1", b"host: x", b"connection: close"]
+    lines += [f"{name}: {value}".encode() for name, value in headers.items()]
+    answer = await raw(running.port, context_of("CMCC", "client"), b"\r\n".join([*lines, b"", b""]))
+    assert problem_of(answer)[0] == 405
+    assert b"allow: POST" in answer
 
 
 async def test_headers_without_end_are_cut_off(running, context_of):

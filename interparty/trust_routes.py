@@ -1,0 +1,266 @@
+"""The table of the trust party's routes: every operation that another party may ask of it, and its stream.
+
+A route is added here, with its models in `interparty.messages`, and gets its handler in `trust_party.routes`; its
+description in docs/openapi/trust-party.json follows (`ascs trust openapi`).
+"""
+
+from typing import Any, Final
+
+from interparty import messages, query_messages
+from interparty.operations import HEALTH, Nothing, Operation, Stream
+
+_SAFE: Final = "Reads only; ask again at any time."
+
+DEPOSIT: Final = Operation(
+    id="deposit",
+    method="POST",
+    path="/v1/deposits",
+    callers=("enterprise",),
+    asks=messages.DepositRequest,
+    answers=messages.DepositResponse,
+    summary="Deposit consents, one or a batch",
+    description="Records consents as evidence and gives an AID for each. `signature` is the enterprise's, with SM2,"
+    " over `ASCS-CONSENT1` 00 and the JCS form (RFC 8785) of the list of the consents' SM3s (each over the JCS form of"
+    " one consent, lower-case hex), in order, even if it is one."
+    " A new AID is PENDING: the trust party sends the EDIs to their carriers, which have the subscriber confirm. Each"
+    " deposit is taken or refused on its own (`error`); all that are taken are in one commit, on disk before the"
+    " answer.",
+    repeats="The same consent with the same nonce gets the AID that it got first, with its status now.",
+    refusals={403: "this enterprise is suspended, or the signature over the consents does not verify"},
+)
+STATUS: Final = Operation(
+    id="aidStatus",
+    method="GET",
+    path="/v1/aids/{aid}",
+    callers=("enterprise",),
+    asks=messages.AidPath,
+    answers=messages.AidStatus,
+    summary="Status of one own AID",
+    description="What an AID of the asking enterprise is now.",
+    repeats=_SAFE,
+    refusals={404: "not an AID of the caller's; malformed, unknown and another's look alike"},
+)
+STATUSES: Final = Operation(
+    id="aidStatuses",
+    method="POST",
+    path="/v1/aids/status",
+    callers=("enterprise",),
+    asks=messages.StatusRequest,
+    answers=messages.StatusResponse,
+    summary="Status of many own AIDs",
+    description="What AIDs are now. One that is not the caller's is UNKNOWN and carries nothing more.",
+    repeats=_SAFE,
+)
+CANCEL: Final = Operation(
+    id="cancel",
+    method="POST",
+    path="/v1/cancellations",
+    callers=("enterprise", "carrier", "regulator"),
+    asks=messages.CancellationRequest,
+    answers=messages.CancellationResponse,
+    summary="End authorizations",
+    description="An enterprise ends its own by `aid`; a carrier, for a subscriber's opt-out, all that enterprise and"
+    " `edi_id` have in common; a regulator orders by `aid` that one ends, with the order's number. Each"
+    " statement is signed with SM2 over `ASCS-CANCEL1` 00 and its JCS form. When the"
+    " answer comes, no verification grants the AID any more, and the revocation is on its way to its carriers.",
+    repeats="Changes nothing; REVOKED again.",
+)
+ROTATE: Final = Operation(
+    id="rotate",
+    method="POST",
+    path="/v1/rotations",
+    callers=("enterprise",),
+    asks=messages.RotationRequest,
+    answers=messages.RotationResponse,
+    summary="Have AIDs replaced by others for the same consents",
+    description="Each statement is signed with SM2 over `ASCS-ROTATE1` 00 and its JCS form. The old AID is ROTATED and"
+    " is told to its carriers as a revocation; the new one is ACTIVE at once, under the same consent and term.",
+    repeats="The same statement gets the same new AID.",
+    refusals={403: "this enterprise is suspended"},
+)
+VERIFY: Final = Operation(
+    id="verify",
+    method="POST",
+    path="/v1/verifications",
+    callers=("carrier",),
+    asks=messages.VerifyRequest,
+    answers=messages.VerifyResponse,
+    summary="Ask whether enterprises may contact AIDs now",
+    description="Each question is answered by a grant, with the EDI sealed to the asking carrier and the consent's"
+    " terms for the carrier to hold, or by a refusal with its precise reason, which stays inside the carrier."
+    " `batch.signature` is SM2 over `ASCS-BATCH1` 00 and the JCS form of `{at, count, root}`; `root` is the RFC 9162"
+    " tree with SM3 over one entry for each answer: aid 00 enterprise 00 channel 00 access_number 00 content_digest"
+    " (empty if none) 00, where a template was named template_id 00 template_digest 00, then outcome: G and"
+    " the edi_id, or R and the reason. Without an answer nobody"
+    " may be contacted. The same on a stream: `verifyStream`.",
+    repeats=_SAFE + " Answers are of the moment and differ when something changed.",
+)
+CONVERT: Final = Operation(
+    id="convert",
+    method="POST",
+    path="/v1/conversions",
+    callers=("carrier",),
+    asks=messages.ConversionRequest,
+    answers=messages.ConversionResponse,
+    summary="The EDI behind an AID",
+    description="For an AID that is active and whose EDI is sealed to the asking carrier.",
+    repeats=_SAFE,
+    refusals={404: "not active, not that enterprise's, or not sealed to the caller; all alike"},
+)
+RESTORE: Final = Operation(
+    id="restore",
+    method="POST",
+    path="/v1/restorations",
+    callers=("carrier",),
+    asks=messages.RestoreRequest,
+    answers=messages.RestoreResponse,
+    summary="Under which AIDs enterprises know subscribers",
+    description="For replies and callbacks: `edi_id`, enterprise and access number to the current AID, or a refusal.",
+    repeats=_SAFE,
+)
+CONFIRM: Final = Operation(
+    id="confirm",
+    method="POST",
+    path="/v1/confirmations",
+    callers=("carrier",),
+    asks=messages.ConfirmationSubmission,
+    answers=messages.ConfirmationResponse,
+    summary="State that subscribers confirmed deposits",
+    description="Each statement is signed with SM2 over `ASCS-CONFIRM1` 00 and its JCS form. The AID of a PENDING"
+    " deposit becomes ACTIVE.",
+    repeats="Changes nothing; the answer is what the AID is now.",
+)
+REPORT: Final = Operation(
+    id="report",
+    method="POST",
+    path="/v1/reports",
+    callers=("carrier",),
+    asks=messages.ReportRequest,
+    answers=messages.Accepted,
+    summary="Report communications that are over",
+    description="Texts and calls, under edi_id; each is joined to its AID and becomes a record of the evidence log."
+    " What names no deposit of the caller's is counted and dropped.",
+    repeats="Changes nothing: a report is known by carrier and report_id.",
+)
+REVOCATIONS: Final = Operation(
+    id="revocations",
+    method="POST",
+    path="/v1/revocations",
+    callers=("carrier",),
+    asks=messages.RevocationsRequest,
+    answers=messages.RevocationsResponse,
+    summary="Revocations after a sequence",
+    description="The next of them, at most 500, each signed with SM2 over `ASCS-REVOKE1` 00 and its JCS form. For one"
+    " that saw a gap in what was pushed, or another epoch: then ask from 0. Until all are there, no cached grant may"
+    " be used.",
+    repeats=_SAFE,
+)
+QUERY_EVIDENCE: Final = Operation(
+    id="queryEvidence",
+    method="POST",
+    path="/v1/evidence/queries",
+    callers=("enterprise", "carrier", "regulator"),
+    asks=query_messages.EvidenceQuery,
+    answers=query_messages.EvidencePage,
+    summary="Everything on record about one consent",
+    description="An enterprise asks by AIDs of its own, a carrier by `edi_id` or AID of its own subscribers, a"
+    " regulator by any AID and names the case. Page by page, at most 100 records each, every one with the salt and the"
+    " proof that show it to be in the log. Each query becomes a record itself.",
+    repeats="The same page of the same state of the log; it is recorded again.",
+    refusals={
+        404: "no evidence that the caller may see",
+        422: "a regulator names no case, or the log has no checkpoint of this size",
+    },
+)
+QUERY_NUMBER: Final = Operation(
+    id="queryEvidenceByNumber",
+    method="POST",
+    path="/v1/evidence/number-queries",
+    callers=("regulator",),
+    asks=query_messages.NumberQueryRequest,
+    answers=query_messages.NumberQueryResponse,
+    summary="AIDs of whoever held a number, for one enterprise under complaint",
+    description="The regulator's own tool seals (number, enterprise, period, case) to each carrier with SM2; two people"
+    " who are enrolled at that carrier sign it (`ASCS-QUERY1`). The trust party passes each part on unread and joins"
+    " the `edi_id`s that come back to the enterprise's AIDs. `ANSWERED` says nothing of whether anything was found.",
+    repeats="Carriers answer a sealed query once: REFUSED, REPLAYED.",
+)
+CHECKPOINT: Final = Operation(
+    id="checkpoint",
+    method="GET",
+    path="/v1/log/checkpoint",
+    callers=("enterprise", "carrier", "regulator"),
+    asks=Nothing,
+    answers=messages.CheckpointBody,
+    summary="The newest signed head of the evidence log",
+    description="Signed anew when the log grew, or when the last is a minute old.",
+    repeats=_SAFE,
+)
+INCLUSION: Final = Operation(
+    id="inclusion",
+    method="GET",
+    path="/v1/log/inclusion",
+    callers=("enterprise", "carrier", "regulator"),
+    asks=messages.InclusionQuery,
+    answers=messages.InclusionBody,
+    summary="Proof that an entry is in the log",
+    description="RFC 9162, 2.1.3, with SM3. `checkpoint` is there when the newest one is of exactly this size.",
+    repeats=_SAFE,
+    refusals={404: "the log has no such entry or size"},
+)
+CONSISTENCY: Final = Operation(
+    id="consistency",
+    method="GET",
+    path="/v1/log/consistency",
+    callers=("enterprise", "carrier", "regulator"),
+    asks=messages.ConsistencyQuery,
+    answers=messages.ConsistencyBody,
+    summary="Proof that the log only grew",
+    description="RFC 9162, 2.1.4, with SM3.",
+    repeats=_SAFE,
+    refusals={404: "the log has no such sizes"},
+)
+OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
+    DEPOSIT,
+    STATUS,
+    STATUSES,
+    CANCEL,
+    ROTATE,
+    VERIFY,
+    CONVERT,
+    RESTORE,
+    CONFIRM,
+    REPORT,
+    REVOCATIONS,
+    QUERY_EVIDENCE,
+    QUERY_NUMBER,
+    CHECKPOINT,
+    INCLUSION,
+    CONSISTENCY,
+    HEALTH,
+)
+"""Every route of the trust party but its stream."""
+
+VERIFY_STREAM: Final = Stream(
+    id="verifyStream",
+    path="/v1/verifications/stream",
+    callers=("carrier",),
+    summary="Verifications, revocations and the lease on a stream that stays open",
+    description="The same questions and answers as `verify`. Each payload is one JSON object, told by its first"
+    " field. Answers to different asks come in any order, and are not held back for SM2: a `batch` signs, within"
+    " about a second or after 512, the answers sent since the last one, in the order sent. `failed` means that the ask"
+    " gets no answer, and nobody may be contacted. A `lease` is answered at once by a `heartbeat` with its nonce:"
+    " until 3 seconds after the *sending* of that nonce, by the carrier's monotonic clock, a grant that was asked for"
+    " under the lease may be used again for the same enterprise, AID, channel and access number, unless it was"
+    " revoked. `revoked` comes unasked. A carrier whose last sequence is not that of the heartbeat asks `revocations`"
+    " first. At most 64 streams of one carrier; 32 asks at a time that need the store.",
+    sends=(messages.StreamAsk, messages.LeaseNonce),
+    receives=(
+        messages.StreamAnswer,
+        messages.StreamFailure,
+        messages.StreamBatch,
+        messages.Heartbeat,
+        messages.Revoked,
+    ),
+)
+STREAMS: Final = (VERIFY_STREAM,)
