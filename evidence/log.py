@@ -84,6 +84,17 @@ SCHEMA: Final = (
         signature BLOB NOT NULL
     )
     """,
+    "CREATE INDEX evidence_checkpoints_by_size ON evidence_checkpoints (size, time_ms)",
+    """
+    CREATE TABLE evidence_cosignatures (
+        checkpoint_id INTEGER NOT NULL REFERENCES evidence_checkpoints (checkpoint_id),
+        witness TEXT NOT NULL,
+        signed_at BIGINT NOT NULL,
+        signature TEXT NOT NULL,
+        PRIMARY KEY (checkpoint_id, witness)
+    )
+    """,
+    "CREATE INDEX evidence_cosignatures_by_witness ON evidence_cosignatures (witness, checkpoint_id)",
 )
 """Statements for the owner's migration. Times are milliseconds since the epoch; ``leaf`` is the leaf's hash;
 ``subject`` is the owner's number of whom a record is about, by which its records are found and erased together;

@@ -230,7 +230,7 @@ class SignedRotation(Message):
 
 
 class CheckpointBody(Message):
-    """A signed head of the evidence log; GET /v1/log/checkpoint answers one."""
+    """A signed head of the evidence log."""
 
     log_id: Sm3Hex
     """SM3 over the SubjectPublicKeyInfo (DER) of the log's key."""

@@ -20,6 +20,7 @@ CANCEL: Final = "ASCS-CANCEL1"
 ROTATE: Final = "ASCS-ROTATE1"
 REVOKE: Final = "ASCS-REVOKE1"
 BATCH: Final = "ASCS-BATCH1"
+COSIGN: Final = "ASCS-COSIGN1"
 QUERY: Final = "ASCS-QUERY1"
 ANSWER: Final = "ASCS-ANSWER1"
 
@@ -50,6 +51,11 @@ def signed_bytes(tag: str, obj: Any) -> bytes:
 def sign(key: PrivateKey, tag: str, obj: Any) -> str:
     """Sign a statement; 86 characters of base64url."""
     return b64url_encode(key.sign(signed_bytes(tag, obj)))
+
+
+def signature_text(signature: bytes) -> str:
+    """The 64 bytes of a signature as statements carry it."""
+    return b64url_encode(signature)
 
 
 def verify(public_key: PublicKey, tag: str, obj: Any, signature: str) -> bool:

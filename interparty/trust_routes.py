@@ -6,7 +6,7 @@ description in docs/openapi/trust-party.json follows (`ascs trust openapi`).
 
 from typing import Any, Final
 
-from interparty import messages, query_messages
+from interparty import evidence_messages, messages, query_messages
 from interparty.operations import HEALTH, Nothing, Operation, Stream
 
 _SAFE: Final = "Reads only; ask again at any time."
@@ -190,10 +190,50 @@ CHECKPOINT: Final = Operation(
     method="GET",
     path="/v1/log/checkpoint",
     callers=("enterprise", "carrier", "regulator"),
+    asks=evidence_messages.CheckpointQuery,
+    answers=evidence_messages.WitnessedCheckpoint,
+    summary="A signed head of the evidence log, and who cosigned it",
+    description="The newest; with `cosigned`, of the newest that witnesses cosigned the one that most of them did, if"
+    " it has at least so many cosignatures. Signed anew when the log grew, or when the last is a minute old.",
+    repeats=_SAFE,
+    refusals={404: "no checkpoint has so many cosignatures"},
+)
+CANDIDATE: Final = Operation(
+    id="candidate",
+    method="GET",
+    path="/v1/log/candidate",
+    callers=("enterprise", "carrier", "regulator"),
     asks=Nothing,
-    answers=messages.CheckpointBody,
-    summary="The newest signed head of the evidence log",
-    description="Signed anew when the log grew, or when the last is a minute old.",
+    answers=evidence_messages.WitnessedCheckpoint,
+    summary="The checkpoint that witnesses are to cosign now",
+    description="The same for all who ask, for some seconds. A witness checks the log's signature and by `consistency`"
+    " that it extends the last checkpoint that it cosigned, keeps it durably, then signs (`cosign`).",
+    repeats=_SAFE,
+)
+COSIGN: Final = Operation(
+    id="cosign",
+    method="POST",
+    path="/v1/log/cosignatures",
+    callers=("enterprise", "carrier", "regulator"),
+    asks=evidence_messages.SignedCosignature,
+    answers=messages.Accepted,
+    summary="Hand in a cosignature",
+    description="SM2 over `ASCS-COSIGN1` 00 and the statement's JCS form. It is kept as it came and shown to all.",
+    repeats="Changes nothing: the first of a witness on a checkpoint is kept.",
+    refusals={
+        409: "not the caller's, does not verify, or on no checkpoint that this log signed: if the log's signature over"
+        " it verifies, keep both, for the log denies what it signed"
+    },
+)
+VIEWS: Final = Operation(
+    id="views",
+    method="GET",
+    path="/v1/log/views",
+    callers=("enterprise", "carrier", "regulator"),
+    asks=Nothing,
+    answers=evidence_messages.Views,
+    summary="The newest checkpoint of each witness",
+    description="Whole, with its cosignature, so that each witness can check the others' against its own.",
     repeats=_SAFE,
 )
 INCLUSION: Final = Operation(
@@ -235,6 +275,9 @@ OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     QUERY_EVIDENCE,
     QUERY_NUMBER,
     CHECKPOINT,
+    CANDIDATE,
+    COSIGN,
+    VIEWS,
     INCLUSION,
     CONSISTENCY,
     HEALTH,

@@ -41,6 +41,7 @@ from trust_party.store import MIGRATIONS
 from trust_party.sweeper import Sweeper
 from trust_party.verification import LiveIndex, Verification
 from trust_party.verify_stream import VerifyStreams
+from trust_party.witnesses import Witnesses
 
 CAPTURE_CHANNEL = "http"
 """Under which what was received is recorded for leak searches."""
@@ -113,6 +114,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
         stack.push_async_callback(forwarder.stop)
         sequencer = Sequencer(store, evidence, settings.evidence_seconds, now_ms)
         stack.push_async_callback(sequencer.close)
+        witnesses = Witnesses(store, evidence, sequencer, int(settings.witness_seconds * 1000))
         sweeper = Sweeper(store, evidence, sequencer, live)
         await sweeper.sweep(now_ms())
         erasure = Erasure(
@@ -142,6 +144,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             store=store,
             directory=directory,
             sequencer=sequencer,
+            witnesses=witnesses,
             deposits=Deposits(
                 settings, store, keys, sealer, data_keys, evidence, sequencer, forwarder.deposited
             ),

@@ -7,7 +7,7 @@ from foundation.atomic import write_atomic
 from foundation.identities import KeyId
 from foundation.seal import add_missing_keys
 from gm.keystore import Key, KeyStore
-from gm.sm2 import PrivateKey
+from gm.sm2 import PrivateKey, PublicKey
 from interparty.signed_http import Signer
 from trust_party.settings import TrustSettings
 
@@ -68,6 +68,11 @@ def signer(settings: TrustSettings, keys: KeyStore) -> Signer:
     """Signs HTTP messages with the current SM2 key."""
     key = keys.current(SIGN)
     return Signer(key_id(settings, key), key.sm2)
+
+
+def own_sign_keys(settings: TrustSettings, keys: KeyStore) -> dict[str, PublicKey]:
+    """The public halves of all keys that statements were signed with, by keyid."""
+    return {key_id(settings, key): key.sm2.public_key for key in keys.keys(SIGN) if key.state != "destroyed"}
 
 
 def sign_key(keys: KeyStore) -> PrivateKey:

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from foundation.store import Store
-from interparty import messages, query_messages, trust_routes
+from interparty import evidence_messages, messages, query_messages, trust_routes
 from interparty.aid import is_aid
 from interparty.hot_messages import read_questions, read_reports
 from interparty.operations import HEALTH, Nothing, Role, application, bind, bind_bytes
@@ -31,6 +31,7 @@ from trust_party.rotations import Rotations
 from trust_party.sequencer import Sequencer
 from trust_party.statuses import statuses
 from trust_party.verification import Verification
+from trust_party.witnesses import CosignatureRefused, Witnesses
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Routes:
     store: Store
     directory: Directory
     sequencer: Sequencer
+    witnesses: Witnesses
     deposits: Deposits
     verification: Verification
     restoration: Restoration
@@ -70,6 +72,9 @@ class Routes:
                 bind(trust_routes.QUERY_EVIDENCE, self._query),
                 bind(trust_routes.QUERY_NUMBER, self._query_number),
                 bind(trust_routes.CHECKPOINT, self._checkpoint),
+                bind(trust_routes.CANDIDATE, self._candidate),
+                bind(trust_routes.COSIGN, self._cosign),
+                bind(trust_routes.VIEWS, self._views),
                 bind(trust_routes.INCLUSION, self._inclusion),
                 bind(trust_routes.CONSISTENCY, self._consistency),
                 bind(HEALTH, self._health),
@@ -169,8 +174,28 @@ class Routes:
     ) -> query_messages.NumberQueryResponse:
         return await self.number_queries.ask(self._caller(party), asked, now_ms())
 
-    async def _checkpoint(self, _party: str, _asked: Nothing) -> messages.CheckpointBody:
-        return self._newest()
+    async def _checkpoint(
+        self, _party: str, asked: evidence_messages.CheckpointQuery
+    ) -> evidence_messages.WitnessedCheckpoint:
+        if asked.cosigned is None:
+            return await self.witnesses.witnessed(self._newest())
+        best = await self.witnesses.best(0, asked.cosigned)
+        if best is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, "no checkpoint has so many cosignatures")
+        return best
+
+    async def _candidate(self, _party: str, _asked: Nothing) -> evidence_messages.WitnessedCheckpoint:
+        return await self.witnesses.witnessed(self.witnesses.candidate(now_ms()) or self._newest())
+
+    async def _cosign(self, party: str, asked: evidence_messages.SignedCosignature) -> messages.Accepted:
+        try:
+            await self.witnesses.cosign(party, self._caller(party).sign_keys, asked, now_ms())
+        except CosignatureRefused as refused:
+            raise HTTPException(HTTPStatus.CONFLICT, str(refused)) from None
+        return messages.Accepted(accepted=1)
+
+    async def _views(self, _party: str, _asked: Nothing) -> evidence_messages.Views:
+        return await self.witnesses.views()
 
     async def _inclusion(self, _party: str, asked: messages.InclusionQuery) -> messages.InclusionBody:
         try:

@@ -79,6 +79,8 @@ class TrustSettings(Config):
     """How long the evidence of a consent is kept after its last AID ended; then its data key is destroyed."""
     evidence_seconds: Annotated[float, Field(ge=0, le=60)] = 0.25
     """The least time between two batches of the evidence log; a deposit's answer waits for its batch."""
+    witness_seconds: Annotated[float, Field(gt=0, le=3600)] = 5.0
+    """How long one checkpoint is the one that all witnesses are to cosign."""
     sweep_seconds: Annotated[float, Field(gt=0, le=3600)] = 5.0
     """How often expiry is looked for. Validity itself is checked on every use."""
 

@@ -76,6 +76,7 @@ async def served(party: Party, folder: Path) -> AsyncIterator[Served]:
         store=party.store,
         directory=party.directory,
         sequencer=party.sequencer,
+        witnesses=party.witnesses,
         deposits=party.deposits,
         verification=party.verification,
         restoration=party.restoration,

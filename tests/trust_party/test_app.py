@@ -19,10 +19,10 @@ from gm.sm2 import PrivateKey, PublicKey
 from interparty import bodies
 from interparty.client import Peer, PeerProblem
 from interparty.edi import IdType, edi_id, to_text
+from interparty.evidence_messages import WitnessedCheckpoint
 from interparty.messages import (
     Accepted,
     Cancellation,
-    CheckpointBody,
     Confirmation,
     ConfirmationRequests,
     Consent,
@@ -271,9 +271,9 @@ async def test_a_list_of_consents_with_another_signature_is_refused(world: World
 async def test_the_log_answers_every_admitted_party(world: World) -> None:
     enterprise, peer = world.enterprise("ent-a"), world.carrier_peer()
     await enterprise.deposit([world.deposit() for _ in range(3)])
-    first = await peer.request("GET", "/v1/log/checkpoint", None, CheckpointBody)
+    first = (await peer.request("GET", "/v1/log/checkpoint", None, WitnessedCheckpoint)).checkpoint
     await enterprise.deposit([world.deposit() for _ in range(4)])
-    second = await peer.request("GET", "/v1/log/checkpoint", None, CheckpointBody)
+    second = (await peer.request("GET", "/v1/log/checkpoint", None, WitnessedCheckpoint)).checkpoint
     assert (first.size, second.size) == (32, 64)
     proof = await peer.request("GET", "/v1/log/inclusion", None, InclusionBody, query="index=2&size=64")
     assert proof.root == second.root
@@ -298,7 +298,7 @@ async def test_the_log_answers_every_admitted_party(world: World) -> None:
 async def test_a_regulator_sees_the_log_and_asks_nothing_of_carriers_or_enterprises(world: World) -> None:
     key = world.people.regulators[REGULATOR]
     peer = world.peer(REGULATOR, Signer(f"{REGULATOR}/sign/1", key))
-    assert (await peer.request("GET", "/v1/log/checkpoint", None, CheckpointBody)).log_id
+    assert (await peer.request("GET", "/v1/log/checkpoint", None, WitnessedCheckpoint)).checkpoint.log_id
     item = VerifyItem(aid="8" * 18, enterprise="ent-a", channel="sms", access_number=ACCESS_NUMBER)
     for call in (CarrierClient(peer).verify([item]), EnterpriseClient(peer, key).statuses(["8" * 18])):
         with pytest.raises(PeerProblem) as problem:

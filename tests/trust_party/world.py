@@ -1,7 +1,7 @@
 """A trust party's parts without a network, with one carrier and two enterprises admitted."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from foundation.seal import Sealer
 from foundation.store import Store
 from gm.keystore import ITERATIONS_MIN, KeyStore
-from gm.sm2 import PrivateKey
+from gm.sm2 import PrivateKey, PublicKey
 from interparty import edi as edis
 from interparty import statements
 from interparty.edi import IdType
@@ -34,6 +34,7 @@ from interparty.messages import (
 )
 from trust_party.admission import Caller, Directory, admit_carrier, admit_enterprise, admit_regulator
 from trust_party.app import init
+from trust_party.bundles import Bundles
 from trust_party.cancellations import Cancellations
 from trust_party.clock import DAY_MS, HOUR_MS
 from trust_party.confirmations import Confirmations
@@ -42,7 +43,7 @@ from trust_party.deposits import Deposits
 from trust_party.erasure import Erasure
 from trust_party.evidence_log import Evidence
 from trust_party.evidence_queries import EvidenceQueries
-from trust_party.keys import LOG, SIGN, open_store
+from trust_party.keys import LOG, SIGN, open_store, own_sign_keys
 from trust_party.number_queries import NumberQueries
 from trust_party.reports import Reports
 from trust_party.restoration import Restoration
@@ -53,6 +54,7 @@ from trust_party.settings import KeystoreSettings, TlsSettings, TrustSettings
 from trust_party.store import MIGRATIONS
 from trust_party.sweeper import Sweeper
 from trust_party.verification import LiveIndex, Verification
+from trust_party.witnesses import Witnesses
 
 NOW = 1_790_000_000_000
 """2026-09-21 22:13:20 in Asia/Shanghai."""
@@ -203,6 +205,8 @@ class Party:
         self.data_keys = DataKeys(self.sealer)
         self.evidence = Evidence(self.keys.current(LOG).sm2, self.sealer, self.data_keys)
         self.sequencer = Sequencer(self.store, self.evidence, settings.evidence_seconds, lambda: NOW)
+        self.witnesses = Witnesses(self.store, self.evidence, self.sequencer, 5000)
+        self.bundles = Bundles(self.store, self.evidence, self.sequencer, self.witnesses, self.directory_keys)
         self.live = LiveIndex(settings.live_max)
         self.directory = Directory(self.store, self.keys)
         self.deposited: list[set[str]] = []
@@ -246,6 +250,10 @@ class Party:
         self.asked_carriers: dict[str, Any] = {}
         """Routes of carriers for queries by number."""
         self.sweeper = Sweeper(self.store, self.evidence, self.sequencer, self.live)
+
+    def directory_keys(self, party: str) -> Mapping[str, PublicKey] | None:
+        own = own_sign_keys(self.settings, self.keys)
+        return own if party == self.settings.party else self.directory.sign_keys(party)
 
     async def deposit(
         self, *deposits: Deposit, enterprise: str = "ent-a", now: int = NOW

@@ -1,0 +1,135 @@
+"""Bundles as the trust party makes them, checked by the code of those who receive them."""
+
+import json
+
+import pytest
+
+from evidence.batches import LEAVES_MIN
+from interparty import statements
+from interparty.evidence_messages import BUNDLE_RECORDS_MAX, Bundle, Cosignature, SignedCosignature
+from tests.trust_party.test_reports import report
+from tests.trust_party.world import CARRIER, NOW, REGULATOR, RETENTION_DAYS, Party, deposit_of
+from trust_client import bundle as bundles
+from trust_client.bundle import Trusted
+from trust_party.clock import DAY_MS
+
+
+async def about(party: Party, aid: str) -> list[int]:
+    return await party.store.write(lambda conn: party.evidence.about(conn, int(aid), limit=100))
+
+
+async def exported(party: Party, aid: str) -> Bundle:
+    made = await party.bundles.export(await about(party, aid))
+    assert made is not None
+    # Over the wire and back: what is checked is text.
+    return bundles.read(made.model_dump_json(exclude_none=True))
+
+
+def trusted(party: Party, quorum: int = 0) -> Trusted:
+    people = party.people
+    keys = people.carriers | people.enterprises | people.regulators
+    by_party = {name: [key.public_key] for name, key in keys.items()}
+    own = [key.sm2.public_key for key in party.keys.keys("sign")]
+    witnesses = {name: by_party[name] for name in (CARRIER, "ent-a", REGULATOR)} if quorum else {}
+    log_key = party.evidence.log.public_key
+    return Trusted([log_key], witnesses, quorum, by_party | {party.settings.party: own})
+
+
+async def cosign_all(party: Party) -> None:
+    checkpoint = party.sequencer.newest
+    assert checkpoint is not None
+    people = party.people
+    keys = people.carriers | people.enterprises | people.regulators
+    for witness in (CARRIER, "ent-a", REGULATOR):
+        statement = Cosignature.of(checkpoint, witness, NOW)
+        signed = SignedCosignature(
+            statement=statement, signature=statements.sign(keys[witness], statements.COSIGN, statement)
+        )
+        await party.witnesses.cosign(witness, party.directory.sign_keys(witness) or {}, signed, NOW)
+
+
+async def test_the_life_of_an_aid_is_proved_to_whoever_has_the_public_keys(party: Party) -> None:
+    aid, consent = await party.active()
+    await party.reports.report(CARRIER, [report(consent.edi_ids[0])], NOW)
+    signed = party.people.cancellation(party.people.carriers[CARRIER], edi_id=consent.edi_ids[0])
+    await party.cancel(CARRIER, signed)
+    await party.sequencer.run()
+    await cosign_all(party)
+    bundle = await exported(party, aid)
+    assert [json.loads(each.record)["kind"] for each in bundle.records] == [
+        "DEPOSIT",
+        "CONFIRMATION",
+        "COMMUNICATION",
+        "CANCELLATION",
+    ]
+    found = bundles.verify(bundle, trusted(party, 3))
+    assert found.complete, [each.text for each in found.findings if not each.holds]
+
+
+async def test_a_rotation_is_proved_too(party: Party) -> None:
+    aid, _ = await party.active()
+    result = await party.rotate(aid)
+    bundle = await exported(party, result.aid or "")
+    report_ = bundles.verify(bundle, trusted(party))
+    assert report_.holds
+    assert any("be replaced by this one" in each.text for each in report_.findings)
+
+
+async def test_one_consent_of_a_request_is_proved_without_the_others(party: Party) -> None:
+    deposits = [deposit_of(party.people) for _ in range(5)]
+    results = await party.deposit(*deposits)
+    bundle = await exported(party, results[2].aid or "")
+    assert bundles.verify(bundle, trusted(party)).holds
+    text = bundle.model_dump_json()
+    assert deposits[2].consent.nonce in text
+    assert not [each for at, each in enumerate(deposits) if at != 2 and each.consent.nonce in text]
+
+
+async def test_and_still_when_the_others_were_erased(party: Party) -> None:
+    short, long = deposit_of(party.people), deposit_of(party.people, term_to=NOW + 90 * DAY_MS)
+    results = await party.deposit(short, long)
+    await party.confirm(*(party.people.confirmation(each.consent) for each in (short, long)))
+    await party.sweeper.sweep(NOW + 31 * DAY_MS)
+    assert await party.erasure.erase(NOW + (31 + RETENTION_DAYS) * DAY_MS) == 1
+    assert bundles.verify(await exported(party, results[1].aid or ""), trusted(party)).holds
+    assert await party.bundles.export(await about(party, results[0].aid or "")) is None
+
+
+async def test_the_checkpoint_is_the_best_witnessed_one_and_the_newest_extends_it(party: Party) -> None:
+    aid, _ = await party.active()
+    await party.sequencer.run()
+    await cosign_all(party)
+    await party.active()
+    await party.sequencer.run()
+    bundle = await exported(party, aid)
+    assert len(bundle.cosignatures) == 3
+    assert bundle.later is not None
+    assert bundle.later.checkpoint.size > bundle.checkpoint.size
+    assert bundles.verify(bundle, trusted(party, 3)).complete
+
+
+async def test_a_record_that_no_witness_has_seen_yet_is_proved_by_the_log_alone(party: Party) -> None:
+    await party.active()
+    await party.sequencer.run()
+    await cosign_all(party)
+    aid, _ = await party.active()
+    bundle = await exported(party, aid)
+    assert bundle.cosignatures == []
+    assert not bundles.verify(bundle, trusted(party, 3)).holds
+    assert bundles.verify(bundle, trusted(party)).holds
+
+
+async def test_what_is_pending_is_waited_for(party: Party) -> None:
+    ids = await party.store.write(lambda conn: party.evidence.append(conn, [{"kind": "TEST"}], NOW))
+    bundle = await party.bundles.export(ids)
+    assert bundle is not None
+    assert bundle.checkpoint.size == LEAVES_MIN
+    assert bundle.records[0].record == '{"kind":"TEST"}'
+
+
+async def test_bounds(party: Party) -> None:
+    assert await party.bundles.export([]) is None
+    with pytest.raises(LookupError):
+        await party.bundles.export([0])
+    with pytest.raises(ValueError, match="at most"):
+        await party.bundles.export(list(range(BUNDLE_RECORDS_MAX + 1)))

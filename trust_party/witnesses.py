@@ -1,0 +1,158 @@
+"""Those who watch the log: which checkpoint they are to cosign, and what they cosigned.
+
+Every few seconds one checkpoint is the candidate, the same for all who ask, so that the cosignatures of different
+witnesses meet on one checkpoint however often the log is signed. Any admitted party may be a witness; who counts is the
+choice of whoever verifies. A cosignature is kept as it came: what a witness signed can be shown to everyone.
+"""
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Final
+
+from foundation.logs import get_logger
+from foundation.store import Store
+from gm.sm2 import PublicKey
+from interparty import statements
+from interparty.evidence_messages import (
+    COSIGNATURES_MAX,
+    Cosignature,
+    SignedCosignature,
+    Views,
+    WitnessedCheckpoint,
+)
+from interparty.messages import CheckpointBody
+from trust_party.evidence_log import Evidence, checkpoint_body
+from trust_party.sequencer import Sequencer
+
+LOOKED_AT_MAX: Final = 32
+"""Cosigned checkpoints among which the one with most cosignatures is looked for, newest first."""
+CLOCK_SKEW_MS: Final = 300_000
+"""How far ahead of ours a witness's clock may be."""
+
+_COSIGNED: Final = (
+    "SELECT s.checkpoint_id, COUNT(*) AS cosignatures FROM evidence_cosignatures s"
+    " JOIN evidence_checkpoints c ON c.checkpoint_id = s.checkpoint_id WHERE c.size >= ?"
+    " GROUP BY s.checkpoint_id ORDER BY s.checkpoint_id DESC LIMIT ?"
+)
+_NEWEST_VIEWS: Final = (
+    "SELECT MAX(checkpoint_id) AS checkpoint_id, witness FROM evidence_cosignatures GROUP BY witness LIMIT ?"
+)
+_WITH_COSIGNATURES: Final = (
+    "SELECT c.size, c.time_ms, c.root, c.signature, s.witness, s.signed_at, s.signature AS cosignature"
+    " FROM evidence_checkpoints c LEFT JOIN evidence_cosignatures s ON s.checkpoint_id = c.checkpoint_id"
+    " WHERE c.checkpoint_id = ? ORDER BY s.witness LIMIT ?"
+)
+
+_log = get_logger(__name__)
+
+
+class CosignatureRefused(ValueError):
+    """It is not the witness's, or not over a checkpoint that this log signed; says which."""
+
+
+class Witnesses:
+    """Keeps cosignatures. `every_ms` is how long a checkpoint stays the candidate."""
+
+    def __init__(self, store: Store, evidence: Evidence, sequencer: Sequencer, every_ms: int) -> None:
+        self._store = store
+        self._evidence = evidence
+        self._sequencer = sequencer
+        self._every_ms = every_ms
+        self._candidate: CheckpointBody | None = None
+        self._since = 0
+
+    def candidate(self, now_ms: int) -> CheckpointBody | None:
+        """The checkpoint to be cosigned now; None before the log's first."""
+        newest = self._sequencer.newest
+        if self._candidate is None or not 0 <= now_ms - self._since < self._every_ms:
+            self._candidate, self._since = newest, now_ms
+        return self._candidate
+
+    async def cosign(
+        self, witness: str, keys: Mapping[str, PublicKey], signed: SignedCosignature, now_ms: int
+    ) -> None:
+        """Keep a cosignature; a second one of a witness on a checkpoint changes nothing.
+
+        Raises CosignatureRefused, StoreBusy, StoreUnavailable.
+        """
+        statement = signed.statement
+        if statement.witness != witness or statement.log_id != self._evidence.log.log_id.hex():
+            raise CosignatureRefused("the cosignature is another witness's, or another log's")
+        if statement.at > now_ms + CLOCK_SKEW_MS:
+            raise CosignatureRefused("the cosignature is from the future")
+        if not any(
+            statements.verify(key, statements.COSIGN, statement, signed.signature) for key in keys.values()
+        ):
+            raise CosignatureRefused("the cosignature does not verify")
+        if not await self._store.write(lambda conn: _keep(conn, signed)):
+            # Either the witness was shown something that this log did not sign, or this log forgot what it signed.
+            _log.error("a cosignature is on no checkpoint of this log", party=witness, size=statement.size)
+            raise CosignatureRefused("this log signed no such checkpoint")
+
+    async def witnessed(self, checkpoint: CheckpointBody) -> WitnessedCheckpoint:
+        """A checkpoint of this log and the cosignatures on it. Raises StoreBusy, StoreUnavailable."""
+        rows = await self._store.read(
+            "SELECT checkpoint_id FROM evidence_checkpoints WHERE size = ? AND time_ms = ?",
+            (checkpoint.size, checkpoint.time_ms),
+        )
+        return (
+            await self._read(rows[0][0])
+            if rows
+            else WitnessedCheckpoint(checkpoint=checkpoint, cosignatures=[])
+        )
+
+    async def best(self, size: int, cosigned: int = 0) -> WitnessedCheckpoint | None:
+        """Of the newest cosigned checkpoints of at least `size` leaves, the one that most witnesses cosigned, the
+        newest of these; None if no such has `cosigned` cosignatures. Raises StoreBusy, StoreUnavailable."""
+        rows = await self._store.read(_COSIGNED, (size, LOOKED_AT_MAX))
+        if not rows:
+            return None
+        chosen = max(rows, key=lambda row: (row["cosignatures"], row["checkpoint_id"]))
+        return await self._read(chosen["checkpoint_id"]) if chosen["cosignatures"] >= cosigned else None
+
+    async def views(self) -> Views:
+        """The newest checkpoint of each witness. Raises StoreBusy, StoreUnavailable."""
+        rows = await self._store.read(_NEWEST_VIEWS, (COSIGNATURES_MAX,))
+        views = []
+        for row in rows:
+            whole = await self._read(row["checkpoint_id"])
+            own = [each for each in whole.cosignatures if each.statement.witness == row["witness"]]
+            views.append(WitnessedCheckpoint(checkpoint=whole.checkpoint, cosignatures=own))
+        return Views(views=views)
+
+    async def _read(self, checkpoint_id: int) -> WitnessedCheckpoint:
+        rows = await self._store.read(_WITH_COSIGNATURES, (checkpoint_id, COSIGNATURES_MAX))
+        first = rows[0]
+        checkpoint = checkpoint_body(
+            self._evidence.log.signed(first["size"], first["time_ms"], first["root"], first["signature"])
+        )
+        cosignatures = [
+            SignedCosignature(
+                statement=Cosignature.of(checkpoint, row["witness"], row["signed_at"]),
+                signature=row["cosignature"],
+            )
+            for row in rows
+            if row["witness"] is not None
+        ]
+        return WitnessedCheckpoint(checkpoint=checkpoint, cosignatures=cosignatures)
+
+
+def _keep(conn: sqlite3.Connection, signed: SignedCosignature) -> bool:
+    statement = signed.statement
+    row = conn.execute(
+        "SELECT checkpoint_id FROM evidence_checkpoints WHERE size = ? AND time_ms = ? AND root = ?",
+        (statement.size, statement.time_ms, bytes.fromhex(statement.root)),
+    ).fetchone()
+    if row is None:
+        return False
+    held = conn.execute(
+        "SELECT COUNT(*) FROM evidence_cosignatures WHERE checkpoint_id = ?", (row[0],)
+    ).fetchone()[0]
+    if held >= COSIGNATURES_MAX:
+        raise CosignatureRefused(f"{COSIGNATURES_MAX} witnesses cosigned this checkpoint already")
+    conn.execute(
+        "INSERT INTO evidence_cosignatures (checkpoint_id, witness, signed_at, signature) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (checkpoint_id, witness) DO NOTHING",
+        (row[0], statement.witness, statement.at, signed.signature),
+    )
+    return True
