@@ -161,10 +161,14 @@ class Party:
 
     async def next(self, kind):
         """The next event of a kind; others before it are passed over."""
+        return await self.next_of(kind)
+
+    async def next_of(self, *kinds):
+        """The same of several kinds."""
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 event = await self._events.get()
-                if isinstance(event, kind):
+                if isinstance(event, kinds):
                     return event
 
     def seen(self) -> list[Event]:
