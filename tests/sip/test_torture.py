@@ -40,18 +40,18 @@ ACCEPTED: list[tuple[str, str, str | int]] = [
     ("unreason", "4475 3.1.1.12: nobody's response", NOTHING),
     ("noreason", "4475 3.1.1.13: nobody's response", NOTHING),
     ("baddate", "4475 3.1.2.12: Date means nothing to us, so it refuses nothing", CALL),
-    ("regescrt", "4475 3.1.2.13, the valid half: headers in a Contact in brackets", REQUEST),
-    ("unkscm", "4475 3.3.3", 416),
-    ("novelsc", "4475 3.3.4", 416),
-    ("unksm2", "4475 3.3.5: the registrar refuses the Contact", REQUEST),
-    ("bext01", "4475 3.3.6", 420),
-    ("invut", "4475 3.3.7", 415),
-    ("regaut01", "4475 3.3.8: the registrar passes over the scheme", REQUEST),
-    ("zeromf", "4475 3.3.10: we are the target", REQUEST),
-    ("cparam01", "4475 3.3.11", REQUEST),
-    ("cparam02", "4475 3.3.12", REQUEST),
-    ("sdp01", "4475 3.3.14", 406),
-    ("bcast", "4475 3.3.13: more than one Via, not for us", NOTHING),
+    ("regescrt", "4475 3.3.14, the valid half: headers in a Contact in brackets", REQUEST),
+    ("unkscm", "4475 3.3.2", 416),
+    ("novelsc", "4475 3.3.3", 416),
+    ("unksm2", "4475 3.3.4: the registrar refuses the Contact", REQUEST),
+    ("bext01", "4475 3.3.5", 420),
+    ("invut", "4475 3.3.6", 415),
+    ("regaut01", "4475 3.3.7: the registrar passes over the scheme", REQUEST),
+    ("zeromf", "4475 3.3.11: we are the target", REQUEST),
+    ("cparam01", "4475 3.3.12", REQUEST),
+    ("cparam02", "4475 3.3.13", REQUEST),
+    ("sdp01", "4475 3.3.15", 406),
+    ("bcast", "4475 3.3.10: more than one Via, not for us", NOTHING),
     ("inv2543", "4475 3.4.1: parsed; without a Contact no call of RFC 3261 can be made", 400),
     ("ipv6-good", "5118 4.1", REQUEST),
     ("port-ambiguous", "5118 4.3: the last group is part of the address", REQUEST),
@@ -243,7 +243,7 @@ def test_escapes_and_separators_stay_where_they_were() -> None:
 
 
 def test_parameters_belong_to_header_or_uri() -> None:
-    """RFC 4475 3.3.11 and 3.3.12."""
+    """RFC 4475 3.3.12 and 3.3.13."""
     assert message("cparam01").contacts[0].params == (("unknownparam", None),)
     assert message("cparam02").contacts[0].params == ()
 
