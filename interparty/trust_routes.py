@@ -10,6 +10,7 @@ from interparty import evidence_messages, messages, query_messages
 from interparty.operations import HEALTH, Nothing, Operation, Stream
 
 _SAFE: Final = "Reads only; ask again at any time."
+_GUESSES: Final = "the caller named too many AIDs that are not its own; ask again later"
 
 DEPOSIT: Final = Operation(
     id="deposit",
@@ -38,7 +39,10 @@ STATUS: Final = Operation(
     summary="Status of one own AID",
     description="What an AID of the asking enterprise is now.",
     repeats=_SAFE,
-    refusals={404: "not an AID of the caller's; malformed, unknown and another's look alike"},
+    refusals={
+        404: "not an AID of the caller's; malformed, unknown and another's look alike",
+        429: _GUESSES,
+    },
 )
 STATUSES: Final = Operation(
     id="aidStatuses",
@@ -50,6 +54,7 @@ STATUSES: Final = Operation(
     summary="Status of many own AIDs",
     description="What AIDs are now. One that is not the caller's is UNKNOWN and carries nothing more.",
     repeats=_SAFE,
+    refusals={429: _GUESSES},
 )
 CANCEL: Final = Operation(
     id="cancel",
@@ -76,7 +81,7 @@ ROTATE: Final = Operation(
     description="Each statement is signed with SM2 over `ASCS-ROTATE1` 00 and its JCS form. The old AID is ROTATED and"
     " is told to its carriers as a revocation; the new one is ACTIVE at once, under the same consent and term.",
     repeats="The same statement gets the same new AID.",
-    refusals={403: "this enterprise is suspended"},
+    refusals={403: "this enterprise is suspended", 429: _GUESSES},
 )
 VERIFY: Final = Operation(
     id="verify",
@@ -91,8 +96,9 @@ VERIFY: Final = Operation(
     " `batch.signature` is SM2 over `ASCS-BATCH1` 00 and the JCS form of `{at, count, root}`; `root` is the RFC 9162"
     " tree with SM3 over one entry for each answer: aid 00 enterprise 00 channel 00 access_number 00 content_digest"
     " (empty if none) 00, where a template was named template_id 00 template_digest 00, then outcome: G and"
-    " the edi_id, or R and the reason. Without an answer nobody"
-    " may be contacted. The same on a stream: `verifyStream`.",
+    " the edi_id, or R and the reason. Content and template decide nothing. The reason TOO_MANY_UNKNOWN says that the"
+    " carrier named too many unknown AIDs for that enterprise lately, and nothing about the AID: ask again later."
+    " Without an answer nobody may be contacted. The same on a stream: `verifyStream`.",
     repeats=_SAFE + " Answers are of the moment and differ when something changed.",
 )
 CONVERT: Final = Operation(

@@ -26,6 +26,7 @@ from trust_party.erasure import Erasure
 from trust_party.evidence_log import Evidence
 from trust_party.evidence_queries import EvidenceQueries
 from trust_party.forwarding import Forwarder
+from trust_party.guesses import Guesses
 from trust_party.keys import LOG, create_missing, open_store, signer
 from trust_party.mqtt_feed import MqttFeed
 from trust_party.number_queries import NumberQueries
@@ -120,7 +121,8 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
         erasure = Erasure(
             store, evidence, data_keys, party=settings.party, retention_days=settings.retention_days
         )
-        verification = Verification(store, live, keys, directory)
+        guesses = Guesses(store, directory, settings.unknown_aids_per_minute, settings.unknown_aids_burst)
+        verification = Verification(store, live, keys, directory, guesses)
         feed = RevocationFeed(store, keys)
         await feed.load()
         feed.start()
@@ -138,7 +140,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             )
             broker.start()
             stack.push_async_callback(broker.stop)
-        cancellations = Cancellations(store, evidence, live, feed)
+        cancellations = Cancellations(store, evidence, live, feed, guesses)
         orders = Orders(store, keys, cancellations, settings.party)
         routes = Routes(
             store=store,
@@ -152,9 +154,12 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             restoration=Restoration(store, live, directory),
             confirmations=Confirmations(store, evidence, live),
             cancellations=cancellations,
-            rotations=Rotations(store, keys, data_keys, evidence, sequencer, live, feed, settings.aid_prefix),
+            rotations=Rotations(
+                store, keys, data_keys, evidence, sequencer, live, feed, guesses, settings.aid_prefix
+            ),
             reports=Reports(store, evidence, data_keys),
             feed=feed,
+            guesses=guesses,
             evidence_queries=EvidenceQueries(store, evidence, sequencer, data_keys),
             number_queries=NumberQueries(store, evidence, sequencer, directory, connect),
         )

@@ -19,6 +19,7 @@ from trust_party import revocations
 from trust_party.admission import Caller, Role
 from trust_party.aids import MOVES, State, move
 from trust_party.evidence_log import Evidence
+from trust_party.guesses import Guesses
 from trust_party.revocations import RevocationFeed
 from trust_party.store.commit import commit_then
 from trust_party.verification import LiveIndex
@@ -41,7 +42,10 @@ _Outcome = tuple[list[CancellationResult], list[int], list[revocations.Told]]
 class Cancellations:
     """Takes cancellations."""
 
-    def __init__(self, store: Store, evidence: Evidence, live: LiveIndex, feed: RevocationFeed) -> None:
+    def __init__(
+        self, store: Store, evidence: Evidence, live: LiveIndex, feed: RevocationFeed, guesses: Guesses
+    ) -> None:
+        self._guesses = guesses
         self._store = store
         self._evidence = evidence
         self._live = live
@@ -66,7 +70,10 @@ class Cancellations:
         def op(conn: sqlite3.Connection) -> _Outcome:
             return self._keep(conn, caller, cancellations, genuine, now_ms)
 
-        return (await commit_then(self._store, op, follow))[0]
+        results = (await commit_then(self._store, op, follow))[0]
+        # Never a reason not to cancel.
+        self._guesses.count(caller.id, caller.id, results.count(UNKNOWN))
+        return results
 
     def _keep(
         self,

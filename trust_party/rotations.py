@@ -22,6 +22,7 @@ from trust_party.aids import STATUS, NoFreeAid, State, derive_free, move, state_
 from trust_party.data_keys import DataKeys
 from trust_party.deposits import CONSENT_AAD
 from trust_party.evidence_log import Evidence
+from trust_party.guesses import Guesses
 from trust_party.revocations import RevocationFeed
 from trust_party.sequencer import Sequencer
 from trust_party.store.commit import commit_then
@@ -29,6 +30,8 @@ from trust_party.store.rows import padded
 from trust_party.verification import BY_AID, LiveIndex
 
 UNKNOWN: Final = RotationResult(status="UNKNOWN")
+NOT_ACTIVE: Final = RotationResult(status="UNKNOWN")
+"""An own AID that is no guess."""
 EXHAUSTED: Final = RotationResult(status="EXHAUSTED")
 
 _FIND: Final = (
@@ -66,6 +69,7 @@ class Rotations:
         sequencer: Sequencer,
         live: LiveIndex,
         feed: RevocationFeed,
+        guesses: Guesses,
         aid_prefix: str,
     ) -> None:
         self._store = store
@@ -75,6 +79,7 @@ class Rotations:
         self._sequencer = sequencer
         self._live = live
         self._feed = feed
+        self._guesses = guesses
         self._prefix = aid_prefix
 
     async def rotate(
@@ -82,8 +87,9 @@ class Rotations:
     ) -> list[RotationResult]:
         """One result each, in order. UNKNOWN: not signed by the caller, not its own, or not active.
 
-        Raises StoreBusy, StoreUnavailable.
+        Raises StoreBusy, StoreUnavailable, and HTTPException 429 for one who named too many unknown AIDs.
         """
+        self._guesses.check(caller.id, caller.id)
         genuine = await asyncio.to_thread(_genuine, caller, rotations)
         if not all(genuine):
             _log.warning("rotation not signed by its sender", party=caller.id)
@@ -100,6 +106,7 @@ class Rotations:
             return self._keep(conn, rotations, genuine, now_ms)
 
         results = (await commit_then(self._store, op, follow))[0]
+        self._guesses.count(caller.id, caller.id, sum(each is UNKNOWN for each in results))
         records = [int(each.evidence_id) for each in results if each.evidence_id is not None]
         leaves = await self._sequencer.indices(records)
         return [
@@ -132,7 +139,7 @@ class Rotations:
                 results.append(_before(row, now_ms))
                 continue
             if _state(row, "", now_ms) is not State.ACTIVE:
-                results.append(UNKNOWN)
+                results.append(NOT_ACTIVE)
                 continue
             try:
                 new, record = self._replace(conn, signed, row, first_id + len(records), now_ms)

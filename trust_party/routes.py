@@ -23,6 +23,7 @@ from trust_party.clock import now_ms
 from trust_party.confirmations import Confirmations
 from trust_party.deposits import Deposits, SignatureRefused
 from trust_party.evidence_queries import EvidenceQueries, NoSuchSize
+from trust_party.guesses import Guesses
 from trust_party.number_queries import NumberQueries
 from trust_party.reports import Reports
 from trust_party.restoration import Restoration
@@ -50,6 +51,7 @@ class Routes:
     rotations: Rotations
     reports: Reports
     feed: RevocationFeed
+    guesses: Guesses
     evidence_queries: EvidenceQueries
     number_queries: NumberQueries
 
@@ -108,13 +110,15 @@ class Routes:
 
     async def _status(self, party: str, asked: messages.AidPath) -> messages.AidStatus:
         if is_aid(asked.aid):
-            status = (await statuses(self.store, party, [asked.aid], now_ms()))[0]
+            status = (await statuses(self.store, self.guesses, party, [asked.aid], now_ms()))[0]
             if status.status != "UNKNOWN":
                 return status
         raise HTTPException(HTTPStatus.NOT_FOUND, "no such AID")
 
     async def _statuses(self, party: str, asked: messages.StatusRequest) -> messages.StatusResponse:
-        return messages.StatusResponse(statuses=await statuses(self.store, party, asked.aids, now_ms()))
+        return messages.StatusResponse(
+            statuses=await statuses(self.store, self.guesses, party, asked.aids, now_ms())
+        )
 
     async def _cancel(self, party: str, asked: messages.CancellationRequest) -> messages.CancellationResponse:
         caller = self._caller(party)

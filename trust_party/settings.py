@@ -81,6 +81,10 @@ class TrustSettings(Config):
     """The least time between two batches of the evidence log; a deposit's answer waits for its batch."""
     witness_seconds: Annotated[float, Field(gt=0, le=3600)] = 5.0
     """How long one checkpoint is the one that all witnesses are to cosign."""
+    unknown_aids_per_minute: Annotated[float, Field(gt=0, le=100_000)] = 60
+    """How many AIDs that are not its own an enterprise, or a carrier for one enterprise, may name in the long run."""
+    unknown_aids_burst: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    """How many at once."""
     sweep_seconds: Annotated[float, Field(gt=0, le=3600)] = 5.0
     """How often expiry is looked for. Validity itself is checked on every use."""
 

@@ -7,25 +7,27 @@ from foundation.store import Store
 from interparty.messages import AidStatus
 from trust_party.aids import STATUS, State, state_at
 from trust_party.evidence_log import leaf_indices
-from trust_party.store.rows import read_in
+from trust_party.guesses import Guesses
+from trust_party.store.rows import read_nearest
 
-_BY_AID: Final = (
-    "SELECT aid, enterprise, state, not_before, not_after, pending_until, evidence_id FROM authorizations"
-    " WHERE aid IN ({})"
-)
+_COLUMNS: Final = "a.aid, a.enterprise, a.state, a.not_before, a.not_after, a.pending_until, a.evidence_id"
 
 
 def _text(index: int | None) -> str | None:
     return None if index is None else str(index)
 
 
-async def statuses(store: Store, enterprise: str, aids: Sequence[str], now_ms: int) -> list[AidStatus]:
+async def statuses(
+    store: Store, guesses: Guesses, enterprise: str, aids: Sequence[str], now_ms: int
+) -> list[AidStatus]:
     """The status of each AID, in order; UNKNOWN alike for one never issued and one of another enterprise.
 
-    Raises StoreBusy, StoreUnavailable.
+    Raises StoreBusy, StoreUnavailable, and HTTPException 429 for one who named too many unknown AIDs.
     """
-    rows = await read_in(store, _BY_AID, [int(aid) for aid in aids])
+    guesses.check(enterprise, enterprise)
+    rows = await read_nearest(store, _COLUMNS, "", [int(aid) for aid in aids])
     own = {row["aid"]: row for row in rows if row["enterprise"] == enterprise}
+    guesses.count(enterprise, enterprise, sum(int(aid) not in own for aid in aids))
     leaves = await leaf_indices(store, [row["evidence_id"] for row in own.values()])
     answers: list[AidStatus] = []
     for aid in aids:

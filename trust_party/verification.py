@@ -22,8 +22,9 @@ from interparty.messages import ConversionRequest
 from interparty.text import b64url_encode
 from trust_party.admission import Directory
 from trust_party.aids import State, Terms, TermsCache, state_at
+from trust_party.guesses import TOO_MANY_UNKNOWN, Guesses
 from trust_party.keys import sign_key
-from trust_party.store.rows import padded, read_in
+from trust_party.store.rows import read_nearest
 
 UNKNOWN_AID: Final = "UNKNOWN_AID"
 NOT_OWNER: Final = "NOT_OWNER"
@@ -46,13 +47,6 @@ AUTHORIZATION_COLUMNS: Final = (
 _JOINS: Final = " JOIN contact_terms t ON t.id = a.terms_id LEFT JOIN edis e ON e.edi_id = a.confirmed_edi_id"
 _FROM: Final = f"SELECT {AUTHORIZATION_COLUMNS} FROM authorizations a" + _JOINS  # noqa: S608
 BY_AID: Final = _FROM + " WHERE a.aid IN ({})"
-# Not by AID itself, since a miss would skip the joins and the row: the time would tell that an AID never existed.
-_NEAREST: Final = (
-    f"WITH asked (aid) AS (VALUES {{}}) SELECT {AUTHORIZATION_COLUMNS} FROM asked"  # noqa: S608
-    " JOIN authorizations a ON a.aid = COALESCE("
-    "(SELECT n.aid FROM authorizations n WHERE n.aid >= asked.aid ORDER BY n.aid LIMIT 1),"
-    " (SELECT MAX(aid) FROM authorizations))" + _JOINS
-)
 _ACTIVE_AFTER: Final = _FROM + " WHERE a.state = 2 AND a.aid > ? ORDER BY a.aid LIMIT ?"
 
 
@@ -193,7 +187,10 @@ class Batch:
 class Verification:
     """Answers verifications and conversions."""
 
-    def __init__(self, store: Store, live: LiveIndex, keys: KeyStore, directory: Directory) -> None:
+    def __init__(
+        self, store: Store, live: LiveIndex, keys: KeyStore, directory: Directory, guesses: Guesses
+    ) -> None:
+        self._guesses = guesses
         self._directory = directory
         self._store = store
         self._live = live
@@ -257,14 +254,21 @@ class Verification:
 
     async def look_up(self, batch: Batch) -> None:
         """Decide what is open in a batch, by one read of the store. Raises StoreBusy, StoreUnavailable."""
-        marks, aids = padded([int(batch.asked[at].aid) for at in batch.open])
-        rows = await self._store.read(_NEAREST.replace("{}", marks.replace("?", "(?)")), aids)
-        stored = {row["aid"]: self._live.read(row) for row in rows}
+        stored = await self._nearest([int(batch.asked[at].aid) for at in batch.open])
+        unknown: dict[str, int] = {}
+        is_over = {
+            name: self._guesses.is_over(batch.carrier, name)
+            for name in {batch.asked[at].enterprise for at in batch.open}
+        }
         for at in batch.open:
             question = batch.asked[at]
             auth = stored.get(int(question.aid))
             reason = UNKNOWN_AID if auth is None else _refusal(auth, question, batch)
             if auth is None or reason is not None:
+                if reason in (UNKNOWN_AID, NOT_OWNER):
+                    unknown[question.enterprise] = unknown.get(question.enterprise, 0) + 1
+                if is_over[question.enterprise]:
+                    reason = TOO_MANY_UNKNOWN
                 batch.answers[at], outcome = f'{{"refusal":{{"reason":"{reason}"}}}}', f"R{reason}"
                 self.refused += 1
             else:
@@ -272,6 +276,13 @@ class Verification:
                 self.granted += 1
             batch.leaves[at] = _leaf(question, outcome)
         batch.open.clear()
+        for enterprise, count in unknown.items():
+            self._guesses.count(batch.carrier, enterprise, count)
+
+    async def _nearest(self, aids: Sequence[int]) -> dict[int, Authorization]:
+        """One authorization for each AID, its neighbour's where there is none."""
+        rows = await read_nearest(self._store, AUTHORIZATION_COLUMNS, _JOINS, aids)
+        return {row["aid"]: self._live.read(row) for row in rows}
 
     def head(self, root: bytes, count: int, at_ms: int) -> str:
         """The JSON of a BatchHead, signed; any thread may do it."""
@@ -284,10 +295,10 @@ class Verification:
 
         Raises StoreBusy, StoreUnavailable.
         """
-        rows = await read_in(self._store, BY_AID, [int(asked.aid)])
-        if not rows:
+        auth = (await self._nearest([int(asked.aid)])).get(int(asked.aid))
+        if auth is None or auth.enterprise != asked.enterprise:
+            self._guesses.count(carrier, asked.enterprise, 1)
             return None
-        auth = self._live.read(rows[0])
         reason = refusal(
             auth,
             enterprise=asked.enterprise,

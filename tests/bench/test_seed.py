@@ -14,6 +14,7 @@ from interparty.hot_messages import asked_question
 from interparty.messages import VerifyItem, VerifyResponse
 from trust_party.admission import Directory
 from trust_party.clock import now_ms
+from trust_party.guesses import Guesses
 from trust_party.keys import open_store
 from trust_party.settings import TrustSettings
 from trust_party.store import MIGRATIONS
@@ -27,7 +28,8 @@ async def answers(built: House, aids: list[str], at: int) -> VerifyResponse:
         live = LiveIndex(settings.live_max)
         await live.load(store)
         keys = open_store(settings)
-        verification = Verification(store, live, keys, Directory(store, keys))
+        directory = Directory(store, keys)
+        verification = Verification(store, live, keys, directory, Guesses(store, directory, 60, 1000))
         items = [
             VerifyItem(
                 aid=aid, enterprise=ENTERPRISE.id, channel="sms", access_number=ENTERPRISE.access_number

@@ -85,6 +85,7 @@ async def served(party: Party, folder: Path) -> AsyncIterator[Served]:
         rotations=party.rotations,
         reports=party.reports,
         feed=party.feed,
+        guesses=party.guesses,
         evidence_queries=party.evidence_queries,
         number_queries=party.number_queries,
     )

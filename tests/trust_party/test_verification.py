@@ -154,7 +154,7 @@ async def test_past_its_cap_the_index_leaves_the_answer_to_the_store(party: Part
     await small.load(party.store)
     assert len(small) == 1
     for index in (LiveIndex(0), small):
-        answer = await Verification(party.store, index, party.keys, party.directory).verify(
+        answer = await Verification(party.store, index, party.keys, party.directory, party.guesses).verify(
             CARRIER, [asked_question(item(aid))], NOW
         )
         assert b'"grant"' in answer

@@ -43,6 +43,7 @@ from trust_party.deposits import Deposits
 from trust_party.erasure import Erasure
 from trust_party.evidence_log import Evidence
 from trust_party.evidence_queries import EvidenceQueries
+from trust_party.guesses import Guesses
 from trust_party.keys import LOG, SIGN, open_store, own_sign_keys
 from trust_party.number_queries import NumberQueries
 from trust_party.reports import Reports
@@ -220,11 +221,14 @@ class Party:
             self.sequencer,
             self.deposited.append,
         )
-        self.verification = Verification(self.store, self.live, self.keys, self.directory)
+        self.guesses = Guesses(
+            self.store, self.directory, settings.unknown_aids_per_minute, settings.unknown_aids_burst
+        )
+        self.verification = Verification(self.store, self.live, self.keys, self.directory, self.guesses)
         self.restoration = Restoration(self.store, self.live, self.directory)
         self.confirmations = Confirmations(self.store, self.evidence, self.live)
         self.feed = RevocationFeed(self.store, self.keys)
-        self.cancellations = Cancellations(self.store, self.evidence, self.live, self.feed)
+        self.cancellations = Cancellations(self.store, self.evidence, self.live, self.feed, self.guesses)
         self.rotations = Rotations(
             self.store,
             self.keys,
@@ -233,6 +237,7 @@ class Party:
             self.sequencer,
             self.live,
             self.feed,
+            self.guesses,
             settings.aid_prefix,
         )
         self.reports = Reports(self.store, self.evidence, self.data_keys)
