@@ -23,7 +23,6 @@ from sip.session_timer import request_headers
 from sip.timers import TimerHeap
 from sip.transaction import (
     AckArrived,
-    AckMissing,
     CancelArrived,
     ClientFailed,
     RequestArrived,
@@ -75,7 +74,8 @@ class _Exchange:
 class UserAgent:
     """Give it datagrams and the time; take events and datagrams.
 
-    ``on_output`` is called when something is to be sent or told, so that a shell can flush soon.
+    ``on_output`` is called when something is to be sent or told where nothing was, or a timer is due before all
+    others, so that a shell can flush soon.
     """
 
     def __init__(self, config: AgentConfig) -> None:
@@ -112,7 +112,8 @@ class UserAgent:
 
     def receive_datagram(self, data: bytes, flow: Flow, now: float) -> None:
         self.layer.receive_datagram(data, flow, now)
-        self._pump(now)
+        if self.layer.has_events:
+            self._pump(now)
 
     def receive(self, message: Message, flow: Flow, now: float) -> None:
         self.layer.receive(message, flow, now)
@@ -123,7 +124,8 @@ class UserAgent:
 
     def handle_timer(self, now: float) -> None:
         self.timers.run(now)
-        self._pump(now)
+        if self.layer.has_events:
+            self._pump(now)
 
     def transport_failed(self, flow: Flow, now: float) -> None:
         """What was sent to this flow cannot arrive."""
@@ -135,15 +137,16 @@ class UserAgent:
         return events
 
     @property
-    def has_events(self) -> bool:
-        return bool(self._events)
+    def has_output(self) -> bool:
+        """Whether there is something to tell or to send."""
+        return bool(self._events) or self.layer.has_datagrams
 
     def datagrams(self) -> list[tuple[bytes, Flow]]:
         return self.layer.datagrams()
 
     def emit(self, event: Event) -> None:
         self._events.append(event)
-        if self.layer.on_output is not None:
+        if len(self._events) == 1 and self.layer.on_output is not None:
             self.layer.on_output()
 
     def _pump(self, now: float) -> None:
@@ -151,29 +154,29 @@ class UserAgent:
             self._handle(event, now)
 
     def _handle(self, event: TransactionEvent, now: float) -> None:
-        match event:
-            case ResponseArrived(transaction, response):
-                if response.body and transaction.request.method in _DESCRIBED:
-                    _take_answer(response)
-                owner = transaction.owner
-                if isinstance(owner, Call | _Exchange):
-                    owner.on_response(transaction, response, now)
-            case RequestArrived(server, request, flow):
-                self._handle_request(server, request, flow, now)
-            case AckArrived(request, _):
-                found = self._find(request)
-                if found is not None:
-                    _take_answer(request)
-                    found[0].acknowledged(request, now)
-            case CancelArrived(invite, request):
-                if isinstance(invite.owner, Call):
-                    invite.owner.cancelled(invite, request, now)
-            case ClientFailed(transaction, cause):
-                owner = transaction.owner
-                if isinstance(owner, Call | _Exchange):
-                    owner.on_failure(transaction, cause, now)
-            case AckMissing():
-                pass  # the call was refused long ago; the layer has counted it
+        if isinstance(event, ResponseArrived):
+            transaction, response = event
+            if response.body and transaction.request.method in _DESCRIBED:
+                _take_answer(response)
+            owner = transaction.owner
+            if isinstance(owner, Call | _Exchange):
+                owner.on_response(transaction, response, now)
+        elif isinstance(event, RequestArrived):
+            self._handle_request(event.transaction, event.request, event.flow, now)
+        elif isinstance(event, AckArrived):
+            found = self._find(event.request)
+            if found is not None:
+                _take_answer(event.request)
+                found[0].acknowledged(event.request, now)
+        elif isinstance(event, CancelArrived):
+            invite = event.transaction
+            if isinstance(invite.owner, Call):
+                invite.owner.cancelled(invite, event.request, now)
+        elif isinstance(event, ClientFailed):
+            owner = event.transaction.owner
+            if isinstance(owner, Call | _Exchange):
+                owner.on_failure(event.transaction, event.cause, now)
+        # AckMissing: the call was refused long ago; the layer has counted it.
 
     # -- requests ---------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from sip.uri import SipUri, Uri, bare_host
 
 DialogKey = tuple[str, str, str]
 
+_MAX_FORWARDS = str(DEFAULT_MAX_FORWARDS)
 _TARGET_REFRESH = frozenset(("INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER"))
 
 
@@ -20,9 +21,11 @@ class Dialog:
     """One dialog. ``key`` is (Call-ID, local tag, remote tag); ``flow`` is where its requests go."""
 
     __slots__ = (
+        "_ends",
         "call_id",
         "confirmed",
         "flow",
+        "key",
         "local",
         "local_cseq",
         "negotiated",
@@ -53,6 +56,9 @@ class Dialog:
         self.call_id = call_id
         self.local = local
         self.remote = remote
+        self.key: DialogKey = (call_id, local.tag or "", remote.tag or "")
+        self._ends: tuple[str, str] | None = None
+        """From and To of our requests as they are written, once one was."""
         self.remote_target = remote_target
         self.route_set = route_set
         self.local_cseq = local_cseq
@@ -112,10 +118,6 @@ class Dialog:
             pinned=pinned,
         )
 
-    @property
-    def key(self) -> DialogKey:
-        return self.call_id, self.local.tag or "", self.remote.tag or ""
-
     def note_allow(self, message: Request | Response) -> None:
         """Remember what the peer says it takes; silence changes nothing."""
         allow = message.get_all("Allow")
@@ -152,13 +154,16 @@ class Dialog:
             self.local_cseq += 1
             cseq = self.local_cseq
         uri, routes = self._path()
+        ends = self._ends
+        if ends is None:
+            ends = self._ends = (str(self.local), str(self.remote))
         request = Request(
             method,
             uri,
             [
-                ("Max-Forwards", DEFAULT_MAX_FORWARDS),
-                ("From", self.local),
-                ("To", self.remote),
+                ("Max-Forwards", _MAX_FORWARDS),
+                ("From", ends[0]),
+                ("To", ends[1]),
                 ("Call-ID", self.call_id),
                 ("CSeq", f"{cseq} {method}"),
             ],

@@ -271,6 +271,8 @@ class Message:
     @property
     def contacts(self) -> list[NameAddr]:
         """The Contact values; empty for ``Contact: *`` (see :attr:`contact_is_star`)."""
+        if self._addresses is not None and (kept := self._addresses.get("Contact")) is not None:
+            return kept
         return [] if self.contact_is_star else self.addresses("Contact")
 
     @property
@@ -364,6 +366,7 @@ class Response(Message):
 
 _ECHOED = frozenset(("Via", "From", "To", "Call-ID", "CSeq"))
 _ECHOED_WITH_DIALOG = _ECHOED | {"Record-Route"}
+_ECHOED_WITH_TIME = _ECHOED | {"Timestamp"}
 
 
 def make_response(
@@ -380,16 +383,14 @@ def make_response(
     the response makes a dialog (12.1.1); Timestamp for a 100. ``to_tag`` goes into To unless it has a tag.
     """
     dialog = 100 < status < 300 and request.method == "INVITE"
-    names = _ECHOED_WITH_DIALOG if dialog else _ECHOED
+    names = _ECHOED_WITH_DIALOG if dialog else _ECHOED_WITH_TIME if status == 100 else _ECHOED
     response = Response(status, reason)
-    items = [item for item in request.items() if item[0] in names]
-    if status == 100:
-        items += [item for item in request.items() if item[0] == "Timestamp"]
-    response._headers = items
+    items = response._headers = [item for item in request._headers if item[0] in names]
     if to_tag is not None and request.to.tag is None:
-        response.set("To", request.to.with_tag(to_tag))
+        place = next(place for place, item in enumerate(items) if item[0] == "To")
+        items[place] = ("To", f"{items[place][1]};tag={to_tag}")
     if content_type is not None:
-        response._headers.append(("Content-Type", content_type))
+        items.append(("Content-Type", content_type))
     for name, value in headers:
         response.add(name, value)
     response.body = body

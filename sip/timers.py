@@ -49,7 +49,10 @@ class Timer:
 
 
 class TimerHeap:
-    """Timers ordered by time. Bounded by what owns them: each transaction and call holds a few at most."""
+    """Timers ordered by time. Bounded by what owns them: each transaction and call holds a few at most.
+
+    ``on_change`` is called when one is set that is due before all others.
+    """
 
     __slots__ = ("_cancelled", "_entries", "_order", "on_change")
 
@@ -65,11 +68,24 @@ class TimerHeap:
     def set(self, at: float, fire: Fire) -> Timer:
         """Call ``fire(now)`` at the time ``at`` or soon after."""
         timer = Timer(self, at, fire)
-        self._order += 1
-        heapq.heappush(self._entries, (at, self._order, timer))
-        if self.on_change is not None:
+        self._push(at, timer)
+        if self._entries[0][2] is timer and self.on_change is not None:
             self.on_change()
         return timer
+
+    def move(self, timer: Timer | None, at: float, fire: Fire) -> Timer:
+        """In the place of a timer that is no longer wanted. Where that one would have been earlier it is put off,
+        which costs nothing: a transaction does so with each state."""
+        if timer is not None:
+            if timer.queued and timer.fire is not None and timer.at <= at:
+                timer.at, timer.fire = at, fire
+                return timer
+            timer.cancel()
+        return self.set(at, fire)
+
+    def _push(self, at: float, timer: Timer) -> None:
+        self._order += 1
+        heapq.heappush(self._entries, (at, self._order, timer))
 
     def dropped(self) -> None:
         self._cancelled += 1
@@ -80,18 +96,28 @@ class TimerHeap:
 
     def next(self) -> float | None:
         """When the next timer is due, None when there is none."""
-        while self._entries and self._entries[0][2].fire is None:
-            heapq.heappop(self._entries)
-            self._cancelled -= 1
-        return self._entries[0][0] if self._entries else None
+        entries = self._entries
+        while entries:
+            at, _, timer = entries[0]
+            if timer.fire is None:
+                heapq.heappop(entries)
+                self._cancelled -= 1
+            elif timer.at > at:
+                heapq.heappop(entries)
+                self._push(timer.at, timer)
+            else:
+                return at
+        return None
 
     def run(self, now: float) -> None:
         """Fire what is due. What is set meanwhile for the past waits for the next run."""
         due: list[Timer] = []
         while self._entries and self._entries[0][0] <= now:
-            timer = heapq.heappop(self._entries)[2]
+            at, _, timer = heapq.heappop(self._entries)
             if timer.fire is None:
                 self._cancelled -= 1
+            elif timer.at > at:
+                self._push(timer.at, timer)  # it was put off meanwhile
             else:
                 timer.queued = False
                 due.append(timer)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sip.flow import Flow, local_address
 from sip.headers import BRANCH_MAGIC, Via
@@ -20,12 +20,13 @@ from sip.uri import bare_host, host_reference
 TRANSACTIONS_MAX = 50_000
 """Transactions kept, client and server together; a new request over it is answered 503."""
 
+_KEEPALIVE_STARTS = (b"", b"\r", b"\n", b"\0", b" ")
+
 OVERLOAD_RETRY_AFTER = 5
 """Seconds in Retry-After of that 503."""
 
 
-@dataclass(slots=True, frozen=True)
-class RequestArrived:
+class RequestArrived(NamedTuple):
     """A request that is no retransmission; never an ACK or a CANCEL."""
 
     transaction: ServerTransaction
@@ -33,40 +34,35 @@ class RequestArrived:
     flow: Flow
 
 
-@dataclass(slots=True, frozen=True)
-class AckArrived:
+class AckArrived(NamedTuple):
     """An ACK for a 2xx: the user's to match to its dialog."""
 
     request: Request
     flow: Flow
 
 
-@dataclass(slots=True, frozen=True)
-class CancelArrived:
+class CancelArrived(NamedTuple):
     """A CANCEL; its 200 is sent. ``transaction`` is the INVITE that it means, perhaps answered already."""
 
     transaction: InviteServer
     request: Request
 
 
-@dataclass(slots=True, frozen=True)
-class ResponseArrived:
+class ResponseArrived(NamedTuple):
     """A response that is no retransmission (2xx to an INVITE are all passed)."""
 
     transaction: ClientTransaction
     response: Response
 
 
-@dataclass(slots=True, frozen=True)
-class ClientFailed:
+class ClientFailed(NamedTuple):
     """No final answer: ``cause`` is timeout or transport."""
 
     transaction: ClientTransaction
     cause: str
 
 
-@dataclass(slots=True, frozen=True)
-class AckMissing:
+class AckMissing(NamedTuple):
     """A refusal of an INVITE was never acknowledged (timer H)."""
 
     transaction: ServerTransaction
@@ -81,7 +77,7 @@ class TransactionLayer:
 
     Give it what comes (:meth:`receive_datagram`, :meth:`receive`) and the time (:meth:`handle_timer` at
     :meth:`next_timer`); afterwards take :meth:`events` and :meth:`datagrams`. ``on_output`` is called when
-    there is something to send, so that a shell can flush soon.
+    there is something to send where nothing was, so that a shell can flush soon.
     """
 
     def __init__(
@@ -107,6 +103,14 @@ class TransactionLayer:
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
 
+    @property
+    def has_events(self) -> bool:
+        return bool(self._events)
+
+    @property
+    def has_datagrams(self) -> bool:
+        return bool(self._datagrams)
+
     def events(self) -> list[TransactionEvent]:
         """What happened since the last call."""
         events, self._events = self._events, []
@@ -125,14 +129,15 @@ class TransactionLayer:
 
     def send(self, data: bytes, flow: Flow) -> None:
         """Queue bytes for a flow."""
-        self._datagrams.append((data, flow))
-        if self.on_output is not None:
+        waiting = self._datagrams
+        waiting.append((data, flow))
+        if len(waiting) == 1 and self.on_output is not None:
             self.on_output()
 
     def receive_datagram(self, data: bytes, flow: Flow, now: float) -> None:
         """One datagram, or one framed piece of a stream. Keep-alives (RFC 5626 3.5.1) and rubbish are counted
         and dropped; a request that does not parse is answered without state, as RFC 4475 3.1.2 has it."""
-        if not data.strip(b"\r\n\0 "):
+        if data[:1] in _KEEPALIVE_STARTS and not data.strip(b"\r\n\0 "):
             self.counters["keepalive"] += 1
             return
         try:
@@ -162,7 +167,8 @@ class TransactionLayer:
         sent_via = request.top_via
         key = self._server_key(request, sent_via)
         via = sent_via.with_source(flow.host, flow.port)
-        request.replace_top_via(via)
+        if via is not sent_via:
+            request.replace_top_via(via)
         transaction = self._servers.get(key)
         if request.method == "ACK":
             if isinstance(transaction, InviteServer) and not transaction.acknowledge(request, now):

@@ -66,12 +66,16 @@ class ClientTransaction:
 
     def wait(self, seconds: float, now: float) -> None:
         """Stay for late messages, then go. On a reliable transport nothing comes late."""
-        if self.timeout is not None:
-            self.timeout.cancel()
         if seconds <= 0:
             self.terminate()
         else:
-            self.timeout = self.layer.timers.set(now + seconds, lambda _: self.terminate())
+            self.timeout = self.layer.timers.move(self.timeout, now + seconds, self._over)
+
+    def _over(self, now: float) -> None:
+        self.terminate()
+
+    def _timed_out(self, now: float) -> None:
+        self.fail("timeout")
 
     def fail(self, cause: str) -> None:
         """No answer (``timeout``) or no way (``transport``): tell the user, once."""
@@ -151,7 +155,7 @@ class NonInviteClient(ClientTransaction):
         self.layer.send(self.data, self.flow)
         if not self.flow.reliable:
             self._arm_resend(values.t1, values.t2, now)  # timer E
-        self.timeout = self.layer.timers.set(now + values.timeout, lambda _: self.fail("timeout"))  # timer F
+        self.timeout = self.layer.timers.set(now + values.timeout, self._timed_out)  # timer F
 
     def receive(self, response: Response, now: float) -> None:
         if self.state not in (ClientState.TRYING, ClientState.PROCEEDING):

@@ -87,12 +87,13 @@ class ServerTransaction:
             self.layer.forget_server(self)
 
     def wait(self, seconds: float, now: float) -> None:
-        if self.timeout is not None:
-            self.timeout.cancel()
         if seconds <= 0:
             self.terminate()
         else:
-            self.timeout = self.layer.timers.set(now + seconds, lambda _: self.terminate())
+            self.timeout = self.layer.timers.move(self.timeout, now + seconds, self._over)
+
+    def _over(self, now: float) -> None:
+        self.terminate()
 
 
 class InviteServer(ServerTransaction):

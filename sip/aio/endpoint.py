@@ -145,8 +145,11 @@ class SipEndpoint:
             return
         if self._tap is not None:
             self._tap(data)
-        self.agent.receive_datagram(data, flow, self._loop.time())
-        self._flush()
+        self._flush_scheduled = True  # it follows here
+        try:
+            self.agent.receive_datagram(data, flow, self._loop.time())
+        finally:
+            self._flush()
 
     def failed(self, flow: Flow) -> None:
         """A connection ended or could not be made: what was sent there has no answer."""
@@ -176,7 +179,7 @@ class SipEndpoint:
                     self._streams.send(data, flow)
         self._flush_scheduled = False
         self._arm()
-        if self.agent.has_events:
+        if self.agent.has_output:
             self._schedule_flush()
 
     def _refuse(self, event: Event) -> None:
@@ -217,8 +220,8 @@ class SipEndpoint:
     def _arm(self) -> None:
         due = self.agent.next_timer()
         if self._timer is not None:
-            if due is not None and self._due == due:
-                return
+            if due is None or self._due <= due:
+                return  # it wakes too early, and then sees what is due: cheaper than a timer anew each time
             self._timer.cancel()
             self._timer = None
         if due is not None and self._open:
@@ -227,8 +230,11 @@ class SipEndpoint:
 
     def _on_timer(self) -> None:
         self._timer = None
-        self.agent.handle_timer(self._loop.time())
-        self._flush()
+        self._flush_scheduled = True  # it follows here
+        try:
+            self.agent.handle_timer(self._loop.time())
+        finally:
+            self._flush()
 
     def close(self) -> None:
         """End all calls (BYE, CANCEL, 480: sent once, no answer awaited) and release the sockets."""

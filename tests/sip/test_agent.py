@@ -258,7 +258,7 @@ def test_a_shell_hears_of_events_and_timers() -> None:
     agent.on_output = lambda: calls.append(1)
     agent.receive_datagram(request_text(), PEER, 0.0)
     assert calls
-    assert agent.has_events
+    assert agent.has_output
 
 
 class TestLoops:

@@ -56,11 +56,48 @@ def test_cancelled_timers_are_swept_out() -> None:
     assert heap.next() == float(COMPACT_FROM * 2 - 1)
 
 
-def test_a_shell_hears_of_each_timer() -> None:
+def test_a_shell_hears_of_each_timer_that_is_due_before_all_others() -> None:
     heap, calls = TimerHeap(), list[int]()
     heap.on_change = lambda: calls.append(1)
+    heap.set(2.0, lambda _: None)
+    heap.set(3.0, lambda _: None)
+    assert len(calls) == 1
     heap.set(1.0, lambda _: None)
-    assert calls == [1]
+    assert len(calls) == 2
+
+
+def test_a_timer_that_is_put_off_fires_once_and_later() -> None:
+    heap, fired = TimerHeap(), list[str]()
+    timer = heap.set(1.0, lambda _: fired.append("early"))
+    moved = heap.move(timer, 5.0, lambda _: fired.append("late"))
+    heap.set(3.0, lambda _: fired.append("between"))
+    assert heap.next() == 3.0
+    heap.run(4.0)
+    assert fired == ["between"]
+    assert heap.next() == 5.0
+    heap.run(5.0)
+    assert fired == ["between", "late"]
+    assert not moved.queued
+    assert heap.next() is None
+
+
+def test_a_timer_is_brought_forward_and_one_that_fired_is_set_anew() -> None:
+    heap, fired = TimerHeap(), list[float]()
+    late = heap.set(5.0, fired.append)
+    early = heap.move(late, 1.0, fired.append)
+    heap.run(1.0)
+    heap.move(early, 2.0, fired.append)
+    heap.run(9.0)
+    assert fired == [1.0, 9.0]
+    assert len(heap) == 0
+
+
+def test_a_timer_that_was_put_off_can_be_cancelled() -> None:
+    heap, fired = TimerHeap(), list[float]()
+    heap.move(heap.set(1.0, fired.append), 5.0, fired.append).cancel()
+    heap.run(9.0)
+    assert fired == []
+    assert (heap.next(), len(heap)) == (None, 0)
 
 
 def test_default_values_are_the_rfcs() -> None:
