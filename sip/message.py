@@ -128,7 +128,8 @@ class Message:
 
     def get_all(self, name: str) -> list[str]:
         """All values under this name, in order."""
-        name = canonical(name)
+        if name not in LONG_NAMES:
+            name = canonical(name)
         if name in LONG_NAMES:  # known names are kept in their one spelling
             return [value for key, value in self._headers if key == name]
         folded = name.lower()
@@ -155,9 +156,10 @@ class Message:
 
     def add(self, name: str, value: object) -> None:
         """Append one value after those that are there."""
-        name = canonical(name)
+        if name not in LONG_NAMES:
+            name = canonical(name)
         self._changed(name)
-        self._headers.append((name, str(value)))
+        self._headers.append((name, value if type(value) is str else str(value)))
 
     def prepend(self, name: str, value: object) -> None:
         """Put one value above all others, as a hop does with its Via."""
@@ -259,7 +261,8 @@ class Message:
 
     def addresses(self, name: str) -> list[NameAddr]:
         """All values of an address header, typed; HeaderError where one is broken."""
-        name = canonical(name)
+        if name not in LONG_NAMES:
+            name = canonical(name)
         if self._addresses is None:
             self._addresses = {}
         kept = self._addresses.get(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -135,6 +135,8 @@ class SipUri:
     scheme: str = "sip"
     password: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    _text: str | None = field(default=None, init=False, repr=False)
+    """As it is written, once it was."""
 
     def param(self, name: str) -> str | None:
         """The value of a URI parameter, None when absent or without value."""
@@ -158,6 +160,13 @@ class SipUri:
         return replace(self, **fields)
 
     def __str__(self) -> str:
+        text = self._text
+        if text is None:
+            text = self._write()
+            object.__setattr__(self, "_text", text)
+        return text
+
+    def _write(self) -> str:
         text = self.scheme + ":"
         if self.user is not None:
             text += _escape(self.user, _USER_PLAIN)

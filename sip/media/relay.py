@@ -29,8 +29,8 @@ PACKET_RATE_MAX = 200
 RTCP_RATE_MAX = 20
 DEFAULT_CLOCK_RATE = 8000
 UNSPECIFIED = ("0.0.0.0", "::", "")  # noqa: S104 - compared with what an SDP says, never bound
-CNAME_LETTERS = "abcdefghijklmnopqrstuvwxyz"
-"""A CNAME of letters alone: nobody can take it for a number."""
+CNAME_OCTETS = 16
+_LETTER_OF = bytes(ord("a") + octet % 26 for octet in range(256))
 
 _HEADER = struct.Struct("!BBHII")
 
@@ -156,7 +156,8 @@ class Leg:
         self.sources: dict[int, _Translation] = {}
         self.report_ssrc = _random32()
         """Reports cross under it while the side itself sent no RTP."""
-        self.cname = "".join(secrets.choice(CNAME_LETTERS) for _ in range(16))
+        self.cname = secrets.token_bytes(CNAME_OCTETS).translate(_LETTER_OF).decode()
+        """Of letters alone: nobody can take it for a number."""
         self._current: _Translation | None = None
         self._probation: tuple[int, int] | None = None
         self._lost_before = 0

@@ -33,7 +33,10 @@ class RelayClient:
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process
         self._writer: asyncio.StreamWriter
-        self._pending: dict[int, asyncio.Future[Any]] = {}
+        self._pending: dict[int, tuple[asyncio.Future[Any], float]] = {}
+        """By number, the oldest first: who waits, and until when."""
+        self._loop = asyncio.get_running_loop()
+        self._deadline: asyncio.TimerHandle | None = None
         self._next_id = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._ended = False
@@ -67,8 +70,8 @@ class RelayClient:
             ours.close()
             raise MediaUnavailable("the relay did not start") from error
         reader, client._writer = await asyncio.open_unix_connection(sock=ours)
-        ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        client._pending[0] = ready
+        ready: asyncio.Future[Any] = client._loop.create_future()
+        client._pending[0] = (ready, client._loop.time() + START_DEADLINE_S)
         client._tasks = [
             asyncio.create_task(client._read(reader)),
             asyncio.create_task(client._wait(on_exit)),
@@ -137,15 +140,28 @@ class RelayClient:
             raise MediaUnavailable("the relay is not running" if self._ended else "too many requests")
         self._next_id += 1
         number = self._next_id
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._pending[number] = answer
+        answer: asyncio.Future[Any] = self._loop.create_future()
+        self._pending[number] = (answer, self._loop.time() + REQUEST_DEADLINE_S)
+        if self._deadline is None:
+            # One timer for all that wait: they have the same time, and nearly all are answered in a millisecond.
+            self._deadline = self._loop.call_later(REQUEST_DEADLINE_S, self._give_up)
         self._writer.write(frame({"id": number, "op": op, **arguments}))
         try:
-            return await asyncio.wait_for(answer, REQUEST_DEADLINE_S)
-        except TimeoutError as error:
-            raise MediaUnavailable("the relay did not answer") from error
+            return await answer
         finally:
             self._pending.pop(number, None)
+
+    def _give_up(self) -> None:
+        """Tell those whose time is over; see to the others when theirs is."""
+        self._deadline = None
+        now = self._loop.time()
+        for number, (answer, until) in list(self._pending.items()):
+            if until > now:
+                self._deadline = self._loop.call_at(until, self._give_up)
+                return
+            del self._pending[number]
+            if not answer.done():
+                answer.set_exception(MediaUnavailable("the relay did not answer"))
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         framer = ControlFramer()
@@ -156,7 +172,7 @@ class RelayClient:
         self._end()
 
     def _settle(self, answer: dict[str, Any]) -> None:
-        future = self._pending.pop(answer["id"], None)
+        future, _ = self._pending.pop(answer["id"], (None, 0.0))
         if future is None or future.done():
             return
         if "error" in answer:
@@ -167,10 +183,13 @@ class RelayClient:
     def _end(self) -> None:
         self._ended = True
         self._writer.close()
-        for future in self._pending.values():
+        for future, _ in self._pending.values():
             if not future.done():
                 future.set_exception(MediaUnavailable("the relay ended"))
         self._pending.clear()
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
     async def _wait(self, on_exit: Callable[[int], None] | None) -> None:
         code = await self._process.wait()

@@ -6,7 +6,7 @@ A frame is u32 length, then one JSON object. Request: {"id", "op", ...}; answer:
 
 import json
 import struct
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sip.media.control import LocalMedia, MediaPorts, MediaStats, RemoteMedia, SideStats
@@ -26,6 +26,7 @@ __all__ = [
 
 MAX_FRAME_OCTETS = 1 << 20
 _LENGTH = struct.Struct("!I")
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class ControlFrameTooLong(ValueError):
@@ -73,7 +74,7 @@ class ControlFramer:
                 raise ControlFrameTooLong
             if len(self._buffer) < _LENGTH.size + length:
                 break
-            value = json.loads(self._buffer[_LENGTH.size : _LENGTH.size + length])
+            value = json.loads(str(self._buffer[_LENGTH.size : _LENGTH.size + length], "utf-8"))
             if not isinstance(value, dict):
                 raise ValueError("not a JSON object")
             objects.append(value)
@@ -83,7 +84,7 @@ class ControlFramer:
 
 def frame(value: dict[str, Any]) -> bytes:
     """One object as a frame."""
-    text = json.dumps(value, separators=(",", ":")).encode()
+    text = _encode(value).encode()
     return _LENGTH.pack(len(text)) + text
 
 
@@ -111,7 +112,11 @@ def remote_from(value: dict[str, Any]) -> RemoteMedia:
 
 def ports_to(ports: MediaPorts) -> dict[str, Any]:
     """Both sides' ports as JSON."""
-    return asdict(ports)
+    return {"a": _local_to(ports.a), "b": _local_to(ports.b)}
+
+
+def _local_to(local: LocalMedia) -> dict[str, Any]:
+    return {"host": local.host, "rtp_port": local.rtp_port, "rtcp_port": local.rtcp_port}
 
 
 def ports_from(value: dict[str, Any]) -> MediaPorts:
@@ -121,7 +126,11 @@ def ports_from(value: dict[str, Any]) -> MediaPorts:
 
 def stats_to(stats: MediaStats) -> dict[str, Any]:
     """Counters as JSON."""
-    return asdict(stats)
+    return {"a": _side_to(stats.a), "b": _side_to(stats.b), "age_s": stats.age_s}
+
+
+def _side_to(side: SideStats) -> dict[str, Any]:
+    return {name: getattr(side, name) for name in SideStats.__slots__}
 
 
 def stats_from(value: dict[str, Any]) -> MediaStats:
