@@ -15,6 +15,7 @@ from interparty.messages import (
     Consent,
     Deposit,
     DepositResult,
+    RotationResult,
 )
 from simulators.enterprise.aids import AidBook
 from simulators.enterprise.settings import EnterpriseSettings
@@ -106,6 +107,16 @@ class Backend:
         found = await self._client.statuses(aids)
         self._book.drop([each.aid for each in found if each.status in OVER])
         return found
+
+    async def rotate(self, aid: str) -> RotationResult:
+        """Another AID for the same consent, in the file in place of the old one. Raises PeerUnavailable, PeerProblem,
+        OSError."""
+        at_ms = time.time_ns() // 1_000_000
+        (result,) = await self._client.rotate([aid], enterprise=self._settings.id, at_ms=at_ms)
+        if result.aid is not None:
+            self._book.drop([aid])
+            self._book.add([result.aid])
+        return result
 
     async def cancel(self, aid: str) -> CancellationResult:
         """The person cancels at the enterprise (T/ISC 0049, 6.1.1.5). Raises PeerUnavailable, PeerProblem."""

@@ -13,12 +13,12 @@ from gm.sm2 import PublicKey
 from interparty.client import Peer
 from interparty.server import Running, serve
 from interparty.signed_http import Signer
-from tests.trust_party.world import CARRIER, HMAC_KEY, NOW, REGULATOR, Party
+from tests.trust_party.world import CARRIER, HMAC_KEY, NOW, OTHER_CARRIER, REGULATOR, Party
 from trust_party.keys import signer
 from trust_party.routes import Routes
 from trust_party.verify_stream import PATH, VerifyStreams
 
-PARTIES = ("ttp", CARRIER, "ent-a", REGULATOR)
+PARTIES = ("ttp", CARRIER, OTHER_CARRIER, "ent-a", REGULATOR)
 
 
 def make_pki(folder: Path) -> Path:

@@ -4,16 +4,21 @@ runs both; here is what only a stranger at the broker does."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiomqtt
 import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from foundation import pki
 from interparty import mqtt
+from interparty.messages import Revoked
 from tests.mosquitto import Mosquitto, free_port, make_folder
 from tests.trust_party.served import context, make_pki
-from tests.trust_party.world import CARRIER, HMAC_KEY, Party
+from tests.trust_party.world import CARRIER, HMAC_KEY, OTHER_CARRIER, Party
 from trust_party.mqtt_feed import MqttFeed
 
 pytestmark = pytest.mark.peer("mosquitto")
@@ -21,22 +26,29 @@ pytestmark = pytest.mark.peer("mosquitto")
 NONCE = "ab" * 16
 
 
-def client(folder: Path, port: int, party: str) -> aiomqtt.Client:
+def client(folder: Path, port: int, party: str, session_s: int = 0) -> aiomqtt.Client:
+    session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    session.SessionExpiryInterval = session_s
     return aiomqtt.Client(
         "127.0.0.1",
         port,
         identifier=f"test-{party}",
         protocol=aiomqtt.ProtocolVersion.V5,
         tls_context=context(folder, party, pki.client_context),
+        clean_start=not session_s,
+        properties=session,
         timeout=5,
     )
 
 
-async def test_only_authentic_nonces_are_echoed_and_each_reads_its_own(party: Party, tmp_path: Path) -> None:
+@pytest.fixture
+async def world(party: Party, tmp_path: Path) -> AsyncIterator[tuple[Path, Mosquitto]]:
+    """Certificates, and a broker to which the trust party pushes."""
     folder = make_pki(tmp_path / "pki")
     broker = Mosquitto(make_folder(tmp_path / "broker", folder / "ca"), free_port())
     await broker.start()
     await party.feed.load()
+    party.feed.start()
     feed = MqttFeed(
         "127.0.0.1",
         broker.port,
@@ -46,27 +58,102 @@ async def test_only_authentic_nonces_are_echoed_and_each_reads_its_own(party: Pa
         lambda: party.directory.carriers,
     )
     feed.start()
-    lease, beat = mqtt.topic_of(CARRIER, "lease"), mqtt.topic_of(CARRIER, "heartbeat")
     try:
-        async with (
-            client(folder, broker.port, CARRIER) as carrier,
-            client(folder, broker.port, "ent-a") as other,
-        ):
-            await carrier.subscribe(beat)
-            # The ACL: another party is not told, and what it says does not arrive.
-            await other.subscribe(beat)
-            payload = f'{{"lease":"{NONCE}"}}'.encode()
-            got = asyncio.create_task(anext(aiter(carrier.messages)))
-            async with asyncio.timeout(10):
-                while not got.done():
-                    await other.publish(lease, mqtt.seal(HMAC_KEY, lease, payload.replace(b"ab", b"cd")))
-                    await carrier.publish(lease, mqtt.seal(bytes(32), lease, payload.replace(b"ab", b"ef")))
-                    await carrier.publish(lease, mqtt.seal(HMAC_KEY, lease, payload))
-                    await asyncio.wait([got], timeout=0.1)
-            message = mqtt.open_sealed(HMAC_KEY, beat, got.result().payload)
-            assert message == party.feed.heartbeat(CARRIER, NONCE)
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(anext(aiter(other.messages)), 0.2)
+        yield folder, broker
     finally:
         await feed.stop()
+        await party.feed.stop()
         await broker.stop()
+
+
+async def revoke(party: Party) -> str:
+    aid, _ = await party.active()
+    await party.cancel("ent-a", party.people.cancellation(party.people.enterprises["ent-a"], aid=aid))
+    return aid
+
+
+async def pushed(messages: AsyncIterator[aiomqtt.Message]) -> list[str | None]:
+    """The AIDs of the next message of revocations."""
+    async with asyncio.timeout(10):
+        message = await anext(messages)
+    topic = str(message.topic)
+    assert isinstance(message.payload, bytes)
+    payload = mqtt.open_sealed(HMAC_KEY, topic, message.payload)
+    assert payload is not None
+    return [each.statement.aid for each in Revoked.model_validate_json(payload).revoked]
+
+
+async def test_only_authentic_nonces_are_echoed_and_each_reads_its_own(
+    party: Party, world: tuple[Path, Mosquitto]
+) -> None:
+    folder, broker = world
+    lease, beat = mqtt.topic_of(CARRIER, "lease"), mqtt.topic_of(CARRIER, "heartbeat")
+    async with (
+        client(folder, broker.port, CARRIER) as carrier,
+        client(folder, broker.port, "ent-a") as other,
+    ):
+        await carrier.subscribe(beat)
+        # The ACL: another party is not told, and what it says does not arrive.
+        await other.subscribe(beat)
+        payload = f'{{"lease":"{NONCE}"}}'.encode()
+        got = asyncio.create_task(anext(aiter(carrier.messages)))
+        async with asyncio.timeout(10):
+            while not got.done():
+                await other.publish(lease, mqtt.seal(HMAC_KEY, lease, payload.replace(b"ab", b"cd")))
+                await carrier.publish(lease, mqtt.seal(bytes(32), lease, payload.replace(b"ab", b"ef")))
+                await carrier.publish(lease, mqtt.seal(HMAC_KEY, lease, payload))
+                await asyncio.wait([got], timeout=0.1)
+        message = mqtt.open_sealed(HMAC_KEY, beat, got.result().payload)
+        assert message == party.feed.heartbeat(CARRIER, NONCE)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(aiter(other.messages)), 0.2)
+
+
+async def test_a_carrier_reads_and_writes_no_other_carriers_topics(
+    party: Party, world: tuple[Path, Mosquitto]
+) -> None:
+    folder, broker = world
+    await revoke(party)  # while nobody listens
+    async with (
+        client(folder, broker.port, CARRIER) as ours,
+        client(folder, broker.port, OTHER_CARRIER) as other,
+    ):
+        await ours.subscribe(mqtt.topic_of(CARRIER, "revocations"), qos=1)
+        await ours.subscribe(mqtt.topic_of(CARRIER, "heartbeat"), qos=1)
+        for topic in (mqtt.topic_of(CARRIER, "revocations"), "ascs/#", "ascs/+/revocations", "#", "$SYS/#"):
+            await other.subscribe(topic, qos=1)
+        # What another carrier writes there does not arrive, whatever it is.
+        for kind in ("revocations", "heartbeat"):
+            topic = mqtt.topic_of(CARRIER, kind)  # type: ignore[arg-type]
+            await other.publish(topic, mqtt.seal(HMAC_KEY, topic, b"{}"), qos=1)
+        found: list[str | None] = []
+        while not found:
+            # Until the trust party has connected.
+            aid = await revoke(party)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    found = await pushed(aiter(ours.messages))
+        assert found[-1] == aid
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(aiter(other.messages)), 0.2)
+
+
+async def test_what_a_carrier_missed_is_kept_for_its_session(
+    party: Party, world: tuple[Path, Mosquitto]
+) -> None:
+    folder, broker = world
+    topic = mqtt.topic_of(CARRIER, "revocations")
+    async with client(folder, broker.port, CARRIER, mqtt.SESSION_SECONDS) as ours:
+        await ours.subscribe(topic, qos=1)
+        found: list[str | None] = []
+        while not found:
+            await revoke(party)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    found = await pushed(aiter(ours.messages))
+    missed = [await revoke(party) for _ in range(3)]
+    async with client(folder, broker.port, CARRIER, mqtt.SESSION_SECONDS) as again:
+        got: list[str | None] = []
+        while len(got) < len(missed):
+            got += await pushed(aiter(again.messages))
+    assert got == missed
