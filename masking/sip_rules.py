@@ -107,7 +107,7 @@ HEADER_RULES: Final[dict[str, Rule]] = {
     "Alert-Info": _stays(_LINK),
     "Error-Info": _stays(_LINK),
     "Referred-By": _stays(_IDENTITY),
-    "Refer-To": _stays("a transfer is made by the gateway, towards an AID only"),
+    "Refer-To": _stays("a transfer is a new call of the gateway, towards an AID only"),
     "Replaces": _stays("names a dialog of the other leg"),
     "Target-Dialog": _stays("names a dialog of the other leg"),
     "Join": _stays("names a dialog of the other leg"),

@@ -62,6 +62,7 @@ from sip.message import Request, Response
 
 if TYPE_CHECKING:
     from gateway.voice.bridges import Bridges
+    from gateway.voice.transfer import Transfer
 
 RETRY_AFTER_S = 2
 
@@ -119,6 +120,8 @@ class Bridge:
         self._silent: asyncio.TimerHandle | None = None
         self._steps = Steps(self._step_failed)
         self._in_call = InCall(self)
+        self.transfer: Transfer | None = None
+        """The enterprise puts the call through to somebody else."""
         self._ringing = asyncio.get_running_loop().call_later(table.caps.ring_s(of), self._rang_too_long)
         call.context = self.caller
         call.reliability = policy.reliable_provisional
@@ -185,7 +188,7 @@ class Bridge:
         assert self.media is not None
         self._awaits_reservation = True
         self.caller.preconditions = True
-        body = await self.media.answer(self.caller.side, offer, self.caller.call.flow.host)
+        body = await self.media.answer(self.caller.media_side, offer, self.caller.call.flow.host)
         body = with_preconditions(body, offer)
         if not self.over:
             headers = [("Require", PRECONDITION)]
@@ -200,7 +203,7 @@ class Bridge:
     def _invite(self) -> None:
         """Call the next of those who may take the call."""
         invitation = self._invitations.popleft()
-        side = CORE_SIDE if self.caller.side == ENTERPRISE_SIDE else ENTERPRISE_SIDE
+        side = self._called_side
         endpoint = self._table.endpoints[side]
         try:
             call = endpoint.agent.invite(
@@ -297,10 +300,15 @@ class Bridge:
             case CallFailed(status=status, response=response) if self._failed(leg, status, response):
                 pass
             case CallFailed(status=status, response=response):
-                result = Result.UNREACHABLE if response is None else _RESULTS.get(status, Result.FAILED)
-                self.finish(result, status=crossing_status(self.caller.side, status), message=response)
+                self.finish(
+                    result_of(status, response),
+                    status=crossing_status(self.caller.side, status),
+                    message=response,
+                )
             case CallCancelled(request=request):
                 self.finish(Result.CANCELLED, message=request)
+            case CallEnded() if self.transfer is not None and leg is self.transfer.leg:
+                pass  # it does not wait for who was called in its place
             case CallEnded(cause=cause, request=request):
                 self.finish(self._ending(cause), message=request)
             case (
@@ -316,8 +324,22 @@ class Bridge:
             return Result.NO_ANSWER if cause == "expired" else Result.FAILED
         return Result.ANSWERED if cause == "bye" else Result.LOST
 
+    @property
+    def _called_side(self) -> Side:
+        return CORE_SIDE if self.caller.side == ENTERPRISE_SIDE else ENTERPRISE_SIDE
+
     def other(self, leg: Leg) -> Leg | None:
         return self.callee if leg is self.caller else self.caller
+
+    def joined(self, other: Call, record: CallRecord, msisdn: str, media: CallMedia, body: bytes) -> None:
+        """The caller stayed of a call that was put through to `other`, who has answered."""
+        self._ringing.cancel()
+        endpoint = self.caller.endpoint
+        self.caller.joined_as = "a"
+        self.callee = other.context = Leg(self, CORE_SIDE, endpoint, other, joined_as="b")
+        self.media, self._record, self._msisdn = media, record, msisdn
+        self.talking_since = endpoint.now()
+        self._in_call.tell(self.caller, body, must=True)
 
     # -- setting up -------------------------------------------------------------------------------------
 
@@ -376,7 +398,7 @@ class Bridge:
         assert self._record is not None
         if self.over:
             return
-        told = self.media.shown(self.caller.side)
+        told = self.media.shown(self.caller.media_side)
         # 13.2.1: an answer that came in progress may be left out of the 2xx.
         body = await self.relayed(leg, response.body or self._early.get(response.to.tag, b""))
         await self.media.talk()
@@ -393,9 +415,9 @@ class Bridge:
         headers = crossing_headers(self.caller.side, response, self._msisdn)
         self.caller.call.answer(self._answers(body), now, headers=headers)
 
-    def _dialogs(self) -> dict[Side, Dialog]:
-        legs = (self.caller, self.callee)
-        return {leg.side: leg.call.dialog for leg in legs if leg is not None and leg.call.dialog is not None}
+    def _dialogs(self) -> list[tuple[Side, Dialog]]:
+        legs = [leg for leg in (self.caller, self.callee) if leg is not None]
+        return [(leg.side, leg.call.dialog) for leg in legs if leg.call.dialog is not None]
 
     async def _late_answer(self, leg: Leg, ack: Request) -> None:
         if self.callee is None or self.over:
@@ -406,23 +428,33 @@ class Bridge:
     async def relayed(self, leg: Leg, body: bytes) -> bytes:
         """A leg's description as the other leg is shown it. Raises ValueError, MediaError."""
         assert self.media is not None
-        shown = await self.media.relay(leg.side, body, leg.call.flow.host)
-        side = CORE_SIDE if leg.side == ENTERPRISE_SIDE else ENTERPRISE_SIDE
+        shown = await self.media.relay(leg.media_side, body, leg.call.flow.host)
+        other = self.other(leg)
+        side = self._called_side if other is None else other.side
         return guarded_body(side, shown, self._msisdn)
 
     # -- the end ----------------------------------------------------------------------------------------
 
-    def finish(self, result: Result, *, status: int = 480, message: Request | Response | None = None) -> None:
-        """End what is left of both legs and close the record. `status` answers a caller who still waits;
-        `message` is what ended the other leg."""
+    def finish(
+        self,
+        result: Result,
+        *,
+        status: int = 480,
+        message: Request | Response | None = None,
+        keep: Leg | None = None,
+    ) -> None:
+        """End what is left of both legs, but the one to `keep`, and close the record. `status` answers a caller who
+        still waits; `message` is what ended the other leg."""
         if self.over:
             return
         self.over = True
+        if self.transfer is not None:
+            self.transfer.give_up(Result.CANCELLED)
         self._heard()
         self._ringing.cancel()
         self._result = result
         for leg in (self.caller, self.callee):
-            if leg is None:
+            if leg is None or leg is keep:
                 continue
             now = leg.endpoint.now()
             leg.call.reject_modification(487, now)
@@ -477,6 +509,11 @@ class Bridge:
             case _:
                 _log.error("a call is released for a fault here", exc_info=error)
                 self.finish(Result.FAILED, status=500)
+
+
+def result_of(status: int, response: Response | None) -> Result:
+    """How a call ended that failed with this status."""
+    return Result.UNREACHABLE if response is None else _RESULTS.get(status, Result.FAILED)
 
 
 def _retry_after(response: Response) -> int | None:

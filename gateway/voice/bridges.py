@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Final
 
 from gateway.records import metrics
 from gateway.settings import VoiceSettings
 from gateway.voice.bridge import Bridge
-from gateway.voice.call_caps import CallCaps, CallOf
-from gateway.voice.call_record import CallRecords, Result
+from gateway.voice.call_caps import GATEWAY, CallCaps, CallOf
+from gateway.voice.call_record import CallRecord, CallRecords, Result
 from gateway.voice.leg import Leg
-from gateway.voice.peer_policy import PeerPolicy
+from gateway.voice.media import CallMedia
+from gateway.voice.peer_policy import NO_EXTENSIONS, PeerPolicy
 from sip.aio.endpoint import SipEndpoint
 from sip.call import Call
 from sip.events import Event
 from sip.media.control import MediaControl, Side
-
-_GATEWAY: Final = ("gateway",)
 
 
 class Bridges:
@@ -38,17 +36,36 @@ class Bridges:
     def open(self, of: CallOf, side: Side, call: Call, policy: PeerPolicy) -> Bridge:
         """Take up a call that was admitted by `caps`."""
         bridge = Bridge(self, of, side, call, policy)
-        self._bridges[bridge] = None
-        self.caps.opened(_GATEWAY, *of.keys)
-        metrics.CALLS_UP.set(len(self._bridges))
+        self._take(bridge)
         return bridge
+
+    def join(
+        self,
+        of: CallOf,
+        stays: Leg,
+        other: Call,
+        record: CallRecord,
+        msisdn: str,
+        media: CallMedia,
+        body: bytes,
+    ) -> None:
+        """Two persons talk from now on: who stays of a call that was put through, and who was called for it. `body`
+        describes the other to who stays."""
+        bridge = Bridge(self, of, stays.side, stays.call, NO_EXTENSIONS)
+        self._take(bridge)
+        bridge.joined(other, record, msisdn, media, body)
+
+    def _take(self, bridge: Bridge) -> None:
+        self._bridges[bridge] = None
+        self.caps.opened(GATEWAY, *bridge.of.keys)
+        metrics.CALLS_UP.set(len(self._bridges))
 
     def remove(self, bridge: Bridge) -> None:
         """The call is done with. Idempotent."""
         if bridge not in self._bridges:
             return
         del self._bridges[bridge]
-        self.caps.closed(_GATEWAY, *bridge.of.keys)
+        self.caps.closed(GATEWAY, *bridge.of.keys)
         metrics.CALLS_UP.set(len(self._bridges))
 
     def handle(self, event: Event) -> None:
@@ -61,6 +78,8 @@ class Bridges:
         """What these authorized ends: calls that are not answered yet, and those that are where it is set so.
         Who waits is answered 480."""
         for bridge in list(self._bridges):
+            if bridge.transfer is not None and bridge.transfer.edi_id in edi_ids:
+                bridge.transfer.give_up(Result.REVOKED)
             if bridge.edi_id in edi_ids and (bridge.talking_since is None or self.settings.end_revoked_calls):
                 bridge.finish(Result.REVOKED)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Final
 
 from gateway.accounts.rates import Rates
 from gateway.settings import VoiceSettings
@@ -12,6 +13,7 @@ from gateway.store.accounts import AccessNumberRow, TrunkRow
 from gateway.voice.call_record import Direction
 
 Key = tuple[str, ...]
+GATEWAY: Final[Key] = ("gateway",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class CallCaps:
     def _has_room(self, call: CallOf) -> bool:
         trunk, number = call.trunk, call.number
         return (
-            self._up["gateway",] < self._settings.calls_max
+            self._up[GATEWAY] < self._settings.calls_max
             and self._up["trunk", trunk.username] < trunk.max_calls
             and (number.max_calls is None or self._up["number", number.number] < number.max_calls)
             and (call.aid is None or self._aid_has_room(call))

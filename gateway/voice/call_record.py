@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -75,7 +75,7 @@ class Left:
     """A call that was up when an earlier run ended, with the dialogs of the sides that it was answered on."""
 
     record: CallRecord
-    dialogs: dict[Side, Dialog]
+    dialogs: list[tuple[Side, Dialog]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +166,14 @@ class CallRecords:
         """Calls that ended and are not yet on the disk."""
         return len(self._under_way) + len(self._waiting)
 
-    async def answered(self, record: CallRecord, msisdn: str, dialogs: Mapping[Side, Dialog]) -> None:
+    async def answered(self, record: CallRecord, msisdn: str, dialogs: Sequence[tuple[Side, Dialog]]) -> None:
         """Note the answer before the caller hears of it: from here on the call costs money. With it goes what
         is needed to release both legs if this process ends before the call does.
 
         Raises StoreBusy, StoreUnavailable.
         """
         record.answered_at = answered_at = self._domain.now_ms()
-        kept = {"msisdn": msisdn, "dialogs": {side: save(dialog) for side, dialog in dialogs.items()}}
+        kept = {"msisdn": msisdn, "dialogs": [[side, save(dialog)] for side, dialog in dialogs]}
         sealed = self._domain.vault.seal(SEAL_CALL, json.dumps(kept).encode())
         await self._domain.store.write(
             lambda conn: (
@@ -222,13 +222,13 @@ class CallRecords:
         )
         return [Left(CallRecord(row[0], Direction(row[1]), *row[2:8]), self._dialogs(row[8])) for row in rows]
 
-    def _dialogs(self, sealed: bytes) -> dict[Side, Dialog]:
+    def _dialogs(self, sealed: bytes) -> list[tuple[Side, Dialog]]:
         try:
-            kept = json.loads(self._domain.vault.open(SEAL_CALL, sealed)).get("dialogs", {})
-            return {side: restore(state) for side, state in kept.items()}
+            kept = json.loads(self._domain.vault.open(SEAL_CALL, sealed)).get("dialogs", [])
+            return [(side, restore(state)) for side, state in kept]
         except (GmError, ValueError) as error:
             _log.error("a call that was up cannot be released: %s", type(error).__name__)
-            return {}
+            return []
 
     async def close_left(self, left: Sequence[Left]) -> None:
         """Close their records. Raises StoreUnavailable.

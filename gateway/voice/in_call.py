@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from gateway.voice.call_record import Result
 from gateway.voice.egress import crossing_status
 from gateway.voice.leg import Leg
 from gateway.voice.peer_policy import with_preconditions
@@ -45,6 +46,7 @@ class InCall:
     def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
         self._own: Leg | None = None
+        self._must = False
         """Whom the gateway itself offered a change: nobody else waits for the answer."""
 
     def modification(self, leg: Leg, event: Modification, now: float) -> None:
@@ -69,7 +71,7 @@ class InCall:
             leg.call.reject_modification(488, now)
         elif not request.body:
             # A refresh, or a request for our offer: what holds is offered again.
-            leg.call.accept_modification(self._bridge.media.shown(leg.side), now)
+            leg.call.accept_modification(self._bridge.media.shown(leg.media_side), now)
         else:
             self._bridge.enqueue(partial(self._offer_change, leg, request))
 
@@ -79,9 +81,9 @@ class InCall:
         media = self._bridge.media
         if media is None or self._bridge.over:
             return
-        known = media.shown(leg.side)
+        known = media.shown(leg.media_side)
         try:
-            body = await media.answer(leg.side, request.body, leg.call.flow.host, known=known)
+            body = await media.answer(leg.media_side, request.body, leg.call.flow.host, known=known)
             if leg.preconditions:
                 body = with_preconditions(body, request.body)
         except ValueError:
@@ -93,15 +95,18 @@ class InCall:
         else:
             self._bridge.changes_early(request)
 
-    def tell(self, leg: Leg, body: bytes) -> None:
-        """Offer a leg what the gateway could not tell it before. Where it is refused, what it knows holds."""
+    def tell(self, leg: Leg, body: bytes, *, must: bool = False) -> None:
+        """Offer a leg what the gateway could not tell it before. Where it is refused, what it knows holds, or the
+        call ends if it `must` know."""
         if leg.call.reinvite(body, leg.endpoint.now(), retries=OWN_RETRIES):
-            self._own = leg
+            self._own, self._must = leg, must
+        elif must:
+            self._bridge.finish(Result.FAILED)
 
     async def _refreshed(self, leg: Leg, ack: Request) -> None:
         """The answer to what was offered again: the side may listen elsewhere now."""
         if self._bridge.media is not None and not self._bridge.over:
-            await self._bridge.media.listen(leg.side, ack.body, leg.call.flow.host)
+            await self._bridge.media.listen(leg.media_side, ack.body, leg.call.flow.host)
 
     async def _offer_change(self, leg: Leg, request: Request) -> None:
         other = self._bridge.other(leg)
@@ -113,7 +118,7 @@ class InCall:
             leg.call.reject_modification(488, leg.endpoint.now())
             return
         if not other.call.reinvite(body, other.endpoint.now()):
-            await self._bridge.media.revert(leg.side)
+            await self._bridge.media.revert(leg.media_side)
             leg.call.reject_modification(491, leg.endpoint.now())
 
     async def _modification_answered(self, leg: Leg, response: Response) -> None:
@@ -123,12 +128,12 @@ class InCall:
         if leg is self._own:
             self._own = None
             if response.body:
-                await self._bridge.media.listen(leg.side, response.body, leg.call.flow.host)
+                await self._bridge.media.listen(leg.media_side, response.body, leg.call.flow.host)
             return
         if response.body:
             body = await self._bridge.relayed(leg, response.body)
         else:
-            body = self._bridge.media.shown(asker.side)
+            body = self._bridge.media.shown(asker.media_side)
         asker.call.accept_modification(body, asker.endpoint.now())
 
     async def _modification_failed(self, leg: Leg, status: int) -> None:
@@ -137,8 +142,10 @@ class InCall:
             return
         if leg is self._own:
             self._own = None
+            if self._must:
+                self._bridge.finish(Result.FAILED)
             return
-        await self._bridge.media.revert(asker.side)
+        await self._bridge.media.revert(asker.media_side)
         asker.call.reject_modification(crossing_status(asker.side, status), asker.endpoint.now())
 
     def request(self, leg: Leg, transaction: ServerTransaction, request: Request, now: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from gateway.voice.core_peers import CorePeer
 from gateway.voice.egress import Headers
@@ -11,25 +11,39 @@ from gateway.voice.peer_policy import PeerPolicy
 from sip.aio.endpoint import SipEndpoint
 from sip.call import Call
 from sip.call_base import OPEN
+from sip.events import Event
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.media.control import Side
 from sip.uri import Uri
 
-if TYPE_CHECKING:
-    from gateway.voice.bridge import Bridge
+
+class Owner(Protocol):
+    """What a leg belongs to."""
+
+    def handle(self, leg: Leg, event: Event) -> None:
+        """What happened on the leg."""
 
 
 @dataclass(slots=True, eq=False)
 class Leg:
-    """One side of a bridge: the call's context in the agent of its side."""
+    """One side of a call: its context in the agent of its side."""
 
-    bridge: Bridge
+    bridge: Owner
     side: Side
+    """The network that it is in."""
     endpoint: SipEndpoint
     call: Call
     preconditions: bool = False
     """Answers to its offers say that they are met (RFC 3312)."""
+
+    joined_as: Side | None = None
+    """Its side of the media, where both legs are in one network."""
+
+    @property
+    def media_side(self) -> Side:
+        """Its side of the media."""
+        return self.joined_as or self.side
 
     @property
     def is_open(self) -> bool:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from masking.sip_leg import Audio, build_sdp, crossing_audio, remote_media
-from sip.media.control import MediaControl, MediaPorts, MediaStats, RemoteMedia, Side
-from sip.sdp import Session, parse_sdp
+from sip.media.control import SIDES, MediaControl, MediaPorts, MediaStats, RemoteMedia, Side
+from sip.sdp import DIRECTIONS, Session, parse_sdp
 
+_DIRECTIONS = frozenset(f"a={name}".encode() for name in DIRECTIONS)
 READ_MAX = 256
 """Descriptions remembered: an offer is read when its call is admitted, and again when it is anchored."""
 
@@ -42,12 +43,21 @@ class CallMedia:
             "b": _Shown(secrets.randbits(62)),
         }
         self._remotes: dict[Side, list[RemoteMedia]] = {"a": [], "b": []}
+        self._theirs: dict[Side, bytes] = {"a": b"", "b": b""}
 
     @classmethod
-    async def open(cls, control: MediaControl, call_id: str, *, early_from_core: bool) -> CallMedia:
+    async def open(
+        cls,
+        control: MediaControl,
+        call_id: str,
+        *,
+        early_from_core: bool,
+        networks: tuple[Side, Side] = SIDES,
+    ) -> CallMedia:
         """Take ports. Without `early_from_core` what the core sends is withheld until `talk`: ring-back tones
         and network announcements can name a person. Raises MediaError."""
-        return cls(control, call_id, await control.create(call_id, gate_b=early_from_core))
+        ports = await control.create(call_id, gate_b=early_from_core, networks=networks)
+        return cls(control, call_id, ports)
 
     async def relay(self, side: Side, body: bytes, signalling_host: str) -> bytes:
         """Take a side's description; the one that the other side is shown.
@@ -80,6 +90,7 @@ class CallMedia:
             shown.version, shown.body = shown.version + 1, again
         self.held = theirs.audio is None or theirs.direction(theirs.audio) != "sendrecv"
         self._remotes[side] = [*self._remotes[side][-1:], remote]
+        self._theirs[side] = body
         return again
 
     async def answer(self, side: Side, body: bytes, signalling_host: str, *, known: bytes = b"") -> bytes:
@@ -117,6 +128,7 @@ class CallMedia:
         remote = remote_media(*_read(body), signalling_host=signalling_host)
         await self._control.update(self.call_id, side, remote)
         self._remotes[side] = [*self._remotes[side][-1:], remote]
+        self._theirs[side] = body
 
     async def revert(self, side: Side) -> None:
         """The side's last description was refused: what it said before holds. Raises MediaError."""
@@ -126,6 +138,10 @@ class CallMedia:
             shown = self._shown[other_side(side)]
             shown.body = shown.before
             await self._control.update(self.call_id, side, remotes[-1])
+
+    def theirs(self, side: Side) -> bytes:
+        """What a side said last of itself."""
+        return self._theirs[side]
 
     def shown(self, side: Side) -> bytes:
         """What a side was told last."""
@@ -138,6 +154,12 @@ class CallMedia:
     async def close(self) -> MediaStats:
         """Give the ports back; what came from each side. Raises MediaError."""
         return await self._control.delete(self.call_id)
+
+
+def both_ways(body: bytes) -> bytes:
+    """A description without its direction: of who is on hold, for somebody else."""
+    kept = [line for line in body.split(b"\n") if line.strip() not in _DIRECTIONS]
+    return b"\n".join(kept)
 
 
 def may_cross(body: bytes) -> bool:

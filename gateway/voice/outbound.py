@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import sqlite3
-from dataclasses import dataclass
-
-from foundation.store import StoreBusy, StoreUnavailable
-from gateway.policy.decision import Ask, decide_contacts
-from gateway.policy.refusal import Case, Refusal
+from gateway.policy.refusal import Case
 from gateway.records import metrics
-from gateway.store import records
-from gateway.store.domain import Domain
-from gateway.voice import call_record
 from gateway.voice.admission import Admission, Admitted, Rejection, rejection
+from gateway.voice.authorization import Authorization, Authorized
 from gateway.voice.bridge import Bridge
 from gateway.voice.bridges import Bridges
-from gateway.voice.call_record import CallRecord, Direction
 from gateway.voice.core_peers import CorePeer, CorePeers
 from gateway.voice.egress import ANONYMOUS, CORE_SIDE, ENTERPRISE_SIDE, Headers, crossing_headers
 from gateway.voice.leg import Invitation
@@ -26,26 +17,16 @@ from sip.headers import NameAddr
 from sip.loops import next_max_forwards
 from sip.message import Request
 from sip.uri import SipUri, host_reference
-from trust_client.verifier import Grant, Question, Refused, Unavailable, Verifier
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Authorized:
-    record: CallRecord
-    msisdn: str
 
 
 class Outbound:
     """Takes the enterprises' INVITEs. `core` is where subscribers are called."""
 
     def __init__(
-        self, domain: Domain, admission: Admission, verifier: Verifier, bridges: Bridges, core: CorePeers
+        self, admission: Admission, authorization: Authorization, bridges: Bridges, core: CorePeers
     ) -> None:
-        self._domain = domain
         self._admission = admission
-        self._verifier = verifier
+        self._authorization = authorization
         self._bridges = bridges
         self._core = core
 
@@ -62,72 +43,26 @@ class Outbound:
         if isinstance(admitted, Rejection):
             if admitted.status != 401:
                 metrics.REFUSALS.add("voice")
-            event.call.reject(admitted.status, now, headers=admitted.headers)
+            event.call.reject(admitted.status, now, headers=admitted.headers, body=admitted.body)
             return
-        call = admitted
-        bridge = self._bridges.open(call.of, ENTERPRISE_SIDE, event.call, policy)
-        self._verifier.submit(
-            Question(call.aid, call.trunk.enterprise_id, "voice", call.number.number),
-            lambda answer: self._verified(bridge, call, answer),
-            # Calls are few: each is asked about, whatever was granted before.
-            fresh=True,
-        )
+        bridge = self._bridges.open(admitted.of, ENTERPRISE_SIDE, event.call, policy)
+        self._authorization.ask(admitted.of, lambda answer: self._answered(bridge, answer))
 
-    def _verified(self, bridge: Bridge, call: Admitted, answer: Grant | Refused | Unavailable) -> None:
-        if isinstance(answer, Unavailable):
-            _refuse(bridge, Case.NOT_AVAILABLE)
+    def _answered(self, bridge: Bridge, answer: Authorized | Case) -> None:
+        if isinstance(answer, Authorized):
+            invitations = self.invitations(bridge.caller.call.request, answer, bridge.caller.endpoint.now())
+            bridge.connect(answer.record, answer.msisdn, invitations)
             return
-        grant = answer if isinstance(answer, Grant) else None
-        reason = answer.reason if isinstance(answer, Refused) else None
+        metrics.REFUSALS.add("voice")
+        refusal = rejection(answer)
+        bridge.refuse(refusal.status, refusal.headers)
 
-        def op(conn: sqlite3.Connection) -> _Authorized | Refusal:
-            return self._commit(conn, call, grant, reason)
+    def invitations(self, request: Request, authorized: Authorized, now: float) -> list[Invitation]:
+        """How the subscriber is called through each peer of the core, the one to try first before the others.
+        `request`: the enterprise's, of which some headers cross."""
+        return [self._invitation(request, authorized, peer) for peer in self._core.order(now)]
 
-        def done(outcome: _Authorized | Refusal | None, error: BaseException | None) -> None:
-            if error is not None or outcome is None:
-                if not isinstance(error, StoreBusy | StoreUnavailable):
-                    _log.error("call not recorded", exc_info=error)
-                _refuse(bridge, Case.NOT_AVAILABLE)
-            elif isinstance(outcome, Refusal):
-                _refuse(bridge, outcome.case)
-            else:
-                request, now = bridge.caller.call.request, bridge.caller.endpoint.now()
-                invitations = [self._invitation(request, outcome, peer) for peer in self._core.order(now)]
-                bridge.connect(outcome.record, outcome.msisdn, invitations)
-
-        # A refusal by the trust party takes the same way through the store as one decided here:
-        # from outside, nothing tells which it was.
-        try:
-            self._domain.store.submit(op, done)
-        except (StoreBusy, StoreUnavailable):
-            _refuse(bridge, Case.NOT_AVAILABLE)
-
-    def _commit(
-        self, conn: sqlite3.Connection, call: Admitted, grant: Grant | None, reason: str | None
-    ) -> _Authorized | Refusal:
-        domain, enterprise_id, now = self._domain, call.trunk.enterprise_id, self._domain.now_ms()
-        ask = Ask(grant, enterprise_id, call.number.number)
-        found = decide_contacts(conn, domain, [ask], now)[0]
-        if isinstance(found, Refusal):
-            refusal = records.RefusalRow(
-                domain.ids.next(), now, enterprise_id, "voice", call.number.number, call.aid,
-                reason or found.cause,
-            )  # fmt: skip
-            records.put_refusals(conn, [refusal])
-            return found
-        record = CallRecord(
-            id=domain.ids.next(),
-            direction=Direction.CALL,
-            enterprise_id=enterprise_id,
-            access_number=call.number.number,
-            aid=call.aid,
-            edi_id=found.edi_id,
-            started_at=now,
-        )
-        call_record.insert(conn, domain, record, found.msisdn)
-        return _Authorized(record, found.msisdn)
-
-    def _invitation(self, request: Request, authorized: _Authorized, peer: CorePeer) -> Invitation:
+    def _invitation(self, request: Request, authorized: Authorized, peer: CorePeer) -> Invitation:
         """The core leg: the number in the Request-URI, the access number as who calls (RFC 3325)."""
         flow = peer.flow
         host = host_reference(flow.host)
@@ -149,9 +84,3 @@ class Outbound:
             policy=policy_of_peer(peer.settings, self._bridges.settings),
             peer=peer,
         )
-
-
-def _refuse(bridge: Bridge, case: Case) -> None:
-    metrics.REFUSALS.add("voice")
-    answer = rejection(case)
-    bridge.refuse(answer.status, answer.headers)

@@ -37,6 +37,10 @@ class PeerPolicy:
     answers_preconditions: bool
 
 
+NO_EXTENSIONS: Final = PeerPolicy("no", False)
+"""Of a call whose setting up is over."""
+
+
 def policy_of_trunk(trunk: TrunkRow, settings: VoiceSettings) -> PeerPolicy:
     """As set for it, else as configured for all."""
     return PeerPolicy(

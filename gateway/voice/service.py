@@ -16,6 +16,7 @@ from gateway.records import metrics
 from gateway.settings import SipSideSettings, VoiceSettings
 from gateway.store.domain import Domain
 from gateway.voice.admission import Admission
+from gateway.voice.authorization import Authorization
 from gateway.voice.bridges import Bridges
 from gateway.voice.call_record import CallRecords, Left, Result
 from gateway.voice.callback import Callbacks
@@ -25,10 +26,12 @@ from gateway.voice.media_control import MediaClient, start_media
 from gateway.voice.outbound import Outbound
 from gateway.voice.peer_policy import JUDGED
 from gateway.voice.registration import Registrations
+from gateway.voice.transfer import Transfers
 from sip.agent import AgentConfig
+from sip.agent_config import DEFAULT_ALLOW
 from sip.aio.endpoint import Listener, SipEndpoint
 from sip.aio.resolver import Resolver
-from sip.events import Event, IncomingCall, RequestFailed, RequestReceived, ResponseReceived
+from sip.events import Event, IncomingCall, ReferReceived, RequestFailed, RequestReceived, ResponseReceived
 from sip.flow import local_address
 from sip.headers import NameAddr
 from sip.media.control import MediaError, Side
@@ -85,6 +88,7 @@ class VoiceService:
         self._resolver = Resolver()
         self._registrations = Registrations(self._admission, self._resolver)
         self._outbound: Outbound
+        self._transfers: Transfers
         self._callbacks: Callbacks
         self._relay: MediaClient | None = None
         self._core = CorePeers([])
@@ -135,7 +139,9 @@ class VoiceService:
         core = self._core = CorePeers(await self._core_places())
         if not core.peers:
             raise OSError("voice.core: no peer is found")
-        self._outbound = Outbound(self._domain, self._admission, self._verifier, self._bridges, core)
+        authorization = Authorization(self._domain, self._verifier)
+        self._outbound = Outbound(self._admission, authorization, self._bridges, core)
+        self._transfers = Transfers(self._admission, authorization, self._outbound, self._bridges)
         self._callbacks = Callbacks(
             self._domain,
             self._directory,
@@ -245,7 +251,7 @@ class VoiceService:
     async def _release(self, left: Sequence[Left]) -> None:
         """No ghost calls: what an earlier run left is ended on both legs, and its records are closed."""
         for call in left:
-            for side, dialog in call.dialogs.items():
+            for side, dialog in call.dialogs:
                 endpoint = self._bridges.endpoints[side]
                 try:
                     endpoint.agent.end_dialog(dialog, endpoint.now())
@@ -283,6 +289,8 @@ class VoiceService:
     async def _listen(self, side: Side, address: SipSideSettings, *, symmetric: bool) -> None:
         settings = self._settings
         config = AgentConfig(
+            # A call may be put through by an enterprise, and by nobody else.
+            allow=(*DEFAULT_ALLOW, "REFER") if side == ENTERPRISE_SIDE else DEFAULT_ALLOW,
             calls_max=settings.calls_max + UNANSWERED_CALLS,
             ring_max=RING_MAX_S,
             symmetric=symmetric,
@@ -310,6 +318,8 @@ class VoiceService:
                     self._outbound.receive(event, now)
                 else:
                     self._callbacks.receive(event, now)
+            case ReferReceived():
+                self._transfers.receive(event, now)
             case RequestReceived(transaction=transaction, request=request):
                 if request.method == "OPTIONS":
                     endpoint.agent.answer_options(transaction, now)

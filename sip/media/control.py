@@ -108,8 +108,11 @@ class MediaStats:
 class MediaControl(Protocol):
     """Anchors the media of calls. Every method raises MediaError or MediaUnavailable."""
 
-    async def create(self, call_id: str, *, gate_a: bool = True, gate_b: bool = True) -> MediaPorts:
-        """Take ports for a call. A closed gate withholds what that side sends (early media)."""
+    async def create(
+        self, call_id: str, *, gate_a: bool = True, gate_b: bool = True, networks: tuple[Side, Side] = SIDES
+    ) -> MediaPorts:
+        """Take ports for a call. A closed gate withholds what that side sends (early media). `networks`: in which the
+        two sides are; both in the same one where a call has been put through to another party there."""
 
     async def update(self, call_id: str, side: Side, remote: RemoteMedia) -> None:
         """Tell what a side's SDP announces. Another address than before lets the source change."""

@@ -8,7 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sip.media.control import MediaError, MediaPorts, MediaStats, MediaUnavailable, RemoteMedia, Side
+from sip.media.control import (
+    SIDES,
+    MediaError,
+    MediaPorts,
+    MediaStats,
+    MediaUnavailable,
+    RemoteMedia,
+    Side,
+)
 from sip.media.relay_control import (
     ControlFramer,
     RelayConfig,
@@ -94,9 +102,15 @@ class RelayClient:
         """The process id."""
         return self._process.pid
 
-    async def create(self, call_id: str, *, gate_a: bool = True, gate_b: bool = True) -> MediaPorts:
+    async def create(
+        self, call_id: str, *, gate_a: bool = True, gate_b: bool = True, networks: tuple[Side, Side] = SIDES
+    ) -> MediaPorts:
         """See MediaControl."""
-        return ports_from(await self._request("create", call_id=call_id, gate_a=gate_a, gate_b=gate_b))
+        return ports_from(
+            await self._request(
+                "create", call_id=call_id, gate_a=gate_a, gate_b=gate_b, networks=list(networks)
+            )
+        )
 
     async def update(self, call_id: str, side: Side, remote: RemoteMedia) -> None:
         """See MediaControl."""

@@ -15,7 +15,7 @@ import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from sip.media.control import SIDES, LocalMedia, MediaError, MediaPorts, MediaStats, Side
 from sip.media.relay import Address, Leg, RelayCore, Session
@@ -47,6 +47,15 @@ _Port = tuple[_Receive, _Take, Leg, _Send]
 """One socket of a call: how it is read, what takes its datagrams, the far leg, how the result is sent."""
 
 
+class _Pair(NamedTuple):
+    """The sockets of one side of a call, and the network that they are in."""
+
+    network: Side
+    port: int
+    rtp: socket.socket
+    rtcp: socket.socket
+
+
 class Relay:
     """Sockets and ports around a RelayCore."""
 
@@ -60,7 +69,7 @@ class Relay:
         free_a = deque(range(first, config.port_max, 2))
         free_b = free_a if config.host_a == config.host_b else deque(free_a)
         self._free: dict[Side, deque[int]] = {"a": free_a, "b": free_b}
-        self._sockets: dict[str, dict[Side, tuple[int, socket.socket, socket.socket]]] = {}
+        self._sockets: dict[str, dict[Side, _Pair]] = {}
         self._ports: dict[int, _Port] = {}
         self._buffer = bytearray(MAX_PACKET_OCTETS + 1)
         self._view = memoryview(self._buffer)
@@ -106,33 +115,33 @@ class Relay:
         session = self._core.create(
             request["call_id"], monotonic(), gate_a=request["gate_a"], gate_b=request["gate_b"]
         )
-        opened: dict[Side, tuple[int, socket.socket, socket.socket]] = {}
+        opened: dict[Side, _Pair] = {}
         try:
-            for side in SIDES:
-                opened[side] = self._open_pair(side)
+            for side, network in zip(SIDES, _networks(request), strict=True):
+                opened[side] = self._open_pair(network)
         except MediaError:
             self._core.delete(session.call_id)
             self._close_pairs(opened)
             raise
         self._sockets[session.call_id] = opened
         self._watch(session, opened)
-        config = self._config
-        return ports_to(
-            MediaPorts(
-                a=_local(config.advertise_a or config.host_a, opened["a"][0]),
-                b=_local(config.advertise_b or config.host_b, opened["b"][0]),
-            )
-        )
+        return ports_to(MediaPorts(a=self._told(opened["a"]), b=self._told(opened["b"])))
 
-    def _open_pair(self, side: Side) -> tuple[int, socket.socket, socket.socket]:
-        host = self._config.host_a if side == "a" else self._config.host_b
-        free = self._free[side]
+    def _told(self, pair: _Pair) -> LocalMedia:
+        config = self._config
+        if pair.network == "a":
+            return _local(config.advertise_a or config.host_a, pair.port)
+        return _local(config.advertise_b or config.host_b, pair.port)
+
+    def _open_pair(self, network: Side) -> _Pair:
+        host = self._config.host_a if network == "a" else self._config.host_b
+        free = self._free[network]
         for _ in range(min(PORT_TRIES, len(free))):
             port = free.popleft()
             rtp_socket = None
             try:
                 rtp_socket = _bind(host, port)
-                return port, rtp_socket, _bind(host, port + 1)
+                return _Pair(network, port, rtp_socket, _bind(host, port + 1))
             except OSError as error:
                 if rtp_socket is not None:
                     rtp_socket.close()
@@ -143,18 +152,18 @@ class Relay:
                     ) from error
         raise MediaError("no port left")
 
-    def _close_pairs(self, pairs: dict[Side, tuple[int, socket.socket, socket.socket]]) -> None:
-        for side, (port, *sockets) in pairs.items():
-            for opened in sockets:
+    def _close_pairs(self, pairs: dict[Side, _Pair]) -> None:
+        for pair in pairs.values():
+            for opened in (pair.rtp, pair.rtcp):
                 self._ports.pop(opened.fileno(), None)
                 opened.close()
-            self._free[side].append(port)
+            self._free[pair.network].append(pair.port)
 
-    def _watch(self, session: Session, opened: dict[Side, tuple[int, socket.socket, socket.socket]]) -> None:
+    def _watch(self, session: Session, opened: dict[Side, _Pair]) -> None:
         for side, other in (SIDES, SIDES[::-1]):
             leg, far = session.leg(side), session.leg(other)
-            _, rtp_in, rtcp_in = opened[side]
-            _, rtp_out, rtcp_out = opened[other]
+            _, _, rtp_in, rtcp_in = opened[side]
+            _, _, rtp_out, rtcp_out = opened[other]
             self._ports[rtp_in.fileno()] = (rtp_in.recvfrom_into, leg.receive_rtp, far, rtp_out.sendto)
             self._ports[rtcp_in.fileno()] = (rtcp_in.recvfrom_into, leg.receive_rtcp, far, rtcp_out.sendto)
             self._poll.register(rtp_in.fileno(), select.EPOLLIN)
@@ -209,6 +218,13 @@ def _bind(host: str, port: int) -> socket.socket:
 
 def _local(host: str, port: int) -> LocalMedia:
     return LocalMedia(host, port, port + 1)
+
+
+def _networks(request: dict[str, Any]) -> list[Side]:
+    found: list[Side] = ["a" if name == "a" else "b" for name in request["networks"]]
+    if len(found) != len(SIDES) or any(name not in SIDES for name in request["networks"]):
+        raise ValueError("networks")
+    return found
 
 
 def _side(request: dict[str, Any]) -> Side:

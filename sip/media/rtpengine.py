@@ -81,6 +81,7 @@ class _Call:
     """What we know of a call that rtpengine carries. Times by the monotonic clock."""
 
     created: float
+    networks: tuple[Side, Side] = SIDES
     remotes: dict[Side, RemoteMedia] = field(default_factory=dict)
     last_rtp: dict[Side, float] = field(default_factory=dict)
     """As of the last answer that told."""
@@ -140,13 +141,15 @@ class RtpengineClient:
         """Whether rtpengine answers."""
         return not self._ended
 
-    async def create(self, call_id: str, *, gate_a: bool = True, gate_b: bool = True) -> MediaPorts:
+    async def create(
+        self, call_id: str, *, gate_a: bool = True, gate_b: bool = True, networks: tuple[Side, Side] = SIDES
+    ) -> MediaPorts:
         """See MediaControl. An offer and an answer that name no address yet have ports taken for both sides."""
         if call_id in self._calls:
             raise MediaError("call id in use")
         if len(self._calls) >= self._config.sessions_max:
             raise MediaError("too many calls")
-        call = self._calls[call_id] = _Call(time.monotonic())
+        call = self._calls[call_id] = _Call(time.monotonic(), networks)
         call.last_rtp = dict.fromkeys(SIDES, call.created)
         try:
             towards_b = await self._describe(call_id, "offer", "a", None)
@@ -247,6 +250,7 @@ class RtpengineClient:
         """Tell what a side announces; what the other side is to be shown."""
         other: Side = "b" if side == "a" else "a"
         config = self._config
+        within = dict(zip(SIDES, self._calls[call_id].networks, strict=True))
         # Without "port latching" the ports would change with each address that is announced.
         flags = ["trust address", "strict source", "port latching", "generate RTCP"]
         if remote is not None and not _behind_nat(remote):
@@ -255,10 +259,10 @@ class RtpengineClient:
         command_fields: dict[str, Value] = {
             "from-tag": side,
             "to-tag": other,
-            "sdp": _description(config.family(side), remote),
+            "sdp": _description(config.family(within[side]), remote),
             "flags": flags,
             "ICE": "remove",
-            "address family": config.family(other),
+            "address family": config.family(within[other]),
         }
         if command == "answer":
             command_fields |= {"from-tag": other, "to-tag": side}
@@ -266,8 +270,8 @@ class RtpengineClient:
             del command_fields["to-tag"]
         if config.interface_a is not None and config.interface_b is not None:
             # Where the description comes from, then where it goes to.
-            pair = (config.interface_a, config.interface_b)
-            command_fields["direction"] = pair if side == "a" else pair[::-1]
+            names = {"a": config.interface_a, "b": config.interface_b}
+            command_fields["direction"] = (names[within[side]], names[within[other]])
         return _local((await self._ask(command, call_id, **command_fields)).get("sdp"))
 
     def _side_stats(self, call: _Call, side: Side, answer: Mapping[str, Any]) -> SideStats:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.policy.refusal import ANSWERS, Answer, Case
-from gateway.voice import admission, callback, peer_policy
+from gateway.voice import admission, callback, peer_policy, transfer
 from smpp.constants import CommandStatus
 
 PAGE = (Path(__file__).parents[2] / "docs" / "refusals.md").read_text()
@@ -45,9 +45,10 @@ def test_the_answers_are_those_of_the_code() -> None:
     [
         ("## What the SIP side asks of an enterprise", admission.__doc__),
         ("`gateway/voice/peer_policy.py`", peer_policy.__doc__),
+        ("A call is put through", transfer.__doc__),
         ("## What a subscriber's callback is answered", callback.__doc__),
     ],
-    ids=["admission", "peer_policy", "callback"],
+    ids=["admission", "peer_policy", "transfer", "callback"],
 )
 def test_the_voice_tables_are_those_of_the_code(heading: str, docstring: str | None) -> None:
     assert docstring is not None

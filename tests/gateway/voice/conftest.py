@@ -98,17 +98,26 @@ class FakeRelay:
         self.running = True
         self.created: list[tuple[str, bool]] = []
         self.calls: set[str] = set()
+        self.networks: list[tuple[Side, Side]] = []
         self.remotes: dict[Side, list[RemoteMedia]] = {"a": [], "b": []}
         self.gates: list[tuple[Side, bool]] = []
         self.silent_sides: list[Side] = []
         self.full = False
         self.on_exit: Callable[[int], None] | None = None
 
-    async def create(self, call_id: str, *, gate_a: bool = True, gate_b: bool = True) -> MediaPorts:
+    async def create(
+        self,
+        call_id: str,
+        *,
+        gate_a: bool = True,
+        gate_b: bool = True,
+        networks: tuple[Side, Side] = ("a", "b"),
+    ) -> MediaPorts:
         if self.full:
             raise MediaError("no port left")
         self.created.append((call_id, gate_b))
         self.calls.add(call_id)
+        self.networks.append(networks)
         return MediaPorts(LocalMedia("127.0.0.1", 20000, 20001), LocalMedia("127.0.0.1", 20002, 20003))
 
     async def update(self, call_id: str, side: Side, remote: RemoteMedia) -> None:

@@ -101,6 +101,21 @@ async def test_one_side_over_ipv6_the_other_over_ipv4() -> None:
         await client.stop()
 
 
+async def test_both_sides_may_be_in_one_network() -> None:
+    """A call that was put through to another party of that network."""
+    client = await RelayClient.start(RelayConfig(host_a="::1", port_min=21130, port_max=21137))
+    try:
+        for _ in range(3):  # the ports come back to where they were taken
+            ports = await client.create("call", networks=("b", "b"))
+            assert (ports.a.host, ports.b.host) == ("127.0.0.1", "127.0.0.1")
+            assert ports.a.rtp_port != ports.b.rtp_port
+            await client.delete("call")
+        with pytest.raises(MediaError):
+            await client.create("call", networks=("b", "c"))  # type: ignore[arg-type]
+    finally:
+        await client.stop()
+
+
 async def test_what_waits_on_one_socket_is_read_in_order(relay: RelayClient) -> None:
     """One datagram a turn; the poll names the socket until it is empty."""
     ports = await relay.create("call")

@@ -331,6 +331,10 @@ async def test_each_side_has_its_interface_and_its_family(stand: tuple[_Stand, R
     assert (answer["direction"], answer["address family"]) == (["inside", "outside"], "IP6")
     assert "to-tag" not in offer
     assert (answer["from-tag"], answer["to-tag"]) == ("a", "b")
+    protocol.answers = [{"result": "ok", "sdp": towards_b}, {"result": "ok", "sdp": towards_b}]
+    await client.create("put through", networks=("b", "b"))
+    for heard in protocol.heard[-2:]:
+        assert (heard["direction"], heard["address family"]) == (["inside", "inside"], "IP4")
     await client.stop()
 
 
