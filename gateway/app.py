@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
+from foundation.config import ConfigError
 from foundation.pki import client_context, server_context
 from foundation.seal import Sealer
 from foundation.store import QUEUE_MAX, Store, StoreBusy, StoreUnavailable
@@ -20,6 +21,8 @@ from gateway.carrier_api.number_queries import NumberQueries
 from gateway.carrier_api.routes import carrier_api
 from gateway.confirm.confirmations import Confirmations
 from gateway.operations import Health, Operations
+from gateway.policy.text_rules import TextRules
+from gateway.policy.text_words import load_words
 from gateway.records import metrics
 from gateway.records.trust_rows import TrustRows
 from gateway.revoked import RevokedByTrust
@@ -87,6 +90,7 @@ class Gateway:
     def __init__(self, settings: GatewaySettings) -> None:
         self.settings = settings
         smsc_errors = load_errors(settings.smsc_errors, [each.name for each in settings.smsc])
+        self.texts = TextRules(load_words(settings.sms.sensitive_words))
         self.domain, self._keys = open_domain(settings)
         self.directory = Directory()
         self._peer_keys = own_keys.PeerKeys(settings, self._keys)
@@ -196,6 +200,7 @@ class Gateway:
             self.dispatcher,
             settings.sms,
             self.rates,
+            self.texts,
             self.deliveries.offer,
         )
         services = Services(
@@ -204,6 +209,7 @@ class Gateway:
             self.dispatcher,
             self.links,
             settings.sms,
+            self.texts,
             self.deliveries.offer,
             self.trust_rows.wake,
         )
@@ -314,9 +320,13 @@ class Gateway:
         await self.domain.store.close()
 
     def reload(self) -> None:
-        """Look for changed accounts now, and take the TLS certificate of SMPP anew. No session is dropped
-        but those that may no longer be bound."""
+        """Look for changed accounts now, and take the TLS certificate of SMPP and the list of words anew. No
+        session is dropped but those that may no longer be bound."""
         self.front.reload_certificate()
+        try:
+            self.texts.words = load_words(self.settings.sms.sensitive_words)
+        except ConfigError as error:
+            _log.error("sensitive words not reloaded: %s", error)
         self._poll_now.set()
 
     def _from_smsc(self, link: str, connection: Connection, event: Event) -> None:

@@ -216,6 +216,9 @@ class SmsSettings(Config):
         default=3_600, ge=0, description="after validity, before a message without a receipt is EXPIRED"
     )
     outbox_validity_s: int = Field(default=3 * 86_400, ge=1, description="receipts and replies wait so long")
+    sensitive_words: ConfigPath | None = Field(
+        default=None, description="a file of words, one a line, that no text may have in it"
+    )
     opt_out_words: tuple[str, ...] = ("TD", "T", "退订", "N", "QX", "0000")
     opt_out_notice: str = "您已退订该企业的服务，将不再收到其短信和来电。"
 

@@ -50,6 +50,28 @@ class Refusal(NamedTuple):
     field: str
 
 
+PRIORITY_MAX: Final = 3
+"""3.4, 5.2.14: 0 to 3; 5.0 has a fourth for cell broadcast alone (4.7.14)."""
+REGISTERED_DELIVERY_RESERVED: Final = 0xE0
+"""5.0, 4.7.21: bits 7 to 5."""
+
+
+def _refusal_of_tlvs(pdu: SubmitSm, allow: SubmitAllow) -> Refusal | None:
+    seen: set[int] = set()
+    for tag, value in pdu.tlvs:
+        if tag in _TLVS_REFUSED and tag not in allow.tlvs_kept:
+            return Refusal(CommandStatus.ESME_RTLVNOTALLWD, Tag(tag).name.lower())
+        if tag in _TLVS_KEPT:
+            # Of two that are kept, nobody knows which the SMSC takes, and the policies here have read one.
+            if tag in seen:
+                return Refusal(CommandStatus.ESME_RTLVNOTALLWD, Tag(tag).name.lower())
+            seen.add(tag)
+        if tag == Tag.MESSAGE_PAYLOAD and value and pdu.short_message:
+            # 3.4, 4.4.1: the text is in one of the two.
+            return Refusal(CommandStatus.ESME_RTLVNOTALLWD, "message_payload")
+    return None
+
+
 def refusal_of(pdu: SubmitSm, allow: SubmitAllow = DEFAULT_ALLOW) -> Refusal | None:
     """Why a submit_sm may not go towards the SMSC, or None when it may."""
     if pdu.protocol_id not in allow.protocol_ids:
@@ -63,9 +85,16 @@ def refusal_of(pdu: SubmitSm, allow: SubmitAllow = DEFAULT_ALLOW) -> Refusal | N
         return Refusal(CommandStatus.ESME_RINVESMCLASS, "esm_class")
     if pdu.sm_default_msg_id and not allow.default_messages:
         return Refusal(CommandStatus.ESME_RINVDFTMSGID, "sm_default_msg_id")
-    for tag, _ in pdu.tlvs:
-        if tag in _TLVS_REFUSED and tag not in allow.tlvs_kept:
-            return Refusal(CommandStatus.ESME_RTLVNOTALLWD, Tag(tag).name.lower())
+    if pdu.priority_flag > PRIORITY_MAX:
+        return Refusal(CommandStatus.ESME_RINVPRTFLG, "priority_flag")
+    if pdu.registered_delivery & REGISTERED_DELIVERY_RESERVED:
+        return Refusal(CommandStatus.ESME_RINVREGDLVFLG, "registered_delivery")
+    if pdu.replace_if_present_flag > 1:
+        return Refusal(CommandStatus.ESME_RINVREPFLAG, "replace_if_present_flag")
+    if pdu.tlvs:
+        refusal = _refusal_of_tlvs(pdu, allow)
+        if refusal is not None:
+            return refusal
     if pdu.esm_class & EsmClass.UDHI:
         try:
             elements, _ = user_data(pdu)

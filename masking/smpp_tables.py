@@ -108,7 +108,9 @@ FIELDS: Final[dict[str, Ways]] = {
         _build("00 a reply, 40 one with a header, 04 a receipt, 20 an intermediate notification"),
     ),
     "protocol_id": Ways(_keep("see below"), _build("0")),
-    "priority_flag": Ways(_keep("the order among an account's own texts"), _build("0: it is the SMSC's")),
+    "priority_flag": Ways(
+        _keep("the order among an account's own texts; over 3 is refused"), _build("0: it is the SMSC's")
+    ),
     "schedule_delivery_time": Ways(
         _build("empty: the gateway keeps what is to be sent later"),
         _build("empty"),

@@ -125,6 +125,10 @@ _ACCESS_NUMBER = (
         help="Digits that the enterprise may append to it as it sends; 0, the default: none.",
     ),
     click.option(
+        "--signature",
+        help="What each of its texts must begin or end with, in 【】; default: nothing.",
+    ),
+    click.option(
         "--content",
         "sms_content",
         multiple=True,
@@ -405,7 +409,7 @@ def _show(row: AccountRow | AccessNumberRow) -> None:
         if isinstance(value, tuple):
             value = " ".join(map(str, value)) or "-"
         elif value is None:
-            value = "-" if each.name in ("sms_account", "voice_trunk") else _DEFAULT
+            value = "-" if each.name in ("sms_account", "voice_trunk", "signature") else _DEFAULT
         elif isinstance(value, bool):
             value = "yes" if value else "no"
         click.echo(f"{each.name}: {value}")

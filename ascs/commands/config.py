@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from foundation.config import ConfigError, load
 from foundation.config import check as check_file
+from gateway.policy.text_words import load_words
 from gateway.settings import GatewaySettings
 from gateway.sms.smsc_errors import ErrorFile, check_names
 from simulators.core.settings import CoreSettings
@@ -45,7 +46,8 @@ def check(file: Path, kind: str | None) -> None:
     model = MODELS[kind] if kind is not None else _model_of(file)
     errors = check_file(file.resolve(), model)
     if model is GatewaySettings and not errors:
-        errors = _check_smsc_errors(load(file.resolve(), GatewaySettings))
+        settings = load(file.resolve(), GatewaySettings)
+        errors = _check_smsc_errors(settings) + _check_words(settings)
     for error in errors:
         click.echo(str(error), err=True)
     if errors:
@@ -59,6 +61,15 @@ def _check_smsc_errors(settings: GatewaySettings) -> list[ConfigError]:
         return []
     errors = check_file(settings.smsc_errors, ErrorFile)
     return errors or check_names(settings.smsc_errors, {each.name for each in settings.smsc})
+
+
+def _check_words(settings: GatewaySettings) -> list[ConfigError]:
+    """The first fault of the list of words that the gateway's file names."""
+    try:
+        load_words(settings.sms.sensitive_words)
+    except ConfigError as error:
+        return [error]
+    return []
 
 
 def _model_of(file: Path) -> type[BaseModel]:

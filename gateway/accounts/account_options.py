@@ -65,6 +65,7 @@ class AccessNumberOptions(TypedDict, total=False):
     burst: int | None
     sms_content: tuple[str, ...]
     extension_digits: int
+    signature: str | None
     max_calls: int | None
     call_rate: float | None
     call_burst: int | None
@@ -136,6 +137,8 @@ def check_access_number(row: AccessNumberRow) -> AccessNumberRow:
         raise ValueError("max_calls is 0 or more")
     _check_call_times(row.ring_s, row.talk_s)
     allow_of(row.sms_content)
+    if row.signature is not None and not 1 <= len(row.signature.strip("【】 ")) == len(row.signature) <= 20:
+        raise ValueError("a signature has 1 to 20 characters and is given without 【】")
     return row
 
 

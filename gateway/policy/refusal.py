@@ -41,7 +41,6 @@ ANSWERS: dict[Case, Answer] = {
 class Cause(StrEnum):
     """The precise cause, kept inside the carrier; the trust party's own reasons are kept as they come."""
 
-    NOT_AN_AID = "NOT_AN_AID"
     OPTED_OUT = "OPTED_OUT"
     EDI_UNKNOWN = "EDI_UNKNOWN"
     NOT_CONFIRMED_HERE = "NOT_CONFIRMED_HERE"
@@ -52,6 +51,9 @@ class Cause(StrEnum):
     OVER_FREQUENCY = "OVER_FREQUENCY"
     NO_CONTACT = "NO_CONTACT"
     UNKNOWN_ACCESS_NUMBER = "UNKNOWN_ACCESS_NUMBER"
+    TEXT_TOO_LONG = "TEXT_TOO_LONG"
+    NOT_SIGNED = "NOT_SIGNED"
+    SENSITIVE_WORD = "SENSITIVE_WORD"
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,11 @@ class Timing(Collector):
 SUBMITS = Tally(
     "ascs_sms_submits_total", "messages from enterprises by account and answer", ["account", "status"]
 )
+BAD_PDUS = Tally(
+    "ascs_smpp_bad_pdus_total",
+    "PDUs from enterprises that were malformed or out of place, by account and answer",
+    ["account", "status"],
+)
 SENT = Tally("ascs_sms_sent_total", "submit_sm towards the SMSC by SMSC and status", ["link", "status"])
 RECEIPTS = Tally("ascs_sms_receipts_total", "receipts from the SMSC by fate", ["fate"])
 REPLIES = Tally("ascs_sms_replies_total", "messages from subscribers by fate", ["fate"])

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from gateway.policy.decision import Ask, decide_contacts, find_subscribers
 from gateway.policy.refusal import Refusal
+from gateway.policy.text import TEXT_REFUSED_ERROR
+from gateway.policy.text_rules import TextRules
 from gateway.settings import SmsSettings
 from gateway.sms.content_digest import AccountKeys, content_digest
 from gateway.sms.final import INTERMEDIATE_ASKED, Delivery, End, finish_messages
@@ -26,7 +28,7 @@ from masking.smpp_leg import towards_smsc
 from smpp.codec import decode
 from smpp.constants import MessageState
 from smpp.pdu import SubmitSm
-from smpp.segmentation import user_data
+from smpp.segmentation import payload_of, user_data
 
 REPLACED_MAX = 100
 """Messages that one replace_if_present_flag takes the place of."""
@@ -63,12 +65,14 @@ class Committer:
         settings: SmsSettings,
         account_key: Callable[[str], bytes | None],
         take_back: Callable[[int], bool],
+        texts: TextRules,
     ) -> None:
         """`account_key`: an account's key by its name, None without one. `take_back`: have the dispatcher send
         a message no more, False when it is too late. Both are called within the commit."""
         self._domain = domain
         self._settings = settings
         self._take_back = take_back
+        self._texts = texts
         self._keys = AccountKeys(account_key)
 
     def run(self, conn: sqlite3.Connection, submissions: list[Submission]) -> list[Committed]:
@@ -173,18 +177,18 @@ class Committer:
         if isinstance(person, Refusal):
             records.put_refusals(conn, [self._refusal(submission, person, now)])
             return person
-        frame = self._frame(submission, person)
+        mark = self._mark(submission.body)
         same = next((each for each in parts if each.row.part == part.sequence), None)
         if same is not None:
-            is_same = open_outgoing(self._domain, same).frame == frame if same.sealed is not None else False
-            return DuplicatePart(same.row.public_id if is_same else None)
+            return DuplicatePart(same.row.public_id if same.row.digest == mark else None)
+        frame = self._frame(submission, person)
         if long is None or not parts:
             long = LongRow(
                 submission.id, account.system_id, number, submission.aid, part.reference, part.total,
                 int(account.aggregate_receipts), long_messages.State.OPEN, now, 0, None,
             )  # fmt: skip
             long_messages.insert(conn, long)
-        row = _row(submission, person, now, len(user_data(submission.body)[1]), None, long.id, part.sequence)
+        row = _row(submission, person, now, len(user_data(submission.body)[1]), mark, long.id, part.sequence)
         messages.insert(conn, [(row, State.HELD, self._domain.vault.seal(SEAL_MESSAGE, frame))])
         if len(parts) + 1 < long.total:
             return Accepted(())
@@ -195,19 +199,34 @@ class Committer:
         parts = long_messages.parts(conn, long.id)
         # A part that was cancelled while it was held has its outcome and goes nowhere.
         whole = [open_outgoing(self._domain, each) for each in parts if each.sealed is not None]
-        text = b""
+        bodies = []
         coding = submission.body.data_coding
         for each in whole:
             body = decode(each.frame).body
             assert isinstance(body, SubmitSm)
-            text += user_data(body)[1]
+            bodies.append(body)
             if each.row.part == 1:
                 coding = body.data_coding
+        text = b"".join(user_data(body)[1] for body in bodies)
         key = self._keys.get(submission.account.system_id)
         came_first = next(each.row for each in parts if each.row.id == long.id)
         digest = None if key is None else content_digest(key, text_of(came_first.public_id), coding, text)
         long_messages.complete(conn, long.id, len(text), digest)
-        return Accepted(tuple(whole), is_set_whole=True)
+        refusal = self._texts.refusal_of(submission.access_number, bodies)
+        if refusal is None:
+            return Accepted(tuple(whole), is_set_whole=True)
+        # Its parts were acknowledged before the text could be read: their receipts say it.
+        now = self._domain.now_ms()
+        records.put_refusals(conn, [self._refusal(submission, refusal, now)])
+        ends = [End(each.row, MessageState.REJECTED, TEXT_REFUSED_ERROR) for each in whole]
+        deliveries = finish_messages(conn, self._domain, ends, self._settings.outbox_validity_s)
+        return Accepted((), is_set_whole=True, deliveries=tuple(deliveries))
+
+    def _mark(self, body: SubmitSm) -> bytes:
+        """By which a part that comes again is known: its text and how to read it, whatever its times."""
+        return self._domain.vault.fingerprint(
+            "part", bytes((body.esm_class, body.data_coding)) + payload_of(body)
+        )
 
     # --- what both need -------------------------------------------------------------------------------
 
@@ -247,10 +266,6 @@ def _row(
     return MessageRow(
         submission.id, submission.public_id, messages.Kind.ENTERPRISE, submission.account.system_id,
         submission.account.enterprise_id, submission.source, submission.aid, person.edi_id,
-        body.registered_delivery, min(body.priority_flag, PRIORITY_MAX), octets, digest, long_id, part, now,
+        body.registered_delivery, body.priority_flag, octets, digest, long_id, part, now,
         submission.not_before, submission.expires_at,
     )  # fmt: skip
-
-
-PRIORITY_MAX = 3
-"""3.4, 5.2.14: 0 to 3, the highest."""

@@ -17,14 +17,14 @@ from gateway.policy.refusal import Refusal
 from gateway.records import metrics
 from gateway.settings import SmsSettings
 from gateway.sms import upstream_ids
-from gateway.sms.commit import PRIORITY_MAX
 from gateway.sms.final import FINAL_STATES, Delivery, End, finish_messages, finish_one
-from gateway.sms.long_messages import HOLD_S, KEPT_S
+from gateway.sms.long_messages import KEPT_S, give_up
 from gateway.sms.outgoing import Outgoing, open_outgoing
 from gateway.sms.smsc_errors import Action, SmscErrors
 from gateway.store import long_messages, messages, records
 from gateway.store.domain import Domain
 from gateway.store.messages import MessageRow, ParkedReceipt
+from masking.smpp_rules import PRIORITY_MAX
 from smpp.aio.connection import RequestFailed
 from smpp.constants import CommandStatus
 from smpp.pdu import Pdu, SubmitSmResp
@@ -444,12 +444,7 @@ class Dispatcher:
                 for row in messages.overdue(conn, now, wait_ms, LOAD_MAX + len(sent))
                 if row.id not in on_their_way
             ]
-            late += (
-                End(part.row, MessageState.REJECTED)
-                for long_id in long_messages.incomplete(conn, now - HOLD_S * 1000, LOAD_MAX)
-                for part in long_messages.parts(conn, long_id)
-                if part.state == messages.State.HELD
-            )
+            late += (End(each.row, each.state, each.error) for each in give_up(conn, now, LOAD_MAX))
             unique = {end.row.id: end for end in late}
             deliveries = finish_messages(
                 conn, self._domain, list(unique.values()), self._settings.outbox_validity_s

@@ -24,7 +24,7 @@ from gateway.store.accounts import AccountRow
 from smpp.aio.connection import Connection
 from smpp.aio.server import Server
 from smpp.constants import VERSION_5_0, CommandStatus
-from smpp.events import BindRequested, ConnectionMustClose, Event, RequestReceived
+from smpp.events import BadPduReceived, BindRequested, ConnectionMustClose, Event, RequestReceived
 from smpp.pdu import Bind, CancelSm, DataSm, Pdu, QuerySm, ReplaceSm, SubmitMulti, SubmitSm
 from smpp.session import SessionConfig
 
@@ -56,6 +56,8 @@ class SmppFront:
         self._binds: dict[str, dict[Connection, type[Bind]]] = {}
         self._checks: set[asyncio.Task[None]] = set()
         self._ends: dict[Connection, asyncio.Task[None]] = {}
+        self._told_bad: set[Connection] = set()
+        """Sessions of which a refused PDU was logged; bounded by connections_max."""
         self._tls: ssl.SSLContext | None = None
         self._server = Server(
             self._on_events,
@@ -109,8 +111,10 @@ class SmppFront:
                 self._request(connection, event.pdu, event.frame)
             elif isinstance(event, BindRequested):
                 self._start_check(connection, event.pdu)
+            elif isinstance(event, BadPduReceived):
+                self._bad(connection, event)
             elif isinstance(event, ConnectionMustClose):
-                self._gone(connection)
+                self._gone(connection, event)
 
     # --- binding ------------------------------------------------------------------------------------
 
@@ -161,9 +165,26 @@ class SmppFront:
         if connection.can_send:
             self._deliveries.bound(system_id, connection)
 
-    def _gone(self, connection: Connection) -> None:
+    def _bad(self, connection: Connection, event: BadPduReceived) -> None:
+        account = connection.context
+        whose = account.system_id if isinstance(account, AccountRow) else "not bound"
+        metrics.BAD_PDUS.add(whose, str(int(event.status)))
+        if connection in self._told_bad:
+            return  # one line a session: the rest is counted
+        self._told_bad.add(connection)
+        _log.warning(
+            "PDU 0x%08x from %s (%s) refused with 0x%x: %s",
+            event.command_id, connection.peer[0], whose, event.status, event.reason,
+        )  # fmt: skip
+
+    def _gone(self, connection: Connection, event: ConnectionMustClose) -> None:
+        self._told_bad.discard(connection)
         account = connection.context
         if isinstance(account, AccountRow):
+            _log.info(
+                "account %s: a session from %s ended: %s; %d deliveries unanswered",
+                account.system_id, connection.peer[0], event.reason, len(event.lost),
+            )  # fmt: skip
             binds = self._binds.get(account.system_id, {})
             binds.pop(connection, None)
             metrics.BINDS.labels(account.system_id).set(len(binds))

@@ -229,9 +229,13 @@ class Inbound:
             return _Recorded()
         # The block is in the same commit as the reply that asks for it: from here on nothing reaches the
         # subscriber, whether or not the trust party can be told now.
+        blocked_at = edis.blocked_at(conn, [index]).get((owner.enterprise_id, index))
         edis.block(conn, owner.enterprise_id, index, now)
         revoked = edis.confirmed_before(conn, owner.enterprise_id, index, now)
         revocations.put(conn, domain.ids, owner.enterprise_id, revoked)
+        if blocked_at is not None and not edis.confirmed_after(conn, owner.enterprise_id, index, blocked_at):
+            # Said again, or sent again by the SMSC: it was confirmed to the person already.
+            return _Recorded(revoked=tuple(revoked))
         notices = put_carrier_text(
             conn,
             domain,

@@ -13,12 +13,14 @@ from foundation.store import Stage, StoreBusy, StoreUnavailable
 from gateway.accounts.directory import Directory
 from gateway.accounts.rates import Rates
 from gateway.policy.refusal import ANSWERS, Case, Refusal
+from gateway.policy.text_length import PARTS_MAX
+from gateway.policy.text_rules import TextRules
 from gateway.records import metrics
 from gateway.settings import SmsSettings
 from gateway.sms.commit import Committed, Committer, DuplicatePart, NoSuchSet
 from gateway.sms.dispatch import Dispatcher
 from gateway.sms.final import Delivery
-from gateway.sms.long_messages import HOLD_S, PARTS_MAX
+from gateway.sms.long_messages import HOLD_S
 from gateway.sms.submission import Submission
 from gateway.store.accounts import AccountRow
 from gateway.store.domain import Domain
@@ -49,6 +51,9 @@ PENDING_MAX: Final = 10_000
 SETS_MAX: Final = 20_000
 """Long messages whose parts are awaited, remembered; of others the next part is authorized anew."""
 
+SCHEDULE_LATE: Final = timedelta(minutes=5)
+"""A schedule so far in the past means now: a sender's clock may be behind. Beyond it is a mistake."""
+
 INTAKE_ORDER: Final = 10
 """Of the stages in one commit: what comes in, then what the SMSC took, then receipts, then what is done."""
 
@@ -68,6 +73,7 @@ class Intake:
         dispatcher: Dispatcher,
         settings: SmsSettings,
         rates: Rates,
+        texts: TextRules,
         on_deliveries: Callable[[Sequence[Delivery]], None],
     ) -> None:
         self._domain = domain
@@ -76,10 +82,11 @@ class Intake:
         self._dispatcher = dispatcher
         self._settings = settings
         self._rates = rates
+        self._texts = texts
         self._on_deliveries = on_deliveries
         self._pending = 0
         self._stage: Stage[Submission, Committed] = Stage(
-            Committer(domain, settings, directory.account_key, dispatcher.take_back).run,
+            Committer(domain, settings, directory.account_key, dispatcher.take_back, texts).run,
             self._committed,
             order=INTAKE_ORDER,
         )
@@ -228,6 +235,12 @@ class Intake:
             part = None
         if part is not None and part.total > PARTS_MAX:
             return CommandStatus.ESME_RINVMSGLEN
+        if part is None:
+            # Of a long message the whole is read, when it is there.
+            said = self._texts.refusal_of(number, (body,))
+            if said is not None:
+                metrics.REFUSALS.add("sms")
+                return said.status or CommandStatus.ESME_RSUBMITFAIL
         if not self._rates.take_access_number(number, arrived):
             return CommandStatus.ESME_RTHROTTLED
         now_ms = self._domain.now_ms()
@@ -250,13 +263,15 @@ class Intake:
             schedule = parse_time(body.schedule_delivery_time, now)
         except TimeFormatError:
             return CommandStatus.ESME_RINVSCHED
-        if schedule is not None and schedule > now + timedelta(seconds=self._settings.schedule_max_s):
+        if schedule is not None and not now - SCHEDULE_LATE < schedule <= now + timedelta(
+            seconds=self._settings.schedule_max_s
+        ):
             return CommandStatus.ESME_RINVSCHED
         try:
             validity = parse_time(body.validity_period, now)
         except TimeFormatError:
             return CommandStatus.ESME_RINVEXPIRY
-        start = now if schedule is None else schedule
+        start = now if schedule is None else max(schedule, now)
         latest = start + timedelta(seconds=self._settings.validity_max_s)
         end = start + timedelta(seconds=self._settings.validity_default_s) if validity is None else validity
         if end <= start or end <= now:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 
 from foundation.store import StoreBusy, StoreUnavailable
 from gateway.accounts.directory import Directory
+from gateway.policy.text_rules import TextRules
 from gateway.settings import SmsSettings
 from gateway.sms.content_digest import AccountKeys, content_digest
 from gateway.sms.dispatch import Dispatcher
@@ -70,6 +71,7 @@ class Services:
         dispatcher: Dispatcher,
         upstream: Upstream,
         settings: SmsSettings,
+        texts: TextRules,
         on_deliveries: Callable[[Sequence[Delivery]], None],
         on_trust_rows: Callable[[], None],
     ) -> None:
@@ -78,6 +80,7 @@ class Services:
         self._dispatcher = dispatcher
         self._upstream = upstream
         self._settings = settings
+        self._texts = texts
         self._on_deliveries = on_deliveries
         self._on_trust_rows = on_trust_rows
         self._keys = AccountKeys(directory.account_key)
@@ -334,6 +337,9 @@ class Services:
         refused = check_submit(old, number.allow)
         if refused is not None:
             return refused
+        said = self._texts.refusal_of(number, (old,))
+        if said is not None:
+            return said.status or CommandStatus.ESME_RREPLACEFAIL
         try:
             frame = encode(Pdu(old, 0))
         except EncodeError:

@@ -66,6 +66,8 @@ class AccessNumberRow:
     """Names of masking.smpp_options that its messages may use beyond a plain text."""
     extension_digits: int = 0
     """Digits that the enterprise may append to it in the source of a message."""
+    signature: str | None = None
+    """What each of its texts must begin or end with, in 【】; None: nothing."""
     max_calls: int | None = None
     """From it and to it, at one time; None: no limit of its own."""
     call_rate: float | None = None
@@ -145,7 +147,7 @@ _TRUNK_COLUMNS = (
 )  # fmt: skip
 _ACCESS_NUMBER_COLUMNS = (
     "number", "enterprise_id", "sms_account", "voice_trunk", "rate", "burst", "sms_content",
-    "extension_digits", "max_calls", "call_rate", "call_burst", "ring_s", "talk_s",
+    "extension_digits", "signature", "max_calls", "call_rate", "call_burst", "ring_s", "talk_s",
 )  # fmt: skip
 
 

@@ -119,6 +119,15 @@ def confirmed_before(
     ]
 
 
+def confirmed_after(conn: sqlite3.Connection, enterprise_id: str, msisdn_index: bytes, at_ms: int) -> bool:
+    """Whether the subscriber confirmed any consent to the enterprise after `at_ms`."""
+    found = conn.execute(
+        "SELECT 1 FROM edi WHERE msisdn_index = ? AND enterprise_id = ? AND confirmed_at > ? LIMIT 1",
+        (msisdn_index, enterprise_id, at_ms),
+    )
+    return found.fetchone() is not None
+
+
 def set_windows(conn: sqlite3.Connection, windows: Sequence[tuple[bytes, int, int]]) -> None:
     """(edi_id, start of the period in ms, contacts in it)."""
     execute_rows(

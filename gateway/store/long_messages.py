@@ -61,6 +61,22 @@ def open_one(
     return None if row is None else LongRow._make(row)
 
 
+def whole_before(conn: sqlite3.Connection, row: LongRow, opened_after: int) -> LongRow | None:
+    """The last long message with the same marks before `row` that became whole, opened after that time (ms)."""
+    found = conn.execute(
+        f"SELECT {_FIELDS} FROM long_message WHERE aid = ? AND access_number = ? AND reference = ?"
+        " AND account = ? AND total = ? AND id < ? AND state > 0 AND octets > 0 AND opened_at > ?"
+        " ORDER BY id DESC LIMIT 1",
+        (row.aid, row.access_number, row.reference, row.account, row.total, row.id, opened_after),
+    ).fetchone()
+    return None if found is None else LongRow._make(found)
+
+
+def look_later(conn: sqlite3.Connection, long_id: int, now_ms: int) -> None:
+    """Hold its parts as if it had been opened now."""
+    conn.execute("UPDATE long_message SET opened_at = ? WHERE id = ? AND state = 0", (now_ms, long_id))
+
+
 def parts(conn: sqlite3.Connection, long_id: int) -> list[Stored]:
     """The parts that are there, in their order."""
     return messages.of_long(conn, long_id)

@@ -51,7 +51,7 @@ class MessageRow(NamedTuple):
     octets: int
     """Of its text, without the user data header."""
     digest: bytes | None
-    """Of its text; None for a part of a long message, whose whole text is digested."""
+    """Of its text. Of a part of a long message, whose whole text is digested: Vault.fingerprint of its frame."""
     long_id: int | None
     """The long message that it is a part of."""
     part: int

@@ -24,6 +24,10 @@ class Vault:
         """The index of a device identifier of one type (formats: EDI, id_type)."""
         return self._sealer.index(f"identifier-{id_type}", identifier.encode("utf-8"))
 
+    def fingerprint(self, label: str, octets: bytes) -> bytes:
+        """By which the same octets are known again (16 bytes); it tells nobody without the key what they are."""
+        return self._sealer.index(f"fingerprint-{label}", octets)
+
     def seal_msisdn(self, msisdn: str) -> bytes:
         return self._sealer.seal(msisdn.encode("ascii"), _MSISDN)
 

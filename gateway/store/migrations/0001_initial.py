@@ -27,6 +27,7 @@ STATEMENTS = [
     """CREATE TABLE access_number (
         number TEXT PRIMARY KEY, enterprise_id TEXT NOT NULL, sms_account TEXT, voice_trunk TEXT,
         rate REAL, burst INTEGER, sms_content TEXT NOT NULL, extension_digits INTEGER NOT NULL,
+        signature TEXT,
         max_calls INTEGER, call_rate REAL, call_burst INTEGER, ring_s REAL, talk_s REAL)""",
     # Numbers of which enterprises have sub-codes; the whole of both is in access_number.
     "CREATE TABLE shared_number (number TEXT PRIMARY KEY)",
@@ -77,7 +78,7 @@ STATEMENTS = [
         reference INTEGER NOT NULL, total INTEGER NOT NULL, aggregate INTEGER NOT NULL,
         state INTEGER NOT NULL, opened_at INTEGER NOT NULL, octets INTEGER NOT NULL, digest BLOB)""",
     "CREATE INDEX long_message_by_state ON long_message (state, opened_at)",
-    "CREATE INDEX long_message_open ON long_message (aid, access_number, reference) WHERE state = 0",
+    "CREATE INDEX long_message_by_marks ON long_message (aid, access_number, reference)",
     """CREATE TABLE parked_receipt (
         id INTEGER PRIMARY KEY, upstream TEXT NOT NULL, upstream_id TEXT NOT NULL,
         received_at INTEGER NOT NULL, message_state INTEGER NOT NULL, error INTEGER NOT NULL)""",

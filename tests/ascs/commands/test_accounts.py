@@ -187,6 +187,14 @@ class TestAccessNumber:
         done("gateway", "access-number", "unshare", carrier, "106999")
         assert len(done("gateway", "access-number", "list", carrier).splitlines()) == 1
 
+    def test_a_signature_is_set_and_taken_back(self, carrier: Path) -> None:
+        change = ("gateway", "access-number", "set", carrier, NUMBER, "--signature")
+        assert shown(done(*change, "顺达快递"))["signature"] == "顺达快递"
+        for wrong in ("【顺达】", "", "x" * 21):
+            result = ascs(*change, wrong)
+            assert (result.exit_code, "without 【】" in result.output) == (1, True)
+        assert shown(done(*change, "default"))["signature"] == "-"
+
     def test_an_unknown_option_names_those_that_are(self, carrier: Path) -> None:
         result = ascs("gateway", "access-number", "set", carrier, NUMBER, "--content", "flush")
         assert result.exit_code == 2

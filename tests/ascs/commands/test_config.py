@@ -88,3 +88,12 @@ def test_the_table_of_smsc_errors_is_known_by_its_name(tmp_path: Path) -> None:
     done("config", "check", file)
     file.write_text("default = 1\n")
     assert f"{file}:1: default: " in ascs("config", "check", file).output
+
+
+def test_the_list_of_words_is_checked_with_the_gateways_file(gateway_file: Path) -> None:
+    words = gateway_file.parent / "words.txt"
+    gateway_file.write_text(gateway_file.read_text() + f'\n[sms]\nsensitive_words = "{words.name}"\n')
+    result = ascs("config", "check", gateway_file)
+    assert (result.exit_code, "sensitive_words: No such file" in result.output) == (1, True)
+    words.write_text("casino\n")
+    assert ascs("config", "check", gateway_file).exit_code == 0

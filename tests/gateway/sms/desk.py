@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.accounts.directory import Directory
 from gateway.accounts.rates import Rates
+from gateway.policy.text_rules import TextRules
 from gateway.settings import SmsSettings
 from gateway.sms.dispatch import Dispatcher
 from gateway.sms.final import Delivery
@@ -127,6 +128,7 @@ class Desk:
         dialects: dict[str, Dialect] = DIALECTS,
         errors: SmscErrors | None = None,
         rates: Rates | None = None,
+        texts: TextRules | None = None,
     ) -> None:
         self.domain = domain
         self.clock = clock
@@ -149,10 +151,20 @@ class Desk:
             self.directory.access_number_of,
         )
         self.smsc.told = self.dispatcher.answered
+        self.text_rules = texts or TextRules()
         self.intake = Intake(
-            domain, self.directory, self.verifier, self.dispatcher, settings, rates or Rates(), self.delivered
+            domain,
+            self.directory,
+            self.verifier,
+            self.dispatcher,
+            settings,
+            rates or Rates(),
+            self.text_rules,
+            self.delivered,
         )
-        self.services = Services(domain, self.directory, self.dispatcher, self.smsc, settings, *told)
+        self.services = Services(
+            domain, self.directory, self.dispatcher, self.smsc, settings, self.text_rules, *told
+        )
         self.receipts = Receipts(domain, settings, dialects, *told)
         self.revocations = Revocations(domain, self.dispatcher, self.smsc, settings, *told)
         self._sequence = 0

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from foundation.passwords import hash_password
+from gateway.records import metrics
 from gateway.settings import SmppSettings
 from gateway.sms.front import session_config
 from gateway.store.accounts import AccountRow
@@ -387,3 +388,26 @@ async def test_one_address_holds_no_more_connections_than_its_share() -> None:
         assert await asyncio.wait_for(reader.read(), 5) == b""
         writer.close()
         await client.close()
+
+
+async def test_a_refused_pdu_is_counted_and_the_first_of_a_session_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "gateway.sms.front")
+    async with World() as world:
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.front.port)
+        for sequence in (1, 2):
+            writer.write(bytes.fromhex("00000010 00000666 00000000") + sequence.to_bytes(4, "big"))
+        assert await reader.readexactly(32)
+        writer.close()
+    refused = [record.getMessage() for record in caplog.records if "refused with" in record.getMessage()]
+    assert refused == ["PDU 0x00000666 from 127.0.0.1 (not bound) refused with 0x3: unknown command_id"]
+    assert metrics.BAD_PDUS.value("not bound", "3") >= 2
+
+
+async def test_how_a_session_ended_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "gateway.sms.front")
+    async with World() as world:
+        client = await bind(world)
+        await client.close()
+        await until(lambda: "session from 127.0.0.1 ended: unbound by peer" in caplog.text)

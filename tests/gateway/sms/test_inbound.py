@@ -25,6 +25,7 @@ from tests.gateway.carrier import (
     NOW_MS,
     NUMBER,
     OTHER_MSISDN,
+    Clock,
     FakeConnection,
     directory,
     rows,
@@ -47,8 +48,9 @@ class Trust:
 class Desk:
     """An inbound side whose first person was contacted from the access number."""
 
-    def __init__(self, domain: Domain) -> None:
+    def __init__(self, domain: Domain, clock: Clock) -> None:
         self.domain = domain
+        self.clock = clock
         self.trust = Trust()
         self.connection = FakeConnection()
         self.deliveries: list[Delivery] = []
@@ -89,8 +91,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(people: Domain) -> Desk:
-    return Desk(people)
+def desk(people: Domain, clock: Clock) -> Desk:
+    return Desk(people, clock)
 
 
 async def test_a_reply_goes_to_the_enterprise_under_the_aid(desk: Desk) -> None:
@@ -166,6 +168,20 @@ async def test_an_opt_out_blocks_at_once_and_cancels_after_the_reply_was_restore
     kinds = {row["kind"]: json.loads(row["body"]) for row in await rows(desk.domain, "trust_outbox")}
     assert kinds[TrustKind.CANCELLATION]["edi_id"] == EDI_ID.hex()
     assert kinds[TrustKind.CANCELLATION]["cause"] == "OPT_OUT"
+
+
+async def test_an_opt_out_is_confirmed_once(desk: Desk) -> None:
+    """Said again, or sent again by the SMSC for want of an answer."""
+    await desk.contact()
+    for _ in range(3):
+        assert await desk.take(b"TD") == 0
+    assert len(desk.notices) == 1
+    # A consent given afterwards can be ended again, and that is confirmed.
+    desk.domain.subscribers.clear()
+    await desk.domain.store.write(lambda conn: edis.confirm(conn, EDI_ID, NOW_MS + 1))
+    desk.clock.now_ms += 2
+    assert await desk.take(b"TD") == 0
+    assert len(desk.notices) == 2
 
 
 async def test_a_header_that_cannot_be_read_does_not_end_the_link(desk: Desk) -> None:

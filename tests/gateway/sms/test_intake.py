@@ -7,6 +7,7 @@ import pytest
 
 from foundation.store import StoreBusy, StoreUnavailable
 from gateway.accounts.rates import Rates
+from gateway.policy.text_words import Words
 from gateway.sms import intake as intake_module
 from gateway.store import edis, messages
 from gateway.store.domain import Domain
@@ -94,7 +95,21 @@ async def test_what_is_no_aid_is_refused_like_one(desk: Desk, aid: str) -> None:
         ({"esm_class": 0x80}, CommandStatus.ESME_RINVESMCLASS),
         ({"data_coding": 0xF2}, CommandStatus.ESME_RINVDCS),
         ({"tlvs": [(Tag.DESTINATION_PORT, b"\0\1")]}, None),
+        ({"priority_flag": 4}, CommandStatus.ESME_RINVPRTFLG),
+        ({"registered_delivery": 0x21}, CommandStatus.ESME_RINVREGDLVFLG),
+        ({"replace_if_present_flag": 2}, CommandStatus.ESME_RINVREPFLAG),
+        ({"tlvs": [(Tag.MESSAGE_PAYLOAD, b"another")]}, CommandStatus.ESME_RTLVNOTALLWD),
+        (
+            {"text": b"", "tlvs": [(Tag.MESSAGE_PAYLOAD, b"one"), (Tag.MESSAGE_PAYLOAD, b"two")]},
+            CommandStatus.ESME_RTLVNOTALLWD,
+        ),
+        ({"text": b"", "tlvs": [(Tag.MESSAGE_PAYLOAD, b"x" * 1531)]}, CommandStatus.ESME_RINVMSGLEN),
+        (
+            {"text": b"", "data_coding": 8, "tlvs": [(Tag.MESSAGE_PAYLOAD, b"x" * 1342)]},
+            CommandStatus.ESME_RINVMSGLEN,
+        ),
         ({"schedule_delivery_time": b"tomorrow"}, CommandStatus.ESME_RINVSCHED),
+        ({"schedule_delivery_time": time_text(NOW_MS - 6 * 60_000)}, CommandStatus.ESME_RINVSCHED),
         ({"schedule_delivery_time": time_text(NOW_MS + 31 * 86_400_000)}, CommandStatus.ESME_RINVSCHED),
         ({"validity_period": b"for ever"}, CommandStatus.ESME_RINVEXPIRY),
         ({"validity_period": time_text(NOW_MS - 1000)}, CommandStatus.ESME_RINVEXPIRY),
@@ -197,6 +212,24 @@ async def test_schedule_and_validity_are_kept_here_and_bounded(desk: Desk) -> No
         assert isinstance(body, SubmitSm)
         # The SMSC is told when to give up, never when to begin: that is awaited here.
         assert (body.schedule_delivery_time, body.validity_period) == (b"", told)
+
+
+@pytest.mark.parametrize(("coding", "octets"), [(0, 1530), (8, 1340), (4, 1340)])
+async def test_a_text_in_one_piece_is_as_long_as_ten_parts(desk: Desk, coding: int, octets: int) -> None:
+    fields: dict[str, Any] = {"text": b"", "tlvs": [(Tag.MESSAGE_PAYLOAD, b"x" * octets)]}
+    assert await desk.status(data_coding=coding, **fields) == 0
+
+
+async def test_a_schedule_that_has_just_passed_means_now(desk: Desk) -> None:
+    assert await desk.status(schedule_delivery_time=time_text(NOW_MS - 4 * 60_000)) == 0
+    assert len(desk.smsc.sent) == 1
+
+
+async def test_a_text_that_the_operator_does_not_want(desk: Desk) -> None:
+    desk.text_rules.words = Words(["hell o"])
+    assert await desk.status(text=b"well, HEL LO there") == CommandStatus.ESME_RSUBMITFAIL
+    assert desk.verifier.asked == []
+    assert await desk.status(text=b"well, help there") == 0
 
 
 async def test_an_opt_out_committed_first_is_seen_by_the_message_behind_it(desk: Desk) -> None:

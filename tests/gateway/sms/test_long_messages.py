@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from gateway.accounts.directory import Snapshot
+from gateway.policy.text_length import PARTS_MAX
+from gateway.policy.text_rules import TextRules
+from gateway.policy.text_words import Words
 from gateway.sms import dispatch
 from gateway.sms.content_digest import content_digest
-from gateway.sms.long_messages import HOLD_S, KEPT_S, PARTS_MAX
+from gateway.sms.long_messages import AGAIN_S, HOLD_S, KEPT_S
 from gateway.store import edis
 from gateway.store.domain import Domain
 from gateway.store.ids import text_of
@@ -220,6 +223,92 @@ async def test_a_part_that_comes_again_is_answered_with_the_id_it_has(desk: Desk
     assert len(await rows(desk.domain, "message")) == 2
     await send(desk, PARTS[2:])
     assert len(desk.smsc.sent) == 3
+
+
+async def test_a_part_that_comes_again_may_have_other_times(desk: Desk, clock: Clock) -> None:
+    """A relative validity period means another end when it is sent again."""
+    fields = fields_of(PARTS[0]) | {"validity_period": b"000001000000000R"}
+    first = await desk.accepted(**fields)
+    clock.now_ms += 5_000
+    assert await desk.accepted(**fields) == first
+
+
+class TestAfterTheWhole:
+    """Parts that come again when their whole has gone: a response was lost, or the session was."""
+
+    async def give_up(self, desk: Desk, monkeypatch: pytest.MonkeyPatch, receipts: int) -> None:
+        desk.clock.now_ms += HOLD_S * 1000 + 1
+        await sweep(desk, monkeypatch, lambda: len(desk.deliveries) == receipts)
+
+    async def test_it_is_told_what_became_of_the_first_and_goes_nowhere(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ids = await send(desk, PARTS)
+        again = await send(desk, PARTS[2:])
+        await delivered(desk, 3, DELIVERED, DELIVERED, MessageState.UNDELIVERABLE)
+        await self.give_up(desk, monkeypatch, 4)
+        assert desk.told()[3] == (again[0], MessageState.UNDELIVERABLE)
+        assert (len(desk.smsc.sent), len(await rows(desk.domain, "cdr"))) == (3, 1)
+        assert ids[2] != again[0]
+
+    async def test_also_after_a_restart(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        await send(desk, PARTS)
+        await delivered(desk, 3)
+        after = restarted(desk)
+        again = await send(after, PARTS[1:])
+        await self.give_up(after, monkeypatch, 2)
+        assert after.told() == [(each, DELIVERED) for each in again]
+
+    async def test_it_waits_for_the_first(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        await send(desk, PARTS)
+        again = await send(desk, PARTS[:1])
+        desk.clock.now_ms += HOLD_S * 1000 + 1
+        before = desk.trust_rows
+        await sweep(desk, monkeypatch, lambda: desk.trust_rows > before + 2)
+        assert desk.deliveries == []
+        await delivered(desk, 3)
+        await self.give_up(desk, monkeypatch, 4)
+        assert desk.told()[3] == (again[0], DELIVERED)
+
+    async def test_all_of_it_again_is_a_message(self, desk: Desk) -> None:
+        await send(desk, PARTS)
+        await send(desk, PARTS)
+        assert len(desk.smsc.sent) == 6
+
+    @pytest.mark.parametrize("later_s", [0, AGAIN_S + 1])
+    async def test_another_text_that_begins_alike_is_no_part_of_the_first(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch, later_s: int
+    ) -> None:
+        await send(desk, PARTS)
+        await delivered(desk, 3)
+        desk.clock.now_ms += later_s * 1000
+        again = [await desk.accepted(**fields_of(PARTS[0]))]
+        if not later_s:
+            again.append(await desk.accepted(**udh(7, len(PARTS), 2, b"another end")))
+        await self.give_up(desk, monkeypatch, 3 + len(again))
+        assert desk.told()[3:] == [(each, REJECTED) for each in again]
+
+
+class TestWholeTextIsRead:
+    """Policy reads a long text when it is whole; its parts were acknowledged before."""
+
+    async def test_a_refusal_is_a_receipt_for_each_part(self, desk: Desk) -> None:
+        # The word lies across the border of two parts.
+        end = user_data(SubmitSm(**fields_of_body(PARTS[0])))[1][-3:].decode()
+        start = user_data(SubmitSm(**fields_of_body(PARTS[1])))[1][:3].decode()
+        desk.text_rules.words = Words([end + start])
+        ids = await send(desk, PARTS)
+        assert desk.smsc.sent == []
+        assert desk.told() == [(each, REJECTED) for each in ids]
+        assert b"err:001" in desk.deliveries[0].frame
+        (cdr,) = await rows(desk.domain, "cdr")
+        assert (cdr["result"], cdr["parts"], cdr["digest"] is not None) == ("REJECTED", 3, True)
+        assert [row["cause"] for row in await rows(desk.domain, "refusal")] == ["SENSITIVE_WORD"]
+
+    async def test_a_text_that_may_go_goes(self, people: Domain, clock: Clock) -> None:
+        desk = Desk(people, clock, texts=TextRules(Words(["nowhere"])))
+        await send(desk, PARTS)
+        assert len(desk.smsc.sent) == 3
 
 
 async def test_another_text_under_a_sequence_that_is_taken_is_refused(desk: Desk) -> None:

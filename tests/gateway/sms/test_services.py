@@ -328,7 +328,14 @@ class TestCancel:
         broken: Any = SimpleNamespace(submit=refuse, on_undone=lambda forget: None)
         domain = Domain(broken, desk.domain.vault, now_ms=desk.clock)
         services = Services(
-            domain, desk.directory, desk.dispatcher, desk.smsc, SETTINGS, desk.delivered, lambda: None
+            domain,
+            desk.directory,
+            desk.dispatcher,
+            desk.smsc,
+            SETTINGS,
+            desk.text_rules,
+            desk.delivered,
+            lambda: None,
         )
         for way, body in [
             (services.query, QuerySm(message_id=id_text(1))),

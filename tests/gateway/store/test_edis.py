@@ -155,3 +155,17 @@ class TestCurrentSubscriber:
 
     async def test_nobody_has_an_unknown_number(self, domain: Domain) -> None:
         assert await self.held(domain) is None
+
+
+async def test_whether_anything_was_confirmed_after_a_time(people: Domain) -> None:
+    index = people.vault.msisdn_index(MSISDN)
+    for enterprise, at, found in (
+        (ENTERPRISE, NOW_MS - 1001, True),
+        (ENTERPRISE, NOW_MS - 1000, False),
+        ("ent-b", 0, False),
+    ):
+        asked = await on(
+            people,
+            lambda conn, enterprise=enterprise, at=at: edis.confirmed_after(conn, enterprise, index, at),
+        )
+        assert asked is found

@@ -136,3 +136,38 @@ async def test_some_at_a_time(domain: Domain) -> None:
         await domain.store.write(lambda conn, long_id=long_id: long_messages.end(conn, long_id))
     assert await domain.store.write(lambda conn: long_messages.forget(conn, NOW_MS + 1, 1)) == 1
     assert await get(domain, 2) is not None
+
+
+async def test_the_whole_before_it_with_the_same_marks(domain: Domain) -> None:
+    whole = LONG._replace(state=State.COMPLETE, octets=9)
+    await put(
+        domain,
+        whole,
+        whole._replace(id=2, state=State.ENDED, opened_at=NOW_MS + 5),
+        whole._replace(id=3, octets=0, state=State.ENDED),  # it never became whole
+        whole._replace(id=4, reference=78),
+        whole._replace(id=5, total=2),
+        whole._replace(id=6, account="sms-b"),
+        LONG._replace(id=7),
+        whole._replace(id=8),
+    )
+
+    async def before(message_id: int, after: int = NOW_MS - 1) -> int | None:
+        row = LONG._replace(id=message_id)
+        found = await domain.store.write(lambda conn: long_messages.whole_before(conn, row, after))
+        return None if found is None else found.id
+
+    assert await before(7) == 2
+    assert await before(2) == 1
+    assert await before(1) is None
+    assert await before(7, NOW_MS + 5) is None
+
+
+async def test_one_that_is_looked_at_later(domain: Domain) -> None:
+    await put(domain, LONG)
+    await domain.store.write(lambda conn: long_messages.look_later(conn, 1, NOW_MS + 9))
+    for before, found in ((NOW_MS + 9, []), (NOW_MS + 10, [1])):
+        assert (
+            await domain.store.write(lambda conn, before=before: long_messages.incomplete(conn, before, 9))
+            == found
+        )

@@ -36,3 +36,9 @@ def test_an_index_is_the_same_each_time_and_anothers_is_another(vault: Vault) ->
     assert vault.msisdn_index(MSISDN) != vault.msisdn_index(OTHER_MSISDN)
     assert vault.identifier_index(IMSI, IMSI_ID) != vault.identifier_index(IMSI + 1, IMSI_ID)
     assert vault.identifier_index(IMSI, MSISDN) != vault.msisdn_index(MSISDN)
+
+
+def test_a_fingerprint_knows_the_same_octets_under_one_label(vault: Vault) -> None:
+    assert vault.fingerprint("part", b"x") == vault.fingerprint("part", b"x")
+    assert vault.fingerprint("part", b"x") != vault.fingerprint("part", b"y")
+    assert vault.fingerprint("part", b"x") != vault.fingerprint("other", b"x")
