@@ -8,8 +8,9 @@ docs/formats.md, "Messages".
 
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, model_validator
 from pydantic.config import JsonDict
+from pydantic_core import PydanticCustomError
 
 from interparty.values import (
     AccessNumber,
@@ -54,10 +55,23 @@ def one_of(*names: str) -> JsonDict:
     return {"oneOf": [{"required": [name]} for name in names]}
 
 
+def together(*names: str) -> JsonDict:
+    """What the JSON schema says of fields that are all there, or none."""
+    return {"dependentRequired": {name: [each for each in names if each != name] for name in names}}
+
+
 class Message(BaseModel):
     """What all messages have in common: nothing unknown, nothing converted, nothing changed later."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_null(cls, data: Any, info: ValidationInfo) -> Any:
+        # A signature is over what was sent: null and absent would be two texts of one message.
+        if info.mode == "json" and isinstance(data, dict) and None in data.values():
+            raise PydanticCustomError("null", "a field without value is left out")
+        return data
 
     def fields(self) -> dict[str, Any]:
         """The JSON object as it goes over the wire and as it is signed: absent fields left out."""
@@ -125,7 +139,14 @@ class Confirmation(Message):
 class Cancellation(Message):
     """ASCS-CANCEL1: an authorization ends. An enterprise names it by AID, a carrier by edi_id."""
 
-    model_config = ConfigDict(json_schema_extra=one_of("aid", "edi_id"))
+    model_config = ConfigDict(
+        json_schema_extra=one_of("aid", "edi_id")
+        | {
+            "if": {"properties": {"cause": {"enum": ["TRUST_PARTY", "REGULATOR"]}}},
+            "then": {"required": ["order"]},
+            "else": {"not": {"required": ["order"]}},
+        }
+    )
 
     enterprise: PartyId
     """Whose authorization it is."""
@@ -432,6 +453,8 @@ class VerifyItem(Message):
     What is to be said is offered as a digest, and as the template that the carrier matched it to; both are put on
     record with the answer, and decide nothing.
     """
+
+    model_config = ConfigDict(json_schema_extra=together("template_id", "template_digest"))
 
     aid: Aid
     """Who."""

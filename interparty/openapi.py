@@ -22,11 +22,13 @@ from interparty.signed_http import (
 )
 from interparty.stream import SUBPROTOCOL
 
+_NULL: Final = {"type": "null"}
 REF: Final = "#/components/schemas/{model}"
 
 _ENCODINGS: Final = f"""\
 Every body is one JSON object in UTF-8, `application/json`. Fields that are unknown, missing, of another type or out of
-bounds are refused; nothing is converted; an optional field is left out when it has no value. Integers are below 2^53.
+bounds are refused; nothing is converted; an optional field is left out when it has no value, never null. Integers are
+below 2^53 and written without fraction or exponent.
 Times are milliseconds since 1970-01-01 UTC. Hashes and ids of hashes are lower-case hex; EDIs and signatures base64url
 without padding (RFC 4648, 5), and nothing but their canonical form. Hashes are SM3, MACs HMAC-SM3, signatures SM2 with
 SM3 under the id 1234567812345678, in the form r[32] | s[32]. Answers of a batch are in the order of what was asked.
@@ -189,11 +191,13 @@ def _operation(operation: Operation[Any, Any]) -> dict[str, Any]:
             "content": _json(operation.answers),
         }
     }
-    for status in _COMMON if operation.signed else _UNSIGNED:
+    common = _COMMON if operation.signed else {status: _COMMON[status] for status in _UNSIGNED}
+    for status in sorted({*common, *operation.refusals}):
         if operation.method == "GET" and status in (413, 415):
             continue
+        causes = [each[status] for each in (common, operation.refusals) if status in each]
         described["responses"][str(status)] = (
-            _problem_response(f"{_COMMON[status]}; {operation.refusals[status]}")
+            _problem_response("; ".join(causes))
             if status in operation.refusals
             else {"$ref": f"#/components/responses/{_response_name(status)}"}
         )
@@ -297,12 +301,15 @@ def _schemas(operations: Sequence[Operation[Any, Any]], streams: Sequence[Stream
 
 
 def _plain(schema: Any) -> Any:
-    """Without pydantic's titles, which only repeat the names of fields, and without null as a default: an optional
-    field is left out."""
+    """Without pydantic's titles, which only repeat the names of fields, and without null: an optional field is left
+    out."""
     if isinstance(schema, list):
         return [_plain(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
+    if _NULL in schema.get("anyOf", ()):
+        (value,) = (each for each in schema["anyOf"] if each != _NULL)
+        schema = {**value, **{key: each for key, each in schema.items() if key != "anyOf"}}
     return {
         key: {name: _plain(each) for name, each in value.items()} if key == "properties" else _plain(value)
         for key, value in schema.items()

@@ -5,9 +5,9 @@ See docs/formats.md, "Queries for evidence".
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from interparty.messages import CheckpointBody, InclusionBody, Message
+from interparty.messages import CheckpointBody, InclusionBody, Message, one_of, together
 from interparty.values import (
     Aid,
     Count,
@@ -53,6 +53,8 @@ RecordText = Annotated[str, StringConstraints(max_length=RECORD_TEXT_MAX, patter
 
 class EvidenceQuery(Message):
     """Everything on record about one consent, page by page. Names it by an AID, or by an edi_id (carriers)."""
+
+    model_config = ConfigDict(json_schema_extra=one_of("aid", "edi_id") | together("skip", "size"))
 
     aid: Aid | None = None
     """Any AID of the consent."""
@@ -248,6 +250,8 @@ class NumberAnswer(Message):
 
 class CarrierNumberReply(Message):
     """Exactly one of `answer`, with its signature, and `refusal`."""
+
+    model_config = ConfigDict(json_schema_extra=one_of("answer", "refusal") | together("answer", "signature"))
 
     answer: NumberAnswer | None = None
     """What was found."""
