@@ -181,6 +181,15 @@ class Rotation(Message):
     """When it was asked for."""
 
 
+class Unlinking(Message):
+    """ASCS-UNLINK1: the trust party's operator orders that the consent behind an AID that is over is erased."""
+
+    enterprise: PartyId
+    aid: Aid
+    order: Ref
+    at: Millis
+
+
 class Revocation(Message):
     """ASCS-REVOKE1: an AID that this carrier could be granted is over; or an enterprise is suspended, or resumed, and
     then `aid` and `edi_id` are absent. `sequence` counts one carrier's revocations of one `epoch` from 1, without a

@@ -118,9 +118,6 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
         witnesses = Witnesses(store, evidence, sequencer, int(settings.witness_seconds * 1000))
         sweeper = Sweeper(store, evidence, sequencer, live)
         await sweeper.sweep(now_ms())
-        erasure = Erasure(
-            store, evidence, data_keys, party=settings.party, retention_days=settings.retention_days
-        )
         guesses = Guesses(store, directory, settings.unknown_aids_per_minute, settings.unknown_aids_burst)
         verification = Verification(store, live, keys, directory, guesses)
         feed = RevocationFeed(store, keys)
@@ -141,7 +138,10 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             broker.start()
             stack.push_async_callback(broker.stop)
         cancellations = Cancellations(store, evidence, live, feed, guesses)
-        orders = Orders(store, keys, cancellations, settings.party)
+        erasure = Erasure(
+            store, evidence, data_keys, party=settings.party, retention_days=settings.retention_days
+        )
+        orders = Orders(store, keys, cancellations, erasure, settings.party)
         routes = Routes(
             store=store,
             directory=directory,

@@ -12,6 +12,7 @@ from foundation import audit
 from foundation.logs import get_logger
 from foundation.store import Store
 from trust_party import data_keys
+from trust_party.aids import State
 from trust_party.clock import DAY_MS
 from trust_party.clock import now_ms as wall_ms
 from trust_party.data_keys import DataKeys
@@ -22,6 +23,8 @@ ERASE_CONSENTS: Final = 20
 EVERY_SECONDS: Final = 600.0
 ERASED_PARTY: Final = "erased"
 """Stands for the enterprise of an erased AID among the revocations, whose numbers must have no gap."""
+
+UNLINKED, UNKNOWN, LIVE = "UNLINKED", "UNKNOWN", "LIVE"
 
 _DUE: Final = (
     "SELECT DISTINCT a.data_key_id FROM authorizations a WHERE a.state >= 3 AND a.changed_at <= :until"
@@ -73,6 +76,35 @@ class Erasure:
                 _log.warning("write-ahead log not truncated; the next erasure will")
         return total
 
+    async def unlink(self, aid: int, enterprise: str, order: str, now_ms: int) -> str:
+        """Erase the consent behind an AID before its time, by order: its nonce is gone, and nothing links it any more.
+
+        UNLINKED; UNKNOWN for no AID of this enterprise; LIVE while an AID of the consent may still be used. Raises as
+        `erase`.
+        """
+        result = await self._store.write(lambda conn: self._unlink(conn, aid, enterprise, order, now_ms))
+        if result == UNLINKED:
+            self._keys.forget()
+            if not await self._store.truncate_log():
+                _log.warning("write-ahead log not truncated; the next erasure will")
+        return result
+
+    def _unlink(self, conn: sqlite3.Connection, aid: int, enterprise: str, order: str, now_ms: int) -> str:
+        row = conn.execute(
+            "SELECT data_key_id FROM authorizations WHERE aid = ? AND enterprise = ?", (aid, enterprise)
+        ).fetchone()
+        if row is None:
+            return UNKNOWN
+        states = conn.execute("SELECT state FROM authorizations WHERE data_key_id = ?", (row[0],))
+        if any(state < State.EXPIRED for (state,) in states):
+            return LIVE
+        detail = {"consents": 1, "records": self._erase_consent(conn, row[0]), "order": order}
+        self._evidence.append(conn, [{"kind": "ERASURE", "at": now_ms, **detail}], now_ms)
+        audit.append(
+            conn, at_ms=now_ms, user=self._party, event="evidence.erase", success=True, detail=detail
+        )
+        return UNLINKED
+
     def _erase(self, conn: sqlite3.Connection, now_ms: int) -> int:
         until = now_ms - self._retention_days * DAY_MS
         due = [row[0] for row in conn.execute(_DUE, {"until": until, "consents": ERASE_CONSENTS})]
@@ -100,6 +132,7 @@ class Erasure:
             records += self._evidence.erase(conn, aid)
             conn.execute("DELETE FROM confirmation_outbox WHERE aid = ?", (aid,))
             conn.execute("DELETE FROM edis WHERE aid = ?", (aid,))
+            conn.execute("DELETE FROM orders WHERE aid = ? AND result IS NOT NULL", (aid,))
             # A carrier that reads these anew finds an EDI that nobody has.
             conn.execute(
                 "UPDATE revocations SET enterprise = ?, edi_id = zeroblob(16) WHERE aid = ?",

@@ -317,7 +317,7 @@ async def test_a_regulator_orders_an_authorization_to_end(world: World) -> None:
 
 async def test_the_operator_orders_an_authorization_to_end(world: World) -> None:
     aid = (await world.enterprise("ent-a").deposit([world.deposit()]))[0].aid or ""
-    numbers = await asyncio.to_thread(orders.put, world.settings, "ent-a", [aid], "2026-18")
+    numbers = await asyncio.to_thread(orders.put, world.settings, "cancel", "ent-a", [aid], "2026-18")
     async with asyncio.timeout(5):
         while None in await asyncio.to_thread(orders.results, world.settings, numbers):  # noqa: ASYNC110
             await asyncio.sleep(0.05)

@@ -31,6 +31,12 @@ def test_what_is_no_aid_is_told(trust_file: Path) -> None:
     assert "aid" in result.output
 
 
+def test_an_aid_that_was_never_issued_is_told_so(trust_file: Path) -> None:
+    done("trust", "init", trust_file)
+    assert done("trust", "aid", "audit", trust_file, AID) == f"{AID} was never issued here\n"
+    assert ascs("trust", "aid", "audit", trust_file, "12").exit_code == 2
+
+
 class FakePeer:
     """Replaces the first AID and knows no other."""
 

@@ -76,7 +76,9 @@ STATEMENTS = [
     "CREATE INDEX revocations_by_aid ON revocations (aid)",
     # --- what the trust party's operator ordered, and what came of it ---------------------------------------
     """CREATE TABLE orders (
-        id INTEGER PRIMARY KEY, statement TEXT NOT NULL, signature TEXT NOT NULL, result TEXT)""",
+        id INTEGER PRIMARY KEY, tag TEXT NOT NULL, aid BIGINT NOT NULL, statement TEXT NOT NULL,
+        signature TEXT NOT NULL, result TEXT)""",
+    "CREATE INDEX orders_by_aid ON orders (aid)",
     "CREATE INDEX orders_waiting ON orders (id) WHERE result IS NULL",
     # --- which communications carriers reported; all else of them is in the evidence -------------------
     """CREATE TABLE communications (
