@@ -227,8 +227,9 @@ COSIGN: Final = Operation(
     description="SM2 over `ASCS-COSIGN1` 00 and the statement's JCS form. It is kept as it came and shown to all.",
     repeats="Changes nothing: the first of a witness on a checkpoint is kept.",
     refusals={
-        409: "not the caller's, does not verify, or on no checkpoint that this log signed: if the log's signature over"
-        " it verifies, keep both, for the log denies what it signed"
+        409: "this log signed no such checkpoint: if the log's signature over it verifies, keep it, for the log denies"
+        " what it signed",
+        422: "not the caller's, does not verify, from the future, or one too many",
     },
 )
 VIEWS: Final = Operation(

@@ -390,6 +390,23 @@ def admit_regulator(
     return Admitted(keyid)
 
 
+def add_sign_key(settings: TrustSettings, party_id: str, sign_public_pem: bytes) -> Admitted:
+    """Give an admitted party, whatever its role, a further SM2 sign key, such as one for its witness alone.
+
+    Raises as `admit_enterprise`.
+    """
+    sign_key = _public_key(sign_public_pem)
+    with transaction(settings) as conn:
+        if not any(
+            conn.execute(f"SELECT 1 FROM {table} WHERE id = ?", (party_id,)).fetchone()  # noqa: S608
+            for table in ROLES
+        ):
+            raise AdmissionError("no such party")
+        keyid = _add_sign_key(conn, party_id, sign_key)
+        _record(conn, settings, "party.key", {"party": party_id, "keyid": keyid})
+    return Admitted(keyid)
+
+
 def _check_party(party_id: str, name: str) -> None:
     try:
         check_party_id(party_id)

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+from evidence.anchor import FileAnchor
 from foundation import pki
 from foundation.capture import Capture
 from foundation.logs import get_logger
@@ -17,6 +18,7 @@ from interparty.client import Peer
 from interparty.server import Running, serve
 from trust_party import verify_stream
 from trust_party.admission import Carrier, Directory
+from trust_party.anchoring import Anchoring
 from trust_party.cancellations import Cancellations
 from trust_party.clock import now_ms
 from trust_party.confirmations import Confirmations
@@ -179,6 +181,10 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             forwarder.start()
             await feed.refresh()
 
+        if settings.anchor_file is not None:
+            anchoring = Anchoring(FileAnchor(settings.anchor_file), sequencer)
+            following = asyncio.create_task(anchoring.run(settings.anchor_seconds), name="anchor")
+            stack.push_async_callback(_cancel, following)
         for task in (
             asyncio.create_task(directory.follow(admitted), name="admissions"),
             asyncio.create_task(orders.run(), name="orders"),

@@ -32,7 +32,7 @@ from trust_party.rotations import Rotations
 from trust_party.sequencer import Sequencer
 from trust_party.statuses import statuses
 from trust_party.verification import Verification
-from trust_party.witnesses import CosignatureRefused, Witnesses
+from trust_party.witnesses import CosignatureRefused, UnknownCheckpoint, Witnesses
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +194,10 @@ class Routes:
     async def _cosign(self, party: str, asked: evidence_messages.SignedCosignature) -> messages.Accepted:
         try:
             await self.witnesses.cosign(party, self._caller(party).sign_keys, asked, now_ms())
+        except UnknownCheckpoint as unknown:
+            raise HTTPException(HTTPStatus.CONFLICT, str(unknown)) from None
         except CosignatureRefused as refused:
-            raise HTTPException(HTTPStatus.CONFLICT, str(refused)) from None
+            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(refused)) from None
         return messages.Accepted(accepted=1)
 
     async def _views(self, _party: str, _asked: Nothing) -> evidence_messages.Views:

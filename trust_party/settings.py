@@ -85,6 +85,10 @@ class TrustSettings(Config):
     """How many AIDs that are not its own an enterprise, or a carrier for one enterprise, may name in the long run."""
     unknown_aids_burst: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     """How many at once."""
+    anchor_file: ConfigPath | None = None
+    """Where the log's checkpoints are put down as well, to be copied away; unset: nowhere."""
+    anchor_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    """How often."""
     sweep_seconds: Annotated[float, Field(gt=0, le=3600)] = 5.0
     """How often expiry is looked for. Validity itself is checked on every use."""
 

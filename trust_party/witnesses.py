@@ -50,6 +50,10 @@ class CosignatureRefused(ValueError):
     """It is not the witness's, or not over a checkpoint that this log signed; says which."""
 
 
+class UnknownCheckpoint(CosignatureRefused):
+    """This log signed no such checkpoint. If its signature verifies, that is a lie."""
+
+
 class Witnesses:
     """Keeps cosignatures. `every_ms` is how long a checkpoint stays the candidate."""
 
@@ -73,7 +77,7 @@ class Witnesses:
     ) -> None:
         """Keep a cosignature; a second one of a witness on a checkpoint changes nothing.
 
-        Raises CosignatureRefused, StoreBusy, StoreUnavailable.
+        Raises CosignatureRefused, UnknownCheckpoint, StoreBusy, StoreUnavailable.
         """
         statement = signed.statement
         if statement.witness != witness or statement.log_id != self._evidence.log.log_id.hex():
@@ -87,7 +91,7 @@ class Witnesses:
         if not await self._store.write(lambda conn: _keep(conn, signed)):
             # Either the witness was shown something that this log did not sign, or this log forgot what it signed.
             _log.error("a cosignature is on no checkpoint of this log", party=witness, size=statement.size)
-            raise CosignatureRefused("this log signed no such checkpoint")
+            raise UnknownCheckpoint("this log signed no such checkpoint")
 
     async def witnessed(self, checkpoint: CheckpointBody) -> WitnessedCheckpoint:
         """A checkpoint of this log and the cosignatures on it. Raises StoreBusy, StoreUnavailable."""

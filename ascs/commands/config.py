@@ -18,11 +18,13 @@ from simulators.core.settings import CoreSettings
 from simulators.enterprise.settings import EnterpriseSettings
 from simulators.handsets.settings import FleetSettings
 from simulators.smsc.settings import SmscSettings
+from trust_client.witness_settings import WitnessSettings
 from trust_party.settings import TrustSettings
 
 MODELS: dict[str, type[BaseModel]] = {
     "gateway": GatewaySettings,
     "trust": TrustSettings,
+    "witness": WitnessSettings,
     "smsc-errors": ErrorFile,
     "smsc": SmscSettings,
     "core": CoreSettings,

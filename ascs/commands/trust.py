@@ -133,6 +133,23 @@ def enterprise_resume(config: Path, enterprise_id: str, reason: str) -> None:
 
 
 @trust.group()
+def party() -> None:
+    """Parties of any role."""
+
+
+@party.command("add-key")
+@CONFIG_FILE
+@click.argument("party_id")
+@click.option("--sign-key", required=True, type=_FILE, help="Its SM2 public key, PEM.")
+def party_add_key(config: Path, party_id: str, sign_key: Path) -> None:
+    """Give an admitted party a further signing key, such as one for its witness alone."""
+    settings = load_settings(config, TrustSettings)
+    with plain_errors():
+        admitted = admission.add_sign_key(settings, party_id, sign_key.read_bytes())
+    click.echo(f"{party_id} signs as {admitted.sign_keyid}")
+
+
+@trust.group()
 def carrier() -> None:
     """Carriers."""
 

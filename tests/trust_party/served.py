@@ -63,16 +63,9 @@ class Served:
         )
 
 
-@contextlib.asynccontextmanager
-async def served(party: Party, folder: Path) -> AsyncIterator[Served]:
-    """`folder` is from make_pki. Routes run by the system's clock, the stream by Served.now."""
-    made: Served | None = None
-
-    def now_ms() -> int:
-        assert made is not None
-        return made.now
-
-    routes = Routes(
+def routes_of(party: Party) -> Routes:
+    """The routes of a party's parts."""
+    return Routes(
         store=party.store,
         directory=party.directory,
         sequencer=party.sequencer,
@@ -89,7 +82,18 @@ async def served(party: Party, folder: Path) -> AsyncIterator[Served]:
         evidence_queries=party.evidence_queries,
         number_queries=party.number_queries,
     )
-    app: Starlette = routes.app()
+
+
+@contextlib.asynccontextmanager
+async def served(party: Party, folder: Path) -> AsyncIterator[Served]:
+    """`folder` is from make_pki. Routes run by the system's clock, the stream by Served.now."""
+    made: Served | None = None
+
+    def now_ms() -> int:
+        assert made is not None
+        return made.now
+
+    app: Starlette = routes_of(party).app()
     await party.sequencer.run()
     await party.feed.load()
     party.feed.start()

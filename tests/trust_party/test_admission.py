@@ -17,6 +17,7 @@ from tests.trust_party.world import (
 )
 from trust_party.admission import (
     AdmissionError,
+    add_sign_key,
     admit_carrier,
     admit_enterprise,
     admit_regulator,
@@ -165,6 +166,15 @@ def test_admitting_again_keeps_the_keys_and_a_new_key_gets_the_next_version(
     fields = carrier_fields(people) | {"hmac_key": bytes(32)}
     admitted = admit_carrier(settings, CARRIER, "C", "https://localhost:1", **fields)  # type: ignore[arg-type]
     assert (admitted.sign_keyid, admitted.http_keyid) == ("CMCC/sign/1", "CMCC/http/2")
+
+
+def test_a_party_of_any_role_gets_a_further_key(settings: TrustSettings) -> None:
+    for party in ("ent-a", CARRIER, REGULATOR):
+        key = PrivateKey.generate().public_key.to_pem()
+        assert add_sign_key(settings, party, key).sign_keyid == f"{party}/sign/2"
+        assert add_sign_key(settings, party, key).sign_keyid == f"{party}/sign/2"
+    with pytest.raises(AdmissionError, match="no such party"):
+        add_sign_key(settings, "nobody", PrivateKey.generate().public_key.to_pem())
 
 
 def test_an_id_has_one_role(settings: TrustSettings, people: People) -> None:

@@ -200,12 +200,14 @@ class Party:
     def __init__(self, settings: TrustSettings, people: People) -> None:
         self.settings = settings
         self.people = people
+        self.clock = NOW
+        """Of the log's checkpoints."""
         self.keys = open_store(settings)
         self.store = Store.open(settings.database, MIGRATIONS, secure_delete=True)
         self.sealer = Sealer(self.keys)
         self.data_keys = DataKeys(self.sealer)
         self.evidence = Evidence(self.keys.current(LOG).sm2, self.sealer, self.data_keys)
-        self.sequencer = Sequencer(self.store, self.evidence, settings.evidence_seconds, lambda: NOW)
+        self.sequencer = Sequencer(self.store, self.evidence, settings.evidence_seconds, lambda: self.clock)
         self.witnesses = Witnesses(self.store, self.evidence, self.sequencer, 5000)
         self.bundles = Bundles(self.store, self.evidence, self.sequencer, self.witnesses, self.directory_keys)
         self.live = LiveIndex(settings.live_max)

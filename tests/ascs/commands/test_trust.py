@@ -55,6 +55,9 @@ def test_a_regulator_is_admitted_by_its_key(trust_file: Path, tmp_path: Path) ->
     done("pki", "sign-key", tmp_path)
     admit = ("trust", "regulator", "admit", trust_file, "nra", "--name", "监管机构", "--sign-key")
     assert done(*admit, tmp_path / "sign.pem") == "nra signs as nra/sign/1\n"
+    done("pki", "sign-key", tmp_path / "witness")
+    add = ("trust", "party", "add-key", trust_file, "nra", "--sign-key", tmp_path / "witness" / "sign.pem")
+    assert done(*add) == "nra signs as nra/sign/2\n"
 
 
 def test_a_card_with_a_key_missing_says_which(trust_file: Path, tmp_path: Path) -> None:

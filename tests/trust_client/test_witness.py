@@ -1,0 +1,224 @@
+"""Witnesses of a real trust party over HTTP: of an honest one, and of one that shows two faces."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from evidence.witness import Verdict
+from gm.sm2 import PrivateKey
+from interparty.client import PeerUnavailable
+from interparty.messages import CheckpointBody
+from tests.trust_client.faces import ALL, Scene, recorded, two_faces
+from tests.trust_party.served import make_pki
+from tests.trust_party.world import CARRIER, NOW, REGULATOR, People
+from trust_client.bundle import cosigners, is_signed
+from trust_client.witness import Misbehaviour, NotTheLogs
+
+
+@pytest.fixture(scope="module")
+def people() -> People:
+    return People()
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_pki(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture
+async def scene(tmp_path: Path, people: People, certificates: Path) -> AsyncIterator[Scene]:
+    async with two_faces(tmp_path, people, certificates) as made:
+        yield made
+
+
+async def test_carrier_enterprise_and_regulator_cosign_one_checkpoint(scene: Scene) -> None:
+    await recorded(scene.party, 40)
+    for name in ALL:
+        async with scene.witness(name) as witness:
+            cosigned = await witness.step()
+            assert cosigned is not None
+            assert cosigned.size == 64
+    best = await scene.party.witnesses.best(0, 3)
+    assert best is not None
+    found = cosigners(best, {name: [scene.key_of(name).public_key] for name in ALL})
+    assert sorted(found) == sorted(ALL)
+
+
+async def test_a_witness_follows_a_log_that_grows_and_cosigns_each_state_once(scene: Scene) -> None:
+    async with scene.witness(CARRIER) as witness:
+        for count in (0, 5, 1, 2000):
+            checkpoint = await recorded(scene.party, count)
+            cosigned = await witness.step()
+            assert cosigned is not None
+            assert (cosigned.size, cosigned.root) == (checkpoint.size, checkpoint.root)
+            assert await witness.step() is None
+
+
+async def test_a_witness_that_was_away_goes_on_from_what_it_remembers(scene: Scene) -> None:
+    await recorded(scene.party, 3)
+    async with scene.witness(REGULATOR) as witness:
+        await witness.step()
+    for _ in range(3):
+        await recorded(scene.party, 100)
+    async with scene.witness(REGULATOR) as witness:
+        cosigned = await witness.step()
+    assert cosigned is not None
+    assert cosigned.size == 32 + 3 * 128
+
+
+async def test_what_was_written_down_and_not_handed_in_is_handed_in_first(scene: Scene) -> None:
+    await recorded(scene.party)
+    async with scene.witness(CARRIER) as witness:
+        await witness.step()
+    checkpoint = await recorded(scene.party)
+    store = scene.store(CARRIER)
+    async with scene.witness(CARRIER) as witness:
+        # As when it was killed between writing down and handing in.
+        store.put(witness._signed(checkpoint), NOW)
+        later = await recorded(scene.party)
+        await witness.step()
+    for each in (checkpoint, later):
+        assert len((await scene.party.witnesses.witnessed(each)).cosignatures) == 1
+    store.close()
+
+
+async def test_a_log_with_another_key_is_not_cosigned(scene: Scene) -> None:
+    await recorded(scene.party)
+    async with scene.witness("ent-a") as witness:
+        witness._log_key = PrivateKey.generate().public_key
+        with pytest.raises(NotTheLogs):
+            await witness.step()
+    assert (await scene.party.witnesses.views()).views == []
+
+
+async def test_a_trust_party_that_does_not_answer_is_asked_again(scene: Scene) -> None:
+    await scene.running.stop()
+    async with scene.witness(CARRIER) as witness:
+        with pytest.raises(PeerUnavailable):
+            await witness.step()
+
+
+# --- two faces ------------------------------------------------------------------------------------------
+
+
+def proof_of(scene: Scene, name: str) -> dict[str, object]:
+    """What the witness wrote down: two checkpoints under the log's own signature."""
+    found: dict[str, object] = json.loads((scene.data / name / "misbehaviour.json").read_text())
+    checkpoints = found["checkpoints"]
+    assert isinstance(checkpoints, list)
+    bodies = [CheckpointBody.model_validate(each) for each in checkpoints]
+    assert all(is_signed(body, scene.log_key) for body in bodies)
+    return found
+
+
+async def test_two_witnesses_that_are_shown_two_faces_notice_nothing_alone_and_all_when_they_compare(
+    scene: Scene,
+) -> None:
+    one = await recorded(scene.faces["one"], 5)
+    two = await recorded(scene.faces["two"], 5)
+    scene.shown.shown = {CARRIER: "one", REGULATOR: "two"}
+    async with scene.witness(CARRIER) as carrier, scene.witness(REGULATOR) as regulator:
+        assert await carrier.step() is not None
+        assert await regulator.step() is not None
+        assert one.size == two.size
+        assert one.root != two.root
+        with pytest.raises(Misbehaviour) as caught:
+            await carrier.compare(two)
+    assert caught.value.verdict is Verdict.FORKED
+    found = proof_of(scene, CARRIER)
+    assert found["verdict"] == "FORKED"
+    assert [each["root"] for each in caught.value.proof["checkpoints"]] == [one.root, two.root]
+
+
+async def test_faces_of_different_size_are_told_apart_by_the_proof_that_there_is_not(scene: Scene) -> None:
+    await recorded(scene.faces["one"], 5)
+    await recorded(scene.faces["two"], 5)
+    two = await recorded(scene.faces["two"], 90)
+    async with scene.witness(CARRIER) as carrier:
+        await carrier.step()
+        with pytest.raises(Misbehaviour) as caught:
+            await carrier.compare(two)
+    assert caught.value.verdict is Verdict.UNPROVED
+    assert (
+        proof_of(scene, CARRIER)["what"]
+        == "the log does not show that it extends the other; shown to different parties"
+    )
+
+
+async def test_neither_face_gets_the_quorum_of_both(scene: Scene) -> None:
+    await recorded(scene.faces["one"], 5)
+    await recorded(scene.faces["two"], 5)
+    scene.shown.shown = {CARRIER: "one", "ent-a": "one", REGULATOR: "two"}
+    for name in ALL:
+        async with scene.witness(name) as witness:
+            await witness.step()
+    keys = {name: [scene.key_of(name).public_key] for name in ALL}
+    counted = []
+    for party in scene.faces.values():
+        best = await party.witnesses.best(0)
+        assert best is not None
+        counted.append(len(cosigners(best, keys)))
+    assert counted == [2, 1]
+
+
+async def test_a_face_that_is_changed_later_is_noticed_at_once(scene: Scene) -> None:
+    await recorded(scene.faces["one"], 5)
+    for _ in range(3):
+        await recorded(scene.faces["two"], 5)
+    async with scene.witness("ent-a") as witness:
+        await witness.step()
+        scene.shown.shown = {"ent-a": "two"}
+        with pytest.raises(Misbehaviour) as caught:
+            await witness.step()
+    assert caught.value.verdict is Verdict.UNPROVED
+    assert proof_of(scene, "ent-a")["found_by"] == "ent-a"
+    # What it did not believe it did not cosign.
+    assert (await scene.faces["two"].witnesses.views()).views == []
+
+
+async def test_a_log_that_lost_its_end_is_noticed(scene: Scene) -> None:
+    for _ in range(3):
+        await recorded(scene.faces["one"], 5)
+    async with scene.witness("ent-a") as witness:
+        await witness.step()
+        scene.shown.shown = {"ent-a": "two"}
+        scene.faces["two"].clock = NOW + 1
+        await recorded(scene.faces["two"], 5)
+        with pytest.raises(Misbehaviour) as caught:
+            await witness.step()
+    assert caught.value.verdict is Verdict.SHRANK
+
+
+async def test_a_log_that_denies_what_it_signed_is_noticed(scene: Scene) -> None:
+    checkpoint = await recorded(scene.faces["one"], 5)
+    store = scene.store("ent-a")
+    async with scene.witness("ent-a") as witness:
+        store.put(witness._signed(checkpoint), NOW)
+        scene.shown.shown = {"ent-a": "two"}
+        with pytest.raises(Misbehaviour) as caught:
+            await witness.step()
+    store.close()
+    assert caught.value.verdict is Verdict.DENIED
+
+
+async def test_views_that_the_trust_party_relays_are_compared(scene: Scene) -> None:
+    """A trust party that forked by mistake, and not by intent, passes on what gives it away."""
+    one, two = scene.faces["one"], scene.faces["two"]
+    await recorded(one, 5)
+    await recorded(two, 5)
+    scene.shown.shown = {REGULATOR: "two"}
+    async with scene.witness(REGULATOR) as regulator:
+        await regulator.step()
+    relayed = await two.witnesses.views()
+
+    async def views() -> object:
+        return relayed
+
+    one.witnesses.views = views  # type: ignore[method-assign, assignment]
+    async with scene.witness(CARRIER) as carrier:
+        with pytest.raises(Misbehaviour) as caught:
+            await carrier.step()
+    assert caught.value.verdict is Verdict.FORKED
+    assert "different parties" in str(caught.value.proof["what"])
