@@ -16,7 +16,7 @@ from gm import selftest
 from gm.keystore import KeyStore
 from interparty.client import Peer
 from interparty.server import Running, serve
-from trust_party import verify_stream
+from trust_party import metrics, verify_stream
 from trust_party.admission import Carrier, Directory
 from trust_party.anchoring import Anchoring
 from trust_party.cancellations import Cancellations
@@ -122,6 +122,9 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
         await sweeper.sweep(now_ms())
         guesses = Guesses(store, directory, settings.unknown_aids_per_minute, settings.unknown_aids_burst)
         verification = Verification(store, live, keys, directory, guesses)
+        if settings.operations is not None:
+            figures = metrics.Figures(store, live, verification, guesses)
+            stack.enter_context(metrics.served(settings.operations, figures))
         feed = RevocationFeed(store, keys)
         await feed.load()
         feed.start()

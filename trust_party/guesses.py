@@ -6,6 +6,7 @@ answered no precise reasons any more and is put before the operator. What is gra
 
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
@@ -43,8 +44,8 @@ class Guesses:
         self._directory = directory
         self._allowance = Allowance(per_minute, burst)
         self._clock = clock
-        self.alerts = 0
-        """Alerts since the start."""
+        self.alerts: Counter[tuple[str, str]] = Counter()
+        """Alerts since the start, by asking party and enterprise."""
 
     def is_over(self, party: str, enterprise: str) -> bool:
         """Whether a party has named too many for this enterprise."""
@@ -69,7 +70,7 @@ class Guesses:
         return (party, enterprise if enterprise in self._directory.enterprises else "")
 
     def _alert(self, party: str, enterprise: str) -> None:
-        self.alerts += 1
+        self.alerts[self._holder(party, enterprise)] += 1
         _log.warning("AIDs are guessed", party=party, enterprise=enterprise)
 
         def op(conn: sqlite3.Connection) -> int:

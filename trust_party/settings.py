@@ -46,6 +46,13 @@ class MqttSettings(Config):
         return self
 
 
+class OperationsSettings(Config):
+    """Where /metrics is served over plain HTTP: the operator's own network."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8445
+
+
 class TrustSettings(Config):
     """Everything a trust party can be told; see config/trust.toml for what each is for."""
 
@@ -56,6 +63,8 @@ class TrustSettings(Config):
     port: Annotated[int, Field(ge=0, le=65535)] = 8443
     tls: TlsSettings
     keystore: KeystoreSettings
+    operations: OperationsSettings | None = None
+    """Unset: no metrics."""
     mqtt: MqttSettings | None = None
     """Unset: revocations go over the verify stream alone, where they go in any case."""
     capture_file: ConfigPath | None = None
