@@ -6,6 +6,7 @@ import click
 
 from ascs.commands.config import config
 from ascs.commands.demo import demo
+from ascs.commands.digest import digest
 from ascs.commands.evidence import evidence
 from ascs.commands.gateway import gateway
 from ascs.commands.handset import handset
@@ -20,7 +21,7 @@ def main() -> None:
     """Text and call a person who agreed to it, without ever learning the number (T/ISC 0049-2024)."""
 
 
-for command in (gateway, trust, evidence, sim, pki, config, handset, demo):
+for command in (gateway, trust, evidence, digest, sim, pki, config, handset, demo):
     main.add_command(command)
 
 if __name__ == "__main__":

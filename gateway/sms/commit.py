@@ -14,7 +14,7 @@ from gateway.policy.refusal import Refusal
 from gateway.policy.text import TEXT_REFUSED_ERROR
 from gateway.policy.text_rules import TextRules
 from gateway.settings import SmsSettings
-from gateway.sms.content_digest import AccountKeys, content_digest
+from gateway.sms.account_keys import AccountKeys
 from gateway.sms.final import INTERMEDIATE_ASKED, Delivery, End, finish_messages
 from gateway.sms.outgoing import SEAL_MESSAGE, Outgoing, open_outgoing
 from gateway.sms.submission import Submission
@@ -24,6 +24,7 @@ from gateway.store.ids import text_of
 from gateway.store.long_messages import LongRow
 from gateway.store.messages import MessageRow, State, Stored
 from gateway.store.subscriber_cache import Resolved
+from interparty.content_digest import content_digest
 from masking.smpp_leg import towards_smsc
 from smpp.codec import decode
 from smpp.constants import MessageState

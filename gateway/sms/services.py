@@ -12,7 +12,7 @@ from foundation.store import StoreBusy, StoreUnavailable
 from gateway.accounts.directory import Directory
 from gateway.policy.text_rules import TextRules
 from gateway.settings import SmsSettings
-from gateway.sms.content_digest import AccountKeys, content_digest
+from gateway.sms.account_keys import AccountKeys
 from gateway.sms.dispatch import Dispatcher
 from gateway.sms.final import INTERMEDIATE_ASKED, Delivery, End, finish_messages, finish_one
 from gateway.sms.outgoing import SEAL_MESSAGE, open_outgoing
@@ -21,6 +21,7 @@ from gateway.store.accounts import AccountRow
 from gateway.store.domain import Domain
 from gateway.store.ids import id_of, text_of
 from gateway.store.messages import State, Stored
+from interparty.content_digest import content_digest
 from masking.smpp_leg import check_submit
 from smpp.aio.connection import Connection, Done, RequestFailed
 from smpp.codec import EncodeError, decode, encode

@@ -1,16 +1,13 @@
 """The keyed digest of a message's content: what the enterprise can make itself, and nobody without the key."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from gateway.sms import content_digest as content_digest_module
-from gateway.sms.content_digest import AccountKeys, content_digest
 from gateway.store.domain import Domain
 from gateway.store.ids import text_of
-from gm.sm3 import HmacSm3, hmac_sm3
+from gm.sm3 import hmac_sm3
 from smpp.constants import Tag
 from smpp.pdu import DataSm, ReplaceSm, SmeDest, SubmitMulti
 from smpp.segmentation import Scheme, split
@@ -36,28 +33,6 @@ async def digest_of(desk: Desk, message_id: int) -> Any:
     stored = await desk.message(message_id)
     assert stored is not None
     return stored.row.digest
-
-
-@pytest.mark.parametrize(
-    ("data_coding", "text"), [(0, b"123456"), (8, "验证码".encode("utf-16-be")), (4, b"")]
-)
-def test_it_is_the_mac_of_coding_and_text_under_a_salt_that_both_sides_make(
-    data_coding: int, text: bytes
-) -> None:
-    made = content_digest(HmacSm3(ACCOUNT_KEY), text_of(77), data_coding, text)
-    assert made == expected(77, data_coding, text)
-    assert len(made) == 32
-
-
-def test_the_same_code_has_another_digest_in_another_message_or_for_another_account() -> None:
-    key, others = HmacSm3(ACCOUNT_KEY), HmacSm3(bytes(32))
-    digests = {
-        content_digest(key, text_of(1), 0, b"123456"),
-        content_digest(key, text_of(2), 0, b"123456"),
-        content_digest(key, text_of(1), 8, b"123456"),
-        content_digest(others, text_of(1), 0, b"123456"),
-    }
-    assert len(digests) == 4
 
 
 async def test_a_message_is_stored_with_the_digest_under_the_id_that_its_response_gave(desk: Desk) -> None:
@@ -148,21 +123,3 @@ async def test_an_account_without_a_key_has_no_digests(people: Domain, clock: Cl
     accounts.current = replace(accounts.current, account_keys={})
     desk = Desk(people, clock, accounts=accounts)
     assert await digest_of(desk, await desk.accepted()) is None
-
-
-def test_keys_are_expanded_once_and_a_changed_one_counts_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = SimpleNamespace(key=ACCOUNT_KEY)
-    keys = AccountKeys(lambda account: known.key if account == "sms-a" else None)
-    first = keys.get("sms-a")
-    assert first is not None
-    assert keys.get("sms-a") is first
-    assert keys.get("nobody") is None
-    known.key = bytes(32)
-    second = keys.get("sms-a")
-    assert second is not None
-    assert second.digest(b"x") == hmac_sm3(bytes(32), b"x")
-    monkeypatch.setattr(content_digest_module, "ACCOUNTS_CACHED", 2)
-    known.key = b"\1" * 32
-    third = keys.get("sms-a")
-    assert third is not None
-    assert third.digest(b"x") == hmac_sm3(b"\1" * 32, b"x")

@@ -11,13 +11,13 @@ from gateway.policy.text_length import PARTS_MAX
 from gateway.policy.text_rules import TextRules
 from gateway.policy.text_words import Words
 from gateway.sms import dispatch
-from gateway.sms.content_digest import content_digest
 from gateway.sms.long_messages import AGAIN_S, HOLD_S, KEPT_S
 from gateway.store import edis
 from gateway.store.domain import Domain
 from gateway.store.ids import text_of
 from gateway.store.messages import State
 from gm.sm3 import HmacSm3
+from interparty.content_digest import content_digest
 from smpp.constants import CommandStatus, EsmClass, MessageState, Tag
 from smpp.pdu import CancelSm, CancelSmResp, DataSm, SubmitSm
 from smpp.segmentation import Part, Scheme, part_info, split, user_data

@@ -10,7 +10,6 @@ import pytest
 
 from foundation.store import StoreBusy, StoreUnavailable
 from gateway.sms import dispatch
-from gateway.sms.content_digest import content_digest
 from gateway.sms.final import End, finish_one
 from gateway.sms.services import Services
 from gateway.store import messages
@@ -19,6 +18,7 @@ from gateway.store.domain import Domain
 from gateway.store.ids import text_of
 from gateway.store.messages import State
 from gm.sm3 import HmacSm3
+from interparty.content_digest import content_digest
 from masking.smpp_leg import SHORT_MESSAGE_OCTETS
 from smpp.aio.connection import RequestFailed
 from smpp.constants import VERSION_5_0, CommandStatus, EsmClass, MessageState, Tag

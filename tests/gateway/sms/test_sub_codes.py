@@ -55,6 +55,7 @@ class Replies:
         self.deliveries: list[Delivery] = []
         self.notices: list[Outgoing] = []
         self.restored: list[RestoreItem] = []
+        self.settled = 0
         self.inbound = Inbound(
             desk.domain,
             desk.directory,
@@ -65,9 +66,12 @@ class Replies:
             on_own_number=lambda conn, msisdn, text: None,
             on_deliveries=self.deliveries.extend,
             on_outgoing=self.notices.append,
-            on_trust_rows=lambda: None,
+            on_trust_rows=self._count,
             on_revoked=lambda edi_ids: None,
         )
+
+    def _count(self) -> None:
+        self.settled += 1
 
     async def restore(self, items: list[RestoreItem]) -> list[RestoreAnswer]:
         self.restored += items
@@ -195,7 +199,7 @@ async def test_a_number_given_to_another_while_a_reply_waits_tells_the_other_not
     other = AccessNumberRow(MINE, "ent-b", "sms-b", None)
     desk.directory.current = Snapshot(access_numbers={MINE: other})
     replies.inbound.start()
-    await until(lambda: bool(replies.restored))
+    await until(lambda: bool(replies.settled))
     await replies.inbound.stop()
     assert replies.deliveries == []
     (cdr,) = await rows(desk.domain, "cdr", "seq")

@@ -4,11 +4,11 @@ import pytest
 
 from gateway.accounts.rates import Rates
 from gateway.sms import intake as intake_module
-from gateway.sms.content_digest import content_digest
 from gateway.store.domain import Domain
 from gateway.store.ids import text_of
 from gateway.store.messages import State
 from gm.sm3 import HmacSm3
+from interparty.content_digest import content_digest
 from smpp.constants import CommandStatus, EsmClass, MessageState, Tag
 from smpp.pdu import DataSm, DataSmResp, ListDest, SmeDest, SubmitMulti, SubmitMultiResp, UnsuccessSme
 from smpp.udh import build_udh
