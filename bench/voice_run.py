@@ -288,6 +288,7 @@ class GatewayRun(Run):
 def limit_calls(built: House, calls: int = 10_000) -> None:
     """Raise the caps on calls, so that what is measured is the gateway and not its settings."""
     house.change(built.gateway, "voice.calls_max", calls)
+    house.change(built.gateway, "voice.aid.calls_max", calls)
     house.change(built.gateway, "voice.media.port_min", 40_000)
     house.change(built.gateway, "voice.media.port_max", 59_998)
     with closing(sqlite3.connect(built.gateway.parent / "carrier.db")) as database, database:

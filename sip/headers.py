@@ -128,6 +128,8 @@ _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _PARAM = re.compile(
     rf"[ \t]*;[ \t]*([{_WORD}]+)(?:[ \t]*=[ \t]*({_QUOTED}|[{_WORD}\[\]:]+))?[ \t]*", re.DOTALL
 )
+_PLAIN_BRANCH = re.compile(rf"branch=(z9hG4bK[{_WORD}]+)(;rport)?")
+_PLAIN_TAG = re.compile(rf";tag=([{_WORD}]+)")
 _PLAIN_PARAMS = re.compile(rf"(?:;[{_WORD}]+(?:=[{_WORD}\[\]:]+)?)+")
 _NAME_ADDR = re.compile(rf"(?:({_QUOTED})[ \t]*|([{_WORD} \t]*))<([^<>]*)>[ \t]*(.*)", re.DOTALL)
 _ADDR_SPEC = re.compile(r"([^ \t;,?<>\"]+)[ \t]*(.*)", re.DOTALL)
@@ -281,7 +283,10 @@ def _parse_name_addr(text: str, header: str) -> NameAddr:
         if match is not None:
             quoted, plain, uri_text, rest = match.groups()
             display = unquote(quoted) if quoted is not None else plain.strip(" \t") or None
-            return NameAddr(parse_uri(uri_text), display, parse_params(rest, header) if rest else ())
+            uri = parse_uri(uri_text)
+            if (tag := _PLAIN_TAG.fullmatch(rest)) is not None:
+                return NameAddr(uri, display, (("tag", tag[1]),))
+            return NameAddr(uri, display, parse_params(rest, header) if rest else ())
         match = _ADDR_SPEC.fullmatch(text)
         if match is None:
             raise HeaderError(header, "not an address")
@@ -349,8 +354,12 @@ def parse_via(text: str) -> Via:
     :raises HeaderError: broken grammar, a version that is not 2.0, or a branch with the magic cookie and
         nothing after it (RFC 4475 3.2.1: may be refused).
     """
-    hop = text.partition(";")[0]
+    hop, _, rest = text.partition(";")
     via = _parse_hop(hop) if len(hop) <= CACHED_TEXT_MAX else None
+    if via is not None and (branch := _PLAIN_BRANCH.fullmatch(rest)) is not None:
+        # As nearly all come: branch, and perhaps rport.
+        params: tuple[Param, ...] = (("branch", branch[1]),)
+        return Via(via.transport, via.host, via.port, (*params, ("rport", None)) if branch[2] else params)
     if via is None:
         via = _parse_via(text)
     elif len(hop) < len(text):

@@ -14,6 +14,8 @@ MESSAGE_MAX = 65_535
 """Octets of one message: what a datagram can carry; more is refused on a stream too."""
 HEADER_FIELDS_MAX = 256
 """Header values in one message, list members counted each."""
+NUMBERS_MAX = 1024
+"""Values of Content-Length and Max-Forwards remembered, each."""
 STATUS_LINES_MAX = 256
 """Status lines remembered."""
 
@@ -187,12 +189,22 @@ def _check(message: Request | Response, first: dict[str, str]) -> Problem | None
             if cseq.method != message.method:
                 return "CSeq method differs from the request's", 400
             if "Max-Forwards" in first:
-                h.parse_number(first["Max-Forwards"], "Max-Forwards", h.MAX_FORWARDS_MAX)
+                _max_forwards(first["Max-Forwards"])
             if "Route" in first:
                 _ = message.routes
     except HeaderError as error:
         return str(error), 400
     return None
+
+
+@lru_cache(maxsize=NUMBERS_MAX)
+def _max_forwards(text: str) -> int:
+    return h.parse_number(text, "Max-Forwards", h.MAX_FORWARDS_MAX)
+
+
+@lru_cache(maxsize=NUMBERS_MAX)
+def _content_length(text: str) -> int:
+    return h.parse_number(text, "Content-Length", MESSAGE_MAX)
 
 
 def _take_body(message: Message, body: bytes, content_length: str | None, stream: bool) -> Problem | None:
@@ -203,7 +215,7 @@ def _take_body(message: Message, body: bytes, content_length: str | None, stream
         message.body = body
         return None
     try:
-        length = h.parse_number(content_length, "Content-Length", MESSAGE_MAX)
+        length = _content_length(content_length)
     except HeaderError as error:
         return str(error), 400
     # RFC 3261 18.3: a datagram that ends before the body does is answered 400.
