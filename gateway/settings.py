@@ -233,6 +233,10 @@ class SipTlsSettings(Config):
         default=None, description="ask for client certificates of this authority"
     )
     client_required: bool = False
+    contact_ca: ConfigPath | None = Field(
+        default=None,
+        description="authority of the trunks' certificates, for calls to a --contact over TLS",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -254,6 +258,12 @@ class SipSideSettings(Config):
         default=None, description="what Via and Contact say instead of host: a name or an address"
     )
     tls: SipTlsSettings | None = None
+    t1_ms: int = Field(
+        default=500,
+        ge=50,
+        le=4_000,
+        description="a message's way there and back (T1 of RFC 3261): by it all waits and repeats of SIP are reckoned",
+    )
 
 
 class CoreSettings(Config):

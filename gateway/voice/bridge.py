@@ -300,11 +300,10 @@ class Bridge:
             case CallFailed(status=status, response=response) if self._failed(leg, status, response):
                 pass
             case CallFailed(status=status, response=response):
-                self.finish(
-                    result_of(status, response),
-                    status=crossing_status(self.caller.side, status),
-                    message=response,
-                )
+                if response is None and self.caller.side == CORE_SIDE:
+                    status = 480  # nobody is there
+                shown = crossing_status(self.caller.side, status)
+                self.finish(result_of(status, response), status=shown, message=response)
             case CallCancelled(request=request):
                 self.finish(Result.CANCELLED, message=request)
             case CallEnded() if self.transfer is not None and leg is self.transfer.leg:

@@ -14,7 +14,7 @@ What the core is answered, and what is recorded as the refusal's cause:
 | the enterprise has no contact | 480 | ENTERPRISE_UNREACHABLE |
 | over the calls, or calls a second, of gateway, trunk, access number or AID | 503 with Retry-After | OVER_CALLS |
 | trust party or store not available | 503 with Retry-After | none where the store is gone, else TRUST_UNAVAILABLE |
-| the enterprise's own refusal | its status; silence, a challenge or a redirect is 480 | none: a call record says it |
+| the enterprise's own refusal | its status; silence, challenge, redirect: 480; 503: 500 | none: a call record says it |
 """
 
 from __future__ import annotations

@@ -65,8 +65,11 @@ def crossing_status(side: Side, status: int) -> int:
     """A final status of one leg as the other shows it.
 
     Towards the core: an enterprise that is silent, challenges or redirects is not reachable; the gateway
-    neither has its passwords nor follows it anywhere.
+    neither has its passwords nor follows it anywhere. Its 503 would say that the gateway is overloaded, and the core
+    would keep all calls away from it (RFC 3261 16.7).
     """
     if side == ENTERPRISE_SIDE:
         return enterprise_status(status)[0]
+    if status == 503:
+        return 500
     return 480 if status < 400 or status in _UNREACHABLE else status

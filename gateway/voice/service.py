@@ -7,13 +7,14 @@ import functools
 import logging
 import ssl
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from foundation.pki import public_context
 from gateway.accounts.account_options import RING_MAX_S
 from gateway.accounts.directory import Directory
 from gateway.records import metrics
-from gateway.settings import SipSideSettings, VoiceSettings
+from gateway.settings import SipSideSettings, SipTlsSettings, VoiceSettings
 from gateway.store.domain import Domain
 from gateway.voice.admission import Admission
 from gateway.voice.authorization import Authorization
@@ -35,6 +36,7 @@ from sip.events import Event, IncomingCall, ReferReceived, RequestFailed, Reques
 from sip.flow import local_address
 from sip.headers import NameAddr
 from sip.media.control import MediaError, Side
+from sip.timers import TimerValues
 from sip.transaction_client import ClientTransaction
 from sip.uri import SipUri, bare_host, host_reference
 from trust_client.carrier import CarrierClient
@@ -292,6 +294,7 @@ class VoiceService:
             # A call may be put through by an enterprise, and by nobody else.
             allow=(*DEFAULT_ALLOW, "REFER") if side == ENTERPRISE_SIDE else DEFAULT_ALLOW,
             calls_max=settings.calls_max + UNANSWERED_CALLS,
+            values=_timer_values(address.t1_ms),
             ring_max=RING_MAX_S,
             symmetric=symmetric,
             session_expires=settings.session_expires_s,
@@ -299,12 +302,15 @@ class VoiceService:
             tolerated=JUDGED,
             reliable_provisional="no" if settings.reliable_provisional == "no" else "supported",
         )
-        authorities = [peer.tls_ca for peer in settings.core if peer.tls_ca]
+        if side == CORE_SIDE:
+            authorities = [peer.tls_ca for peer in settings.core if peer.tls_ca]
+        else:
+            authorities = [address.tls.contact_ca] if address.tls and address.tls.contact_ca else []
         self._bridges.endpoints[side] = await SipEndpoint.open(
             _listeners(address),
             functools.partial(self._on_event, side),
             config,
-            client_tls=_core_context(authorities) if side == CORE_SIDE and authorities else None,
+            client_tls=_client_context(authorities, address.tls) if authorities else None,
         )
 
     def _on_event(self, side: Side, event: Event) -> None:
@@ -375,6 +381,14 @@ class VoiceService:
                 _log.warning("silence is not known: %s", error)
 
 
+def _timer_values(t1_ms: int) -> TimerValues:
+    """RFC 3261 17: T1 is measured or set; the others are given, but none of them is shorter than what T1 grows to."""
+    default = TimerValues()
+    return replace(
+        default, t1=t1_ms / 1000, t2=max(default.t2, t1_ms / 1000), d=max(default.d, 64 * t1_ms / 1000)
+    )
+
+
 def _listeners(side: SipSideSettings) -> list[Listener]:
     """UDP first: what a message without a better address names. Raises PkiError."""
     listeners: list[Listener] = []
@@ -396,11 +410,14 @@ def _listeners(side: SipSideSettings) -> list[Listener]:
     return listeners
 
 
-def _core_context(authorities: Sequence[Path]) -> ssl.SSLContext:
+def _client_context(authorities: Sequence[Path], own: SipTlsSettings | None) -> ssl.SSLContext:
+    """For connections of ours: their certificate comes from one of these authorities; ours is shown if asked for."""
     context = ssl.create_default_context(cafile=str(authorities[0]))
     for authority in authorities[1:]:
         context.load_verify_locations(authority)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if own is not None:
+        context.load_cert_chain(own.cert, own.key)
     return context
 
 

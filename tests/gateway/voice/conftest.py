@@ -52,6 +52,7 @@ NOW_MS = 1_793_500_000_000  # 2026-11-01 10:26 in Asia/Shanghai
 AS_OF = 20261101
 FAST = TimerValues(t1=0.05, t2=0.2, t4=0.2, d=0.5)
 PATIENCE_S = 5.0
+UDP = (Listener("UDP", "127.0.0.1", 0),)
 
 
 class FakeVerifier:
@@ -147,12 +148,13 @@ class Party:
         self._events: asyncio.Queue[Event] = asyncio.Queue()
 
     @classmethod
-    async def open(cls, **config: Any) -> "Party":
+    async def open(cls, listeners=UDP, client_tls=None, **config: Any) -> "Party":
         party = cls()
         party.endpoint = await SipEndpoint.open(
-            [Listener("UDP", "127.0.0.1", 0)],
+            listeners,
             party._events.put_nowait,
             AgentConfig(values=FAST, **config),
+            client_tls=client_tls,
             tap=party.received.extend,
         )
         return party
@@ -163,7 +165,7 @@ class Party:
 
     @property
     def flow(self) -> Flow:
-        return Flow("UDP", *self.endpoint.local)
+        return self.endpoint.bound[0]
 
     def now(self) -> float:
         return self.endpoint.now()

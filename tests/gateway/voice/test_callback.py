@@ -128,7 +128,7 @@ async def test_without_the_store_there_is_a_time_to_try_again(
     monkeypatch.undo()
 
 
-@pytest.mark.parametrize(("theirs", "shown"), [(486, 486), (302, 480), (407, 480), (603, 603)])
+@pytest.mark.parametrize(("theirs", "shown"), [(486, 486), (302, 480), (407, 480), (603, 603), (503, 500)])
 async def test_the_enterprises_refusal_reaches_the_caller(contacted: World, theirs: int, shown: int) -> None:
     contacted.call_back()
     arrived = await contacted.phone.next(IncomingCall)
