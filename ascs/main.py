@@ -8,9 +8,11 @@ from ascs.commands.config import config
 from ascs.commands.demo import demo
 from ascs.commands.digest import digest
 from ascs.commands.evidence import evidence
+from ascs.commands.evidence_query import query
 from ascs.commands.gateway import gateway
 from ascs.commands.handset import handset
 from ascs.commands.pki import pki
+from ascs.commands.regulator import regulator
 from ascs.commands.sim import sim
 from ascs.commands.trust import trust
 
@@ -21,7 +23,8 @@ def main() -> None:
     """Text and call a person who agreed to it, without ever learning the number (T/ISC 0049-2024)."""
 
 
-for command in (gateway, trust, evidence, digest, sim, pki, config, handset, demo):
+evidence.add_command(query)
+for command in (gateway, trust, evidence, regulator, digest, sim, pki, config, handset, demo):
     main.add_command(command)
 
 if __name__ == "__main__":

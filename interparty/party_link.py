@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from foundation.config import Config, ConfigPath
 from foundation.pki import client_context
 from gm.sm2 import PrivateKey, PublicKey
-from interparty.client import Peer
+from interparty.client import TIMEOUT_SECONDS, Peer
 from interparty.signed_http import Signer
 
 
@@ -57,8 +57,13 @@ def sign_key_of(settings: PartyLinkSettings) -> bytes | PrivateKey:
     return bytes.fromhex(settings.hmac_key.read_text().strip())
 
 
-def connect(settings: PartyLinkSettings, capture: Callable[[bytes], None] | None = None) -> Peer:
-    """The other party's routes. `capture` gets every decrypted byte that it sends."""
+def connect(
+    settings: PartyLinkSettings,
+    capture: Callable[[bytes], None] | None = None,
+    timeout: float = TIMEOUT_SECONDS,
+) -> Peer:
+    """The other party's routes. `capture` gets every decrypted byte that it sends; `timeout`, in seconds, is for each
+    request."""
     keys = {keyid: PublicKey.from_pem(path.read_bytes()) for keyid, path in settings.peer_keys.items()}
     return Peer(
         settings.url,
@@ -66,5 +71,6 @@ def connect(settings: PartyLinkSettings, capture: Callable[[bytes], None] | None
         Signer(settings.sign_key_id, sign_key_of(settings)),
         PeerKeys(keys),
         party=settings.party,
+        timeout=timeout,
         capture=capture,
     )

@@ -24,10 +24,8 @@ from interparty.values import (
     Status,
 )
 
-PAGE_MAX: Final = 100
-"""Records in one answer."""
-RECORD_TEXT_MAX: Final = 90_000
-"""Characters of a record as base64url; a record has 65,536 bytes at most."""
+PAGE_MAX: Final = 500
+"""Records in one answer, BUNDLE_RECORDS_MAX at most."""
 APPROVALS: Final = 2
 """People who must agree to a query by number."""
 APPROVALS_MAX: Final = 4
@@ -45,7 +43,6 @@ SealedQueryText = Annotated[
         min_length=SEALED_QUERY_TEXT, max_length=SEALED_QUERY_TEXT, pattern=r"^[A-Za-z0-9_-]+$"
     ),
 ]
-RecordText = Annotated[str, StringConstraints(max_length=RECORD_TEXT_MAX, pattern=r"^[A-Za-z0-9_-]*$")]
 
 
 # --- by AID or edi_id: POST /v1/evidence/queries -----------------------------------------------------
@@ -57,53 +54,31 @@ class EvidenceQuery(Message):
     model_config = ConfigDict(json_schema_extra=one_of("aid", "edi_id") | together("skip", "size"))
 
     aid: Aid | None = None
-    """Any AID of the consent."""
     edi_id: EdiId | None = None
-    """From a carrier, one of its own."""
     case: Ref | None = None
     """The complaint or file that the query belongs to; a regulator must name one."""
     skip: Count | None = None
     """How many records the pages before had; absent on the first page."""
-    size: Count | None = None
-    """Size of the first page's checkpoint, so that all pages are of one state of the log; absent on the first."""
 
     @model_validator(mode="after")
     def _names_one(self) -> Self:
         if (self.aid is None) == (self.edi_id is None):
             raise ValueError("name either aid or edi_id")
-        if (self.skip is None) != (self.size is None):
-            raise ValueError("skip and size go together")
         return self
 
 
-class EvidenceRecord(Message):
-    """One record with what shows that it is in the log."""
-
-    appended_at: Millis
-    """When the log took it."""
-    record: RecordText
-    """The record's bytes, a JSON object, base64url."""
-    salt: Sm3Hex
-    """With the record it makes the entry: SM3("ASCS-REC1" 00 | salt | record)."""
-    inclusion: InclusionBody
-    """In the log of the page's checkpoint."""
-
-
 class EvidencePage(Message):
-    """Records in their order, at most PAGE_MAX."""
+    """Records in the order in which things happened, at most PAGE_MAX, with all that proves them offline."""
 
     aids: Annotated[list[Aid], Field(min_length=1)]
     """Of the consent: one, or those that replaced each other, in the order of their issue."""
     enterprise: PartyId
-    """Whose consent it is."""
     status: Status
     """Of the last of them."""
-    checkpoint: CheckpointBody
-    """The same on all pages."""
-    records: Annotated[list[EvidenceRecord], Field(max_length=PAGE_MAX)]
-    """In the order of the log."""
+    bundle: Bundle | None = None
+    """Absent from a page behind the last record."""
     more: bool
-    """Whether there are further records in this state of the log."""
+    """Whether there are further records."""
 
 
 # --- by number: sealed to each carrier, POST /v1/evidence/number-queries -------------------------------

@@ -19,6 +19,8 @@ from foundation.migrate import MigrationError
 from foundation.pki import PkiError
 from gm.errors import GmError
 from interparty.client import PeerProblem, PeerUnavailable
+from interparty.number_query import QueryError
+from trust_client.evidence import EvidenceFault
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -29,6 +31,8 @@ OPERATOR_ERRORS = (
     PkiError,
     PeerUnavailable,
     PeerProblem,
+    QueryError,
+    EvidenceFault,
     OSError,
     ValueError,
     sqlite3.Error,

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from pydantic import BaseModel
 
+from ascs.commands.asker import AskerSettings
 from foundation.config import ConfigError, load
 from foundation.config import check as check_file
 from gateway.policy.text_words import load_words
@@ -30,6 +31,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "core": CoreSettings,
     "handsets": FleetSettings,
     "enterprise": EnterpriseSettings,
+    "regulator": AskerSettings,
 }
 
 

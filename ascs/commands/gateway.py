@@ -10,6 +10,7 @@ import click
 
 from ascs.commands.accounts import access_number, account, account_settings, given
 from ascs.commands.approvers import approver, queries
+from ascs.commands.carrier_evidence import evidence
 from ascs.commands.common import CONFIG_FILE, load_settings, run_process
 from ascs.commands.in_domain import in_domain
 from ascs.commands.trunks import trunk
@@ -31,6 +32,7 @@ gateway.add_command(access_number)
 gateway.add_command(trunk)
 gateway.add_command(approver)
 gateway.add_command(queries)
+gateway.add_command(evidence)
 
 
 @gateway.command()

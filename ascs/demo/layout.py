@@ -14,6 +14,9 @@ HOST = "127.0.0.1"
 CARRIER = "CMCC"
 TRUST = "ttp"
 NETWORK = "network"
+REGULATOR = "regulator"
+APPROVERS = ("zhang-wei", "li-na")
+"""Two people at the regulator whom the carrier has enrolled."""
 AID_DOMAIN = "aid.demo"
 CONFIRMATION_NUMBER = "10690000"
 DESCRIPTION = "demo.json"
@@ -174,13 +177,22 @@ class Layout:
     def simulators(self) -> Path:
         return self.root / "simulators"
 
+    @property
+    def regulator(self) -> Path:
+        return self.root / "regulator"
+
     def enterprise(self, enterprise_id: str) -> Path:
         return self.root / f"enterprise-{enterprise_id}"
 
     @property
     def folders(self) -> dict[str, Path]:
         """The parties' folders by name."""
-        named = {"carrier": self.carrier, "trust": self.trust, "simulators": self.simulators}
+        named = {
+            "carrier": self.carrier,
+            "trust": self.trust,
+            "simulators": self.simulators,
+            "regulator": self.regulator,
+        }
         return named | {each.id: self.enterprise(each.id) for each in ENTERPRISES}
 
     @property
@@ -200,6 +212,12 @@ def clear(root: Path) -> None:
     if any(root.iterdir()) and not mark.exists() and not description.exists():
         raise DemoRefused(f"{root} is not empty and holds no earlier demo; give another --data")
     description.unlink(missing_ok=True)
-    for name in ("carrier", "trust", "simulators", *(f"enterprise-{each.id}" for each in ENTERPRISES)):
+    for name in (
+        "carrier",
+        "trust",
+        "simulators",
+        "regulator",
+        *(f"enterprise-{each.id}" for each in ENTERPRISES),
+    ):
         shutil.rmtree(root / name, ignore_errors=True)
     mark.touch()

@@ -15,11 +15,13 @@ from ascs.commands.common import load_settings
 from ascs.commands.pki import write_sign_key
 from ascs.demo.layout import (
     AID_DOMAIN,
+    APPROVERS,
     CARRIER,
     CONFIRMATION_NUMBER,
     ENTERPRISES,
     HOST,
     NETWORK,
+    REGULATOR,
     TRUST,
     DemoEnterprise,
     Layout,
@@ -32,10 +34,12 @@ from gateway import app as gateway_app
 from gateway.accounts import administration
 from gateway.accounts import people as people_table
 from gateway.accounts.account_options import make_key
+from gateway.carrier_api import approvers
 from gateway.settings import GatewaySettings
 from gm.keystore import KeyStore
+from gm.sm2 import PrivateKey
 from trust_party import app as trust_app
-from trust_party.admission import admit_carrier, admit_enterprise
+from trust_party.admission import admit_carrier, admit_enterprise, admit_regulator
 from trust_party.settings import TrustSettings
 
 SMSC_SYSTEM_ID = "gateway"
@@ -72,6 +76,8 @@ class Files:
     core: Path
     handsets: Path
     enterprises: dict[str, Path]
+    regulator: Path
+    """Of its tools; it has no process."""
 
 
 def set_up(layout: Layout, people: Sequence[Person], smsc: OtherSmsc | None, core: OtherCore | None) -> Files:
@@ -89,6 +95,7 @@ def set_up(layout: Layout, people: Sequence[Person], smsc: OtherSmsc | None, cor
             each.id: _write(layout.enterprise(each.id) / "enterprise.toml", _enterprise(layout, each))
             for each in ENTERPRISES
         },
+        regulator=_write(layout.regulator / "regulator.toml", _regulator(layout)),
     )
     trust_settings = load_settings(files.trust, TrustSettings)
     trust_app.init(trust_settings)
@@ -100,7 +107,19 @@ def set_up(layout: Layout, people: Sequence[Person], smsc: OtherSmsc | None, cor
         write_atomic(folder / "trust-sign.pem", sign_pem, mode=0o644)
         write_sign_key(folder)
         admit_enterprise(trust_settings, each.id, each.name, (folder / "sign.pem").read_bytes())
+    write_sign_key(layout.regulator)
+    sign_key = (layout.regulator / "sign.pem").read_bytes()
+    admit_regulator(trust_settings, REGULATOR, "通信管理局(演示)", sign_key)
+    for each_approver in APPROVERS:
+        key = PrivateKey.generate()
+        write_atomic(layout.regulator / f"{each_approver}.key", key.to_pem())
+        write_atomic(layout.regulator / f"{each_approver}.pem", key.public_key.to_pem(), mode=0o644)
+    write_atomic(layout.regulator / "trust-sign.pem", sign_pem, mode=0o644)
+    log_pem = (layout.trust / "public" / "log-1.pem").read_bytes()
+    write_atomic(layout.regulator / "trust-log.pem", log_pem, mode=0o644)
     keys = asyncio.run(_fill_gateway(layout, files, people))
+    query_pem = keys.current("query").sm2.public_key.to_pem()
+    write_atomic(layout.regulator / f"{CARRIER}-query-1.pem", query_pem, mode=0o644)
     _write_csv(layout.people_file, people_table.COLUMNS, ())
     admit_carrier(
         trust_settings,
@@ -148,9 +167,24 @@ async def _fill_gateway(layout: Layout, files: Files, people: Sequence[Person]) 
             ],
         )
         await administration.import_subscribers(domain, table)
+        for approver in APPROVERS:
+            pem = (layout.regulator / f"{approver}.pem").read_bytes()
+            await domain.store.write(partial(_enrol, approver=approver, pem=pem, now_ms=domain.now_ms()))
     finally:
         await domain.store.close()
     return keys
+
+
+def _enrol(conn: sqlite3.Connection, approver: str, pem: bytes, now_ms: int) -> None:
+    approvers.enrol(
+        conn,
+        operator="demo",
+        approver_id=approver,
+        requester=REGULATOR,
+        name=approver,
+        public_key_pem=pem,
+        now_ms=now_ms,
+    )
 
 
 def _add_enterprise(
@@ -187,6 +221,7 @@ def _certificates(layout: Layout) -> None:
     make_party(layout.trust / "pki", authority, TRUST)
     make_party(layout.carrier / "pki", authority, CARRIER)
     make_party(layout.simulators / "pki", authority, NETWORK)
+    make_party(layout.regulator / "pki", authority, REGULATOR)
     for each in ENTERPRISES:
         make_party(layout.enterprise(each.id) / "pki", authority, each.id)
     for path in authority.iterdir():
@@ -327,6 +362,22 @@ def _enterprise(layout: Layout, each: DemoEnterprise) -> dict[str, object]:
         },
         # Generous, since testers and benches write to one AID many times a second.
         "consent": {"service": each.service, "hours": "00:00-24:00", "frequency": "99999/hour"},
+    }
+
+
+def _regulator(layout: Layout) -> dict[str, object]:
+    return {
+        "id": REGULATOR,
+        "log_keys": ["trust-log.pem"],
+        "trust": {
+            "url": f"https://{HOST}:{layout.ports.trust}",
+            "party": TRUST,
+            **_tls(REGULATOR),
+            "sign_key_id": f"{REGULATOR}/sign/1",
+            "sign_key": "sign.key",
+            "peer_keys": {f"{TRUST}/sign/1": "trust-sign.pem"},
+        },
+        "carriers": [{"id": CARRIER, "query_key": f"{CARRIER}-query-1.pem"}],
     }
 
 

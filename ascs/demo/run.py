@@ -21,6 +21,7 @@ from ascs.demo.enterprise_client import EnterpriseClient
 from ascs.demo.layout import ENTERPRISES, HOST, PEOPLE, Layout, Person, choose_ports, clear, person
 from ascs.demo.parties import Files, OtherCore, OtherSmsc
 from ascs.demo.processes import Processes, Wrap
+from ascs.demo.regulator import Desk
 from ascs.demo.script import Actor, StepFailed, Story
 from simulators.handsets.client import HandsetClient
 from simulators.http_client import ApiError
@@ -233,6 +234,7 @@ class Demo:
         await story.callback()
         await story.stranger()
         await story.opt_out()
+        await story.complaint(Desk(self._layout, self._files))
         story.summary()
         handsets = await self._handsets.handsets()
         await self._hand_over()

@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from ascs.demo.enterprise_client import EnterpriseClient
 from ascs.demo.ladder import Ladder, width
-from ascs.demo.layout import CONFIRMATION_NUMBER, DemoEnterprise, Person
+from ascs.demo.layout import APPROVERS, CONFIRMATION_NUMBER, DemoEnterprise, Person
+from ascs.demo.regulator import Desk
 from interparty.edi import edi_id, from_text
+from interparty.query_messages import ANSWER_IDS
 from simulators.handsets.client import HandsetClient
 
 STEP_S = 10.0
@@ -30,6 +33,8 @@ RTP_MIN = 80
 REFUSED_WITHIN_MS = 1000
 
 ENTERPRISE, TRUST, GATEWAY, PERSON = range(4)
+REGULATOR = ENTERPRISE
+"""In the ladder of a complaint the regulator stands where the enterprise does in others."""
 
 _CODE = re.compile(r"回复([0-9]{6})")
 
@@ -296,6 +301,36 @@ class Story:
         ladder.note(TRUST, f"AID {aid} is REVOKED")
         ladder.arrow(ENTERPRISE, GATEWAY, f"submit_sm to {aid}")
         ladder.arrow(GATEWAY, ENTERPRISE, f"{sent['status_name']}, {elapsed_ms:.0f} ms after TD was sent")
+
+    async def complaint(self, desk: Desk) -> None:
+        """The person complains, with a number; the regulator finds the AID and all that is on record under it."""
+        actor, person = self.a, self._people[0]
+        aid = actor.aids[person.name]
+        found = await desk.look_into(person.msisdn, actor.enterprise.id)
+        said = [(outcome.carrier, outcome.outcome) for outcome in found.answer.outcomes]
+        expect(all(outcome == "ANSWERED" for _, outcome in said), f"carriers said {said}")
+        expect(found.answer.aids == [aid], f"the query by number found {found.answer.aids}")
+        [evidence] = found.evidence
+        kinds = Counter(record["kind"] for record in evidence.records)
+        wanted = ("DEPOSIT", "CONFIRMATION", "COMMUNICATION", "CANCELLATION")
+        expect(all(kinds[kind] for kind in wanted), f"the evidence is {dict(kinds)}")
+        ladder = Ladder(["Regulator", "Trust party", "Carrier's gateway", person.name])
+        ladder.title(f"{person.name} complains about {actor.enterprise.name}")
+        ladder.arrow(PERSON, REGULATOR, f"my number is {person.msisdn}")
+        ladder.note(REGULATOR, "seals number, enterprise, period and case to the carrier; two people sign")
+        ladder.arrow(REGULATOR, TRUST, f"{found.case}: the sealed query, {len(APPROVERS)} signatures")
+        ladder.note(TRUST, "cannot open it; it is on record before it goes on")
+        ladder.arrow(TRUST, GATEWAY, "the same, unread")
+        ladder.note(GATEWAY, "knows both keys, opens it, looks who held the number")
+        ladder.arrow(GATEWAY, TRUST, f"{ANSWER_IDS} edi_ids, as always; all but the found are random")
+        ladder.arrow(TRUST, REGULATOR, f"AID {aid}")
+        ladder.arrow(REGULATOR, TRUST, f"{found.case}: everything on record about {aid}")
+        told = ", ".join(f"{count} × {kind}" for kind, count in kinds.items())
+        ladder.arrow(TRUST, REGULATOR, told)
+        ladder.note(
+            REGULATOR,
+            f"each record proved to be in the log of {evidence.bundles[0].checkpoint.size} leaves",
+        )
 
     def summary(self) -> None:
         """Which identifier of the first person each party saw, all in all."""

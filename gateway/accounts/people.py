@@ -8,11 +8,9 @@ import sqlite3
 from pathlib import Path
 
 from foundation.atomic import write_atomic
-from foundation.pki import client_context
-from gateway import keys as own_keys
 from gateway.settings import GatewaySettings
 from gateway.store.domain import Domain
-from interparty.client import Peer
+from gateway.trust_link import connect
 from interparty.messages import RestoreItem
 from trust_client.carrier import CarrierClient
 
@@ -39,16 +37,7 @@ async def export(settings: GatewaySettings, domain: Domain, path: Path) -> int:
         ]
 
     rows = await domain.store.write(confirmed)
-    keys = own_keys.open_store(settings)
-    tls = settings.tls
-    peer = Peer(
-        settings.trust.url,
-        client_context(tls.ca, tls.cert, tls.key),
-        own_keys.request_signer(settings, keys),
-        own_keys.PeerKeys(settings, keys),
-        party=settings.trust.id,
-    )
-    async with peer:
+    async with connect(settings) as peer:
         answers = await CarrierClient(peer).restore(
             [
                 RestoreItem(edi_id=edi_id.hex(), enterprise=enterprise, access_number=number)

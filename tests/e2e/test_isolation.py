@@ -22,6 +22,7 @@ OWNERS = {
     "carrier": "carrier",
     "trust": "trust",
     "simulators": "simulators",
+    "regulator": "regulator",
     **{each.id: f"enterprise-{each.id}" for each in ENTERPRISES},
 }
 """A party to its folder."""

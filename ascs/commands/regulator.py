@@ -1,0 +1,138 @@
+"""`ascs regulator`: a query by number, sealed, signed by two people and sent.
+
+Three commands, since three people have a part in it: who asks seals the number to each carrier, two others sign what
+they are shown, with keys that the carriers know, where no network is needed; then it is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import click
+
+from ascs.commands.asker import AskerSettings
+from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors
+from foundation.atomic import write_atomic
+from gm.sm2 import PrivateKey
+from interparty.messages import Message
+from interparty.party_link import connect
+from interparty.query_messages import ApprovalFile, NumberQueryRequest, NumberQueryResponse, QueryDraft
+from trust_client import regulator as house
+from trust_client.evidence import EvidenceClient
+
+SHANGHAI = timezone(timedelta(hours=8))
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_OUT = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group()
+def regulator() -> None:
+    """Queries by number, for one enterprise under complaint."""
+
+
+@regulator.command()
+@CONFIG_FILE
+@click.option("--number", required=True, help="E.164 digits without +: 8613800000001.")
+@click.option("--enterprise", required=True, help="Party id of the enterprise under complaint.")
+@click.option("--from", "start", required=True, help="First day of the period, YYYY-MM-DD in Asia/Shanghai.")
+@click.option("--to", "end", required=True, help="Last day of it, included.")
+@click.option("--case", required=True, help="Number of the complaint or file.")
+@click.option("--reason", help="For the approvers, in words; stays in the house.")
+@click.option("--out", required=True, type=_OUT, help="The draft, for two approvers. It holds the number.")
+def query(
+    config: Path, number: str, enterprise: str, start: str, end: str, case: str, reason: str | None, out: Path
+) -> None:
+    """Seal a query by number to each carrier of CONFIG."""
+    settings = load_settings(config, AskerSettings)
+    with plain_errors():
+        keys = settings.carrier_keys()
+        if not keys:
+            raise ValueError(f"{config} names no carrier")
+        made = house.draft(
+            keys,
+            requester=settings.id,
+            number=number,
+            enterprise=enterprise,
+            period_from=_day(start),
+            period_to=_day(end) + 86_400_000,
+            case=case,
+            reason=reason,
+        )
+        _write(out, made)
+    click.echo(
+        f"sealed to {', '.join(keys)}; {out} holds the number: give it to the approvers and to nobody else"
+    )
+
+
+@regulator.command()
+@click.argument("draft", type=_FILE)
+@click.option("--approver", required=True, help="Your id, as the carriers enrolled you.")
+@click.option("--key", required=True, type=_FILE, help="Your SM2 private key, PEM.")
+@click.option("--out", required=True, type=_OUT, help="Your signatures.")
+@click.option("--yes", is_flag=True, help="Sign without being asked.")
+def approve(draft: Path, approver: str, key: Path, out: Path, yes: bool) -> None:
+    """Show the query in DRAFT, and sign it. Needs no network."""
+    with plain_errors():
+        shown = QueryDraft.model_validate_json(draft.read_bytes())
+        signer = PrivateKey.from_pem(key.read_bytes())
+    for line in _lines(shown):
+        click.echo(line)
+    if not yes:
+        click.confirm(f"Does {approver} agree that this is asked?", abort=True)
+    with plain_errors():
+        _write(out, house.approve(shown, approver, signer, time.time_ns() // 1_000_000))
+    click.echo(f"signed by {approver}: {out}")
+
+
+@regulator.command()
+@CONFIG_FILE
+@click.argument("draft", type=_FILE)
+@click.argument("approvals", type=_FILE, nargs=-1, required=True)
+def submit(config: Path, draft: Path, approvals: tuple[Path, ...]) -> None:
+    """Send DRAFT with the APPROVALS of two people to the trust party; print the AIDs that it leads to."""
+    settings = load_settings(config, AskerSettings)
+    with plain_errors():
+        shown = QueryDraft.model_validate_json(draft.read_bytes())
+        files = [ApprovalFile.model_validate_json(path.read_bytes()) for path in approvals]
+        answer = asyncio.run(_ask(settings, house.request(shown, files)))
+    for outcome in answer.outcomes:
+        click.echo(f"{outcome.carrier}\t{outcome.outcome}\t{outcome.reason or ''}".rstrip(), err=True)
+    click.echo(f"on record as evidence {answer.evidence_id}", err=True)
+    for aid in answer.aids:
+        click.echo(aid)
+    if not any(outcome.outcome == "ANSWERED" for outcome in answer.outcomes):
+        raise click.ClickException("no carrier answered")
+
+
+async def _ask(settings: AskerSettings, message: NumberQueryRequest) -> NumberQueryResponse:
+    async with connect(settings.trust, timeout=house.SUBMIT_SECONDS) as peer:
+        return await EvidenceClient(peer, settings.log_public_keys()).by_number(message)
+
+
+def _lines(shown: QueryDraft) -> list[str]:
+    return [
+        f"requester   {shown.requester}",
+        f"case        {shown.case}",
+        f"number      {shown.number}",
+        f"enterprise  {shown.enterprise}",
+        f"period      {_date(shown.period_from)} to {_date(shown.period_to - 1)}",
+        f"carriers    {', '.join(part.carrier for part in shown.parts)}",
+        f"reason      {shown.reason or '-'}",
+    ]
+
+
+def _day(text: str) -> int:
+    """Midnight of a day in Asia/Shanghai, ms. Raises ValueError."""
+    moment = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=SHANGHAI)
+    return int(moment.timestamp()) * 1000
+
+
+def _date(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, SHANGHAI).strftime("%Y-%m-%d %H:%M")
+
+
+def _write(path: Path, message: Message) -> None:
+    write_atomic(path, message.model_dump_json(exclude_none=True, indent=1).encode() + b"\n")

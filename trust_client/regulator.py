@@ -1,0 +1,116 @@
+"""A query by number, in the requester's own house: seal it to each carrier, have two people sign it, send it.
+
+The number leaves the house sealed to carriers alone, under keys that the carriers themselves handed over: a key that
+came through the trust party could be the trust party's own. See docs/formats.md, "Queries by number".
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gm.sm2 import PrivateKey, PublicKey
+from interparty import number_query, statements
+from interparty.edi import NONCE_BYTES
+from interparty.query_messages import (
+    APPROVALS,
+    Approval,
+    ApprovalFile,
+    DraftPart,
+    NumberQueryRequest,
+    NumberQuestion,
+    QueryDraft,
+    SealedQuery,
+    SignedApproval,
+)
+
+SUBMIT_SECONDS: Final = 30.0
+"""For all carriers' answers, each of which takes its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierKey:
+    """To which a carrier's questions are sealed."""
+
+    public_key: PublicKey
+    version: int
+
+
+def draft(
+    carriers: Mapping[str, CarrierKey],
+    *,
+    requester: str,
+    number: str,
+    enterprise: str,
+    period_from: int,
+    period_to: int,
+    case: str,
+    reason: str | None = None,
+) -> QueryDraft:
+    """A query sealed to every carrier, for two people to sign. It holds the number in the clear for them: keep it in
+    the house. Times in ms since the epoch. Raises ValueError (pydantic's too) for what is no query."""
+    parts: list[DraftPart] = []
+    for carrier, key in carriers.items():
+        question = NumberQuestion(
+            number=number,
+            enterprise=enterprise,
+            period_from=period_from,
+            period_to=period_to,
+            case=case,
+            requester=requester,
+            carrier=carrier,
+            nonce=secrets.token_hex(NONCE_BYTES),
+        )
+        sealed = number_query.seal(key.public_key, key.version, question)
+        parts.append(DraftPart(carrier=carrier, sealed=sealed))
+    return QueryDraft(
+        requester=requester,
+        number=number,
+        enterprise=enterprise,
+        period_from=period_from,
+        period_to=period_to,
+        case=case,
+        reason=reason,
+        parts=parts,
+    )
+
+
+def approve(query: QueryDraft, approver: str, key: PrivateKey, at_ms: int) -> ApprovalFile:
+    """One person's signatures, one for each carrier; needs no network. Raises QueryError for a draft whose parts are
+    none."""
+    approvals: list[SignedApproval] = []
+    for part in query.parts:
+        statement = Approval(
+            sealed_sm3=number_query.sealed_sm3(part.sealed),
+            case=query.case,
+            enterprise=query.enterprise,
+            period_from=query.period_from,
+            period_to=query.period_to,
+            approver=approver,
+            at=at_ms,
+        )
+        signature = statements.sign(key, statements.QUERY, statement)
+        approvals.append(SignedApproval(statement=statement, signature=signature))
+    return ApprovalFile(approvals=approvals)
+
+
+def request(query: QueryDraft, files: Sequence[ApprovalFile]) -> NumberQueryRequest:
+    """What goes to the trust party: all of the query but the number. Raises ValueError unless two different people
+    signed every part."""
+    by_sealed: dict[str, list[SignedApproval]] = {}
+    for file in files:
+        for approval in file.approvals:
+            by_sealed.setdefault(approval.statement.sealed_sm3, []).append(approval)
+    queries: list[SealedQuery] = []
+    for part in query.parts:
+        approvals = by_sealed.get(number_query.sealed_sm3(part.sealed), [])
+        if len({each.statement.approver for each in approvals}) < APPROVALS:
+            raise ValueError(f"{APPROVALS} different people must sign the part of {part.carrier}")
+        queries.append(SealedQuery(carrier=part.carrier, sealed=part.sealed, approvals=approvals))
+    return NumberQueryRequest(
+        case=query.case,
+        enterprise=query.enterprise,
+        period_from=query.period_from,
+        period_to=query.period_to,
+        queries=queries,
+    )
