@@ -7,7 +7,8 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from interparty.messages import CheckpointBody, InclusionBody, Message, one_of, together
+from interparty.evidence_messages import Bundle
+from interparty.messages import Message, one_of, together
 from interparty.values import (
     Aid,
     Count,
@@ -51,10 +52,12 @@ SealedQueryText = Annotated[
 class EvidenceQuery(Message):
     """Everything on record about one consent, page by page. Names it by an AID, or by an edi_id (carriers)."""
 
-    model_config = ConfigDict(json_schema_extra=one_of("aid", "edi_id") | together("skip", "size"))
+    model_config = ConfigDict(json_schema_extra=one_of("aid", "edi_id"))
 
     aid: Aid | None = None
+    """An AID of the consent, whatever it is now."""
     edi_id: EdiId | None = None
+    """An EDI of the consent, for the carrier whose subscriber confirmed it."""
     case: Ref | None = None
     """The complaint or file that the query belongs to; a regulator must name one."""
     skip: Count | None = None
@@ -73,8 +76,9 @@ class EvidencePage(Message):
     aids: Annotated[list[Aid], Field(min_length=1)]
     """Of the consent: one, or those that replaced each other, in the order of their issue."""
     enterprise: PartyId
+    """To which the consent was given."""
     status: Status
-    """Of the last of them."""
+    """Of the last of the AIDs."""
     bundle: Bundle | None = None
     """Absent from a page behind the last record."""
     more: bool

@@ -170,12 +170,13 @@ QUERY_EVIDENCE: Final = Operation(
     answers=query_messages.EvidencePage,
     summary="Everything on record about one consent",
     description="An enterprise asks by AIDs of its own, a carrier by `edi_id` or AID of its own subscribers, a"
-    " regulator by any AID and names the case. Page by page, at most 100 records each, every one with the salt and the"
-    " proof that show it to be in the log. Each query becomes a record itself.",
-    repeats="The same page of the same state of the log; it is recorded again.",
+    " regulator by any AID and names the case. Page by page, at most 500 records each, in the order in which things"
+    " happened; a page is a bundle, which proves its records offline. While there is `more`, ask again with `skip`, how"
+    " many records came so far. Each query becomes a record itself, of which regulators alone are shown.",
+    repeats="The same records, with proofs under a newer checkpoint; it is recorded again.",
     refusals={
-        404: "no evidence that the caller may see",
-        422: "a regulator names no case, or the log has no checkpoint of this size",
+        404: "no evidence that the caller may see; unknown, erased and another's look alike",
+        422: "a regulator names no case",
     },
 )
 QUERY_NUMBER: Final = Operation(

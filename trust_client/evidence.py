@@ -1,8 +1,8 @@
 """Evidence as whoever may ask for it gets it: a consent's records, checked before they are believed.
 
 What comes is a bundle a page (trust_client.bundle), and nothing in it is believed because the trust party says it: the
-checkpoint must be signed by the log's key, and each record be in the log word for word. See docs/formats.md, "Queries for
-evidence".
+checkpoint must be signed by the log's key, and each record be in the log word for word. See docs/formats.md, "Queries
+for evidence".
 """
 
 import json
@@ -13,13 +13,13 @@ from typing import Any, Final
 from gm.sm2 import PublicKey
 from interparty.client import Peer
 from interparty.evidence_messages import Bundle
-from interparty.messages import Status
 from interparty.query_messages import (
     EvidencePage,
     EvidenceQuery,
     NumberQueryRequest,
     NumberQueryResponse,
 )
+from interparty.values import Status
 from trust_client import bundle as bundles
 from trust_client.bundle import Trusted
 

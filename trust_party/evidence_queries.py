@@ -1,8 +1,8 @@
 """Queries for evidence by AID or edi_id: enterprises of their own, carriers of their subscribers, regulators of any.
 
-An answer is the whole evidence of one consent, page by page, each a bundle that proves itself. What the asker may not know of and what there is not look alike. Each query is itself evidence, sealed and
-erased with the consent that it was about; of queries regulators alone are told. Standard: T/ISC 0049-2024, 6.1.1.7,
-6.2.1.4 and 6.3.1.1.
+An answer is the whole evidence of one consent, page by page, each a bundle that proves itself. What the asker may not
+know of and what there is not look alike. Each query is itself evidence, sealed and erased with the consent that it was
+about; of queries regulators alone are told. Standard: T/ISC 0049-2024, 6.1.1.7, 6.2.1.4 and 6.3.1.1.
 """
 
 import sqlite3
@@ -95,7 +95,8 @@ class EvidenceQueries:
             subjects += [evidence_log.queries_about(aid) for aid in subjects]
         marks, params = padded(subjects)
         found = await self._store.read(_RECORDS.replace("{}", marks), [*params, PAGE_MAX + 1, skip])
-        page, octets = [], 0
+        page: list[int] = []
+        octets = 0
         for row in found[:PAGE_MAX]:
             octets += row["octets"] or 0
             if page and octets > PAGE_BYTES:

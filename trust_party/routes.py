@@ -22,7 +22,7 @@ from trust_party.cancellations import Cancellations
 from trust_party.clock import now_ms
 from trust_party.confirmations import Confirmations
 from trust_party.deposits import Deposits, SignatureRefused
-from trust_party.evidence_queries import EvidenceQueries, NoSuchSize
+from trust_party.evidence_queries import EvidenceQueries
 from trust_party.guesses import Guesses
 from trust_party.number_queries import NumberQueries
 from trust_party.reports import Reports
@@ -163,12 +163,7 @@ class Routes:
         caller = self._caller(party)
         if caller.role == "regulator" and asked.case is None:
             raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "a regulator names the case")
-        try:
-            page = await self.evidence_queries.page(caller, asked, now_ms())
-        except NoSuchSize:
-            raise HTTPException(
-                HTTPStatus.UNPROCESSABLE_ENTITY, "the log has no checkpoint of this size"
-            ) from None
+        page = await self.evidence_queries.page(caller, asked, now_ms())
         if page is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, "no evidence that the caller may see")
         return page

@@ -25,6 +25,7 @@ WITHOUT = {
 opens the store runs them, and tests/foundation/test_migrate.py tests the runner."""
 
 ELSEWHERE = {
+    "ascs/demo/regulator.py": ("tests/e2e/test_evidence_queries.py", "needs every party to run"),
     "gateway/sms/outgoing.py": (
         "tests/gateway/sms/test_dispatch.py",
         "what the dispatcher holds: a row and its frame",

@@ -15,6 +15,7 @@ import pytest
 
 from ascs import leak_search
 from ascs.demo.layout import APPROVERS, CARRIER, PEOPLE, TRUST
+from ascs.demo.regulator import Desk
 from ascs.demo.toml_text import toml_text
 from gm.sm2 import PrivateKey
 from interparty.query_messages import ApprovalFile, QueryDraft
@@ -73,8 +74,8 @@ class Regulator:
     def signed(self, draft: Path) -> list[Path]:
         return [self.approve(draft, approver) for approver in APPROVERS]
 
-    def evidence(self, aid: str) -> str:
-        return done("evidence", "query", self._config, aid, "--case", "case-1")
+    def evidence(self, aid: str, *options: object) -> str:
+        return done("evidence", "query", self._config, aid, "--case", "case-1", *options)
 
 
 @pytest.fixture
@@ -103,6 +104,14 @@ async def test_a_number_leads_to_the_aid_and_the_trust_party_never_sees_it(
     report = await asyncio.to_thread(leak_search.search, [(TRUST, capture)], numbers)
     assert report.found == 0
     assert leak_search.self_check(numbers, capture.read_bytes()[-50_000:]).passed
+
+
+async def test_the_demos_regulator_finds_the_same(house: House) -> None:
+    aid = await house.active_aid(ENT_A, PERSON)
+    found = await Desk(house.layout, house.files).look_into(PERSON.msisdn, ENT_A.id)
+    assert found.answer.aids == [aid]
+    [evidence] = found.evidence
+    assert {"DEPOSIT", "CONFIRMATION"} <= {record["kind"] for record in evidence.records}
 
 
 async def test_a_number_of_nobodys_here_leads_nowhere_and_looks_alike(
@@ -159,6 +168,28 @@ async def test_another_enterprise_period_or_case_than_was_signed_is_refused(
     # ... and the carrier, when it was signed anew but sealed before.
     approvals = await asyncio.to_thread(regulator.signed, draft)
     assert await asyncio.to_thread(regulator.refusal, draft, *approvals) == "MISMATCH"
+
+
+async def test_what_is_found_proves_itself_offline(
+    house: House, regulator: Regulator, tmp_path: Path
+) -> None:
+    aid = await house.active_aid(ENT_A, PERSON)
+    await asyncio.to_thread(regulator.evidence, aid, "--out", tmp_path / "bundles")
+    [bundle] = (tmp_path / "bundles").iterdir()
+    home, carrier = (
+        house.layout.regulator,
+        json.loads((house.layout.carrier / "public/carrier.json").read_text()),
+    )
+    (tmp_path / "CMCC.pem").write_text(carrier["sign_public_key"])
+    keys = {
+        CARRIER: tmp_path / "CMCC.pem",
+        ENT_A.id: house.layout.enterprise(ENT_A.id) / "sign.pem",
+    }
+    given = [part for party, key in keys.items() for part in ("--key", f"{party}={key}")]
+    checked = ascs("evidence", "verify", bundle, "--log-key", home / "trust-log.pem", *given)
+    assert "WRONG" not in checked.output
+    assert checked.exit_code == 3  # no witness's key was given
+    assert f"{ENT_A.id} signed this consent" in checked.output
 
 
 async def test_an_enterprise_sees_its_own_and_no_others(house: House, tmp_path: Path) -> None:

@@ -5,10 +5,7 @@ from typing import Any
 
 import pytest
 
-from evidence.log import leaf_of
-from evidence.merkle import verify_inclusion
 from interparty.query_messages import PAGE_MAX, EvidencePage, EvidenceQuery
-from interparty.text import b64url_decode
 from tests.trust_party.test_reports import report
 from tests.trust_party.world import (
     CARRIER,
@@ -19,9 +16,11 @@ from tests.trust_party.world import (
     Party,
     deposit_of,
 )
+from trust_client import bundle
+from trust_client.bundle import Trusted
 from trust_party import evidence_queries
 from trust_party.clock import DAY_MS
-from trust_party.evidence_queries import NoSuchSize
+from trust_party.keys import LOG
 
 UNISSUED = "888100000000000009"
 
@@ -32,19 +31,22 @@ async def page(party: Party, caller: str, now: int = NOW, **asked: Any) -> Evide
     return await party.evidence_queries.page(found, EvidenceQuery.model_validate(asked), now)
 
 
+def records_of(found: EvidencePage) -> list[dict[str, Any]]:
+    return [] if found.bundle is None else [json.loads(each.record) for each in found.bundle.records]
+
+
 def kinds(found: EvidencePage | None) -> list[str]:
     assert found is not None
-    return [json.loads(b64url_decode(each.record))["kind"] for each in found.records]
+    return [record["kind"] for record in records_of(found)]
 
 
 async def everything(party: Party, caller: str, aid: str) -> list[str]:
     """Kinds of all records, page by page."""
-    first = found = await page(party, caller, aid=aid)
+    found = await page(party, caller, aid=aid)
     assert found is not None
-    assert first is not None
     seen = kinds(found)
     while found.more:
-        found = await page(party, caller, aid=aid, skip=len(seen), size=first.checkpoint.size)
+        found = await page(party, caller, aid=aid, skip=len(seen))
         assert found is not None
         seen += kinds(found)
     return seen
@@ -65,22 +67,29 @@ async def test_an_enterprise_sees_its_own_consent_whole(party: Party) -> None:
     found = await page(party, "ent-a", aid=aid)
     assert found is not None
     assert (found.aids, found.enterprise, found.status, found.more) == ([aid], "ent-a", "ACTIVE", False)
-    records = [json.loads(b64url_decode(each.record)) for each in found.records]
+    records = records_of(found)
     assert [record["kind"] for record in records] == ["DEPOSIT", "CONFIRMATION", "COMMUNICATION"]
     assert records[0]["consent"] == consent.fields()
     assert records[2]["content_digest"] == "ef" * 32
 
 
-async def test_each_record_is_proved_under_the_pages_checkpoint(party: Party) -> None:
-    aid, _ = await party.active()
+async def test_a_page_is_a_bundle_that_proves_itself(party: Party) -> None:
+    aid, consent = await party.active()
+    await party.reports.report(CARRIER, [report(consent.edi_ids[0])], NOW)
     found = await page(party, "ent-a", aid=aid)
     assert found is not None
-    root = bytes.fromhex(found.checkpoint.root)
-    for each in found.records:
-        leaf = leaf_of(b64url_decode(each.record), bytes.fromhex(each.salt))
-        proof = [bytes.fromhex(node) for node in each.inclusion.proof]
-        assert leaf.hex() == each.inclusion.leaf
-        assert verify_inclusion(each.inclusion.index, found.checkpoint.size, leaf, proof, root)
+    assert found.bundle is not None
+    trusted = Trusted(
+        [party.keys.current(LOG).sm2.public_key],
+        parties={
+            "ent-a": [party.people.enterprises["ent-a"].public_key],
+            CARRIER: [party.people.carriers[CARRIER].public_key],
+        },
+    )
+    wrong = [
+        finding.text for finding in bundle.verify(found.bundle, trusted).findings if finding.holds is False
+    ]
+    assert wrong == []
 
 
 @pytest.mark.parametrize(
@@ -144,22 +153,24 @@ async def test_each_query_is_evidence_and_regulators_alone_are_told(party: Party
     assert (refused["by"], refused["answered"]) == ("ent-b", False)
 
 
-async def test_pages_are_bounded_and_of_one_state_of_the_log(party: Party) -> None:
+async def test_pages_are_bounded_and_go_on_where_the_one_before_ended(party: Party) -> None:
     aid, consent = await party.active()
     edi_id = consent.edi_ids[0]
-    await party.reports.report(CARRIER, [report(edi_id, f"r-{n}") for n in range(PAGE_MAX + 5)], NOW)
-    first = await page(party, "ent-a", aid=aid)
-    assert first is not None
-    assert (len(first.records), first.more) == (PAGE_MAX, True)
-    # What comes meanwhile does not move the pages that follow.
+    for first in range(0, PAGE_MAX, 100):
+        await party.reports.report(CARRIER, [report(edi_id, f"r-{first + n}") for n in range(100)], NOW)
+    whole = await page(party, "ent-a", aid=aid)
+    assert whole is not None
+    assert (len(records_of(whole)), whole.more) == (PAGE_MAX, True)
+    # What comes meanwhile is behind what was there.
     await party.reports.report(CARRIER, [report(edi_id, "late")], NOW)
-    await party.sequencer.run()
-    second = await page(party, "ent-a", aid=aid, skip=PAGE_MAX, size=first.checkpoint.size)
-    assert second is not None
-    assert second.checkpoint == first.checkpoint
-    assert (len(second.records), second.more) == (7, False)
-    indices = [each.inclusion.index for each in (*first.records, *second.records)]
-    assert len(set(indices)) == PAGE_MAX + 7
+    rest = await page(party, "ent-a", aid=aid, skip=PAGE_MAX)
+    assert rest is not None
+    assert (len(records_of(rest)), rest.more) == (3, False)
+    ids = [record.get("report_id") for record in records_of(whole) + records_of(rest)]
+    assert ids[2:] == [*(f"r-{n}" for n in range(PAGE_MAX)), "late"]
+    behind = await page(party, "ent-a", aid=aid, skip=10 * PAGE_MAX)
+    assert behind is not None
+    assert (behind.bundle, behind.more) == (None, False)
 
 
 async def test_a_page_ends_early_when_its_records_are_long(
@@ -168,13 +179,6 @@ async def test_a_page_ends_early_when_its_records_are_long(
     monkeypatch.setattr(evidence_queries, "PAGE_BYTES", 1)
     aid, _ = await party.active()
     assert await everything(party, "ent-a", aid) == ["DEPOSIT", "CONFIRMATION"]
-
-
-async def test_a_size_that_the_log_never_had_is_no_page(party: Party) -> None:
-    aid, _ = await party.active()
-    await page(party, "ent-a", aid=aid)
-    with pytest.raises(NoSuchSize):
-        await page(party, "ent-a", aid=aid, skip=0, size=5)
 
 
 async def test_what_was_erased_looks_like_what_never_was(party: Party) -> None:

@@ -102,7 +102,7 @@ def part(carrier: str = CARRIER, **approved: Any) -> SealedQuery:
     return SealedQuery(carrier=carrier, sealed=sealed, approvals=[signed, signed])
 
 
-async def ask(party: Party, *parts: SealedQuery, now: int = NOW, **changed: Any) -> NumberQueryResponse:
+def ask_message(*parts: SealedQuery, **changed: Any) -> NumberQueryRequest:
     fields: dict[str, Any] = {
         "case": "case-1",
         "enterprise": "ent-a",
@@ -110,9 +110,13 @@ async def ask(party: Party, *parts: SealedQuery, now: int = NOW, **changed: Any)
         "period_to": PERIOD[1],
         "queries": list(parts) or [part()],
     }
+    return NumberQueryRequest(**(fields | changed))
+
+
+async def ask(party: Party, *parts: SealedQuery, now: int = NOW, **changed: Any) -> NumberQueryResponse:
     caller = party.directory.caller(REGULATOR)
     assert caller is not None
-    return await party.number_queries.ask(caller, NumberQueryRequest(**(fields | changed)), now)
+    return await party.number_queries.ask(caller, ask_message(*parts, **changed), now)
 
 
 def outcomes(response: NumberQueryResponse) -> list[tuple[str, str | None]]:

@@ -246,7 +246,7 @@ class Party:
         self.erasure = Erasure(
             self.store, self.evidence, self.data_keys, party=settings.party, retention_days=RETENTION_DAYS
         )
-        self.evidence_queries = EvidenceQueries(self.store, self.evidence, self.sequencer, self.data_keys)
+        self.evidence_queries = EvidenceQueries(self.store, self.evidence, self.bundles)
         self.number_queries = NumberQueries(
             self.store,
             self.evidence,

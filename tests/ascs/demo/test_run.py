@@ -52,7 +52,9 @@ def people(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     def set_up(layout: Any, people: Any, smsc: Any, core: Any) -> Files:
         given.extend(people)
         file = layout.root / "x.toml"
-        return Files(file, file, file, file, file, {each.id: file for each in ENTERPRISES})
+        return Files(
+            file, file, file, file, file, {each.id: file for each in ENTERPRISES}, layout.regulator / "none"
+        )
 
     monkeypatch.setattr(demo_run.parties, "set_up", set_up)
     return given

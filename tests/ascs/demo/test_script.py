@@ -1,5 +1,7 @@
 """The script holds every party to what it must do: a step that is not as it must be fails, and says how."""
 
+from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -213,6 +215,45 @@ class TestOptOut:
         carrier.ignores_opt_out = True
         with pytest.raises(StepFailed, match="ms after TD"):
             await story.opt_out()
+
+
+class FakeDesk:
+    """A regulator that finds what it is told to."""
+
+    def __init__(self, aids: list[str], kinds: Sequence[str]) -> None:
+        self._aids = aids
+        bundle = SimpleNamespace(checkpoint=SimpleNamespace(size=64))
+        evidence = SimpleNamespace(records=[{"kind": kind} for kind in kinds], bundles=[bundle])
+        self._evidence = [evidence for _ in aids]
+
+    async def look_into(self, number: str, enterprise: str) -> Any:
+        assert (number, enterprise) == (PEOPLE[0].msisdn, ENTERPRISES[0].id)
+        outcomes = [SimpleNamespace(carrier="CMCC", outcome="ANSWERED")]
+        answer = SimpleNamespace(aids=self._aids, outcomes=outcomes)
+        return SimpleNamespace(case="case-1", answer=answer, evidence=self._evidence)
+
+
+class TestComplaint:
+    KINDS = ("DEPOSIT", "CONFIRMATION", "COMMUNICATION", "COMMUNICATION", "CANCELLATION")
+
+    async def test_the_number_leads_to_the_aid_and_its_evidence(
+        self, story: Story, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        await story.consents()
+        desk: Any = FakeDesk([story.a.aids[PEOPLE[0].name]], self.KINDS)
+        await story.complaint(desk)
+        assert "2 × COMMUNICATION" in capsys.readouterr().out
+
+    async def test_another_aid_or_evidence_that_lacks_something_fails_the_step(self, story: Story) -> None:
+        await story.consents()
+        own, other = story.a.aids[PEOPLE[0].name], story.b.aids[PEOPLE[0].name]
+        for aids, kinds, said in (
+            ([own, other], self.KINDS, "query by number found"),
+            ([own], self.KINDS[1:], "the evidence is"),
+        ):
+            desk: Any = FakeDesk(aids, kinds)
+            with pytest.raises(StepFailed, match=said):
+                await story.complaint(desk)
 
 
 async def test_the_end_says_who_saw_what(story: Story, capsys: pytest.CaptureFixture[str]) -> None:
