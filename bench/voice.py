@@ -67,12 +67,21 @@ def _compare(results: dict[str, dict[str, Any]]) -> None:
 
 async def _relay(seconds: float) -> list[dict[str, Any]]:
     found = await relay_load.search(seconds)
+    if not all(each["apart"] for each in found):
+        print(f"{'relay':10}one core alone: the delay holds waits for it")
     for each in found:
         delay, calls = each["delay_ms"], f"{each['calls']:>5} calls{'' if each['held'] else ' (not held)'}"
         print(
-            f"{'relay':10}{calls}: {each['core']:.2f} of a core (the load {each['load_core']:.2f}),"
+            f"{'relay':10}{calls}: {each['core']:.2f} of its core (the load {each['load_core']:.2f} of its own),"
             f" {each['us_a_packet']:.1f} µs a packet,"
             f" lost {each['lost_share']:.2%}, delay, ms: p50 {delay['p50']:.2f}, p99 {delay['p99']:.2f}"
+        )
+    held = [each for each in found if each["held"]]
+    if held:
+        most = held[-1]
+        print(
+            f"{'relay':10}anchored calls a core: {most['calls']} held, at {most['core']:.2f} of it,"
+            f" p99 {most['delay_ms']['p99']:.2f} ms"
         )
     return found
 
