@@ -33,7 +33,7 @@ Op = Callable[[sqlite3.Connection], T]
 Done = Callable[[T | None, BaseException | None], None]
 
 BATCH_MAX: Final = 500
-"""Operations in one commit."""
+"""Operations in one commit, and items of each stage."""
 QUEUE_MAX: Final = 20_000
 """Operations handed over and not yet answered."""
 READS_MAX: Final = 1_000
@@ -44,6 +44,9 @@ LOCK_POLL_S: Final = 0.01
 CHECKPOINT_PAGES: Final = 4_000
 """Pages in the write-ahead log before they are carried over to the database."""
 STATEMENTS_CACHED: Final = 512
+CACHE_KIB: Final = 65_536
+"""Memory for pages of the database. SQLite's own 2 MiB hold neither a hundred thousand subscribers nor the pages
+that a busy second writes."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +64,8 @@ _BROKEN_CODES: Final = frozenset(
 # When an operation meets one of these it is not that operation's mistake: its whole batch is refused.
 _DISK_CODES: Final = _BROKEN_CODES | {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_NOMEM}
 
-_Item = tuple[Op[Any], Done[Any]] | tuple["Stage[Any, Any]", Any]
+_Batch = tuple[list[tuple[Op[Any], Done[Any]]], list[tuple["Stage[Any, Any]", list[Any]]]]
+"""Single operations, and stages with their items in the order in which they run."""
 _Outcome = tuple[Done[Any], Any, BaseException | None]
 _Staged = tuple["Stage[Any, Any]", list[Any], list[Any] | None, BaseException | None]
 _Outcomes = tuple[list[_Outcome], list[_Staged]]
@@ -113,7 +117,9 @@ class Store:
         self._secure_delete = secure_delete
         self._batch_max = batch_max
         self._queue_max = queue_max
-        self._queue: deque[_Item] = deque()
+        self._queue: deque[tuple[Op[Any], Done[Any]]] = deque()
+        self._staged: dict[Stage[Any, Any], list[Any]] = {}
+        """What waits for each stage, in the order in which stages run."""
         self._backlog = 0
         self._busy = False
         """A transaction runs, or will on the loop's next turn."""
@@ -176,19 +182,28 @@ class Store:
         self._queue.append((op, done))
 
     def put(self, stage: Stage[Item, Any], item: Item) -> None:
-        """Have `stage` run over `item` with the others that wait. Raises StoreBusy and StoreUnavailable at
-        once when it is not taken over."""
-        self._admit()
-        self._queue.append((stage, item))
+        """As `put_all`, of one item."""
+        self.put_all(stage, (item,))
 
-    def _admit(self) -> None:
+    def put_all(self, stage: Stage[Item, Any], items: Sequence[Item]) -> None:
+        """Have `stage` run over `items` with the others that wait. Raises StoreBusy and StoreUnavailable at
+        once when they are not taken over: all or none of them are."""
+        self._admit(len(items))
+        waiting = self._staged.get(stage)
+        if waiting is None:
+            self._staged[stage] = list(items)
+            self._staged = dict(sorted(self._staged.items(), key=lambda entry: entry[0].order))
+        else:
+            waiting += items
+
+    def _admit(self, count: int = 1) -> None:
         if self._failure is not None:
             raise StoreUnavailable(self._failure)
         if self._closed:
             raise StoreUnavailable("the store is closed")
-        if self._backlog >= self._queue_max:
+        if self._backlog + count > self._queue_max:
             raise StoreBusy(f"{self._backlog} operations wait")
-        self._backlog += 1
+        self._backlog += count
         if not self._busy:
             # On the next turn of the loop, with whatever else this one brings.
             self._busy = True
@@ -284,6 +299,7 @@ class Store:
             "foreign_keys=ON",
             "temp_store=MEMORY",
             f"wal_autocheckpoint={CHECKPOINT_PAGES}",
+            f"cache_size=-{CACHE_KIB}",
             f"secure_delete={'ON' if self._secure_delete else 'OFF'}",
         ):
             connection.execute(f"PRAGMA {pragma}")
@@ -293,9 +309,8 @@ class Store:
 
     def _next(self) -> None:
         """Run what is queued, or rest."""
-        queue = self._queue
-        batch = [queue.popleft() for _ in range(min(len(queue), self._batch_max))]
-        if not batch:
+        batch = self._take()
+        if not batch[0] and not batch[1]:
             self._busy = False
             if self._idle is not None:
                 self._idle.set()
@@ -314,7 +329,17 @@ class Store:
             return
         self._run(batch)
 
-    def _run(self, batch: list[_Item]) -> None:
+    def _take(self) -> _Batch:
+        queue, most = self._queue, self._batch_max
+        single = [queue.popleft() for _ in range(min(len(queue), most))]
+        staged: list[tuple[Stage[Any, Any], list[Any]]] = []
+        for stage, items in self._staged.items():
+            if items:
+                staged.append((stage, items[:most]))
+                del items[:most]
+        return single, staged
+
+    def _run(self, batch: _Batch) -> None:
         """Run a batch in the open transaction and have it committed."""
         try:
             try:
@@ -362,7 +387,7 @@ class Store:
 
         self._disk.submit(work)
 
-    def _wait_for_lock(self, batch: list[_Item]) -> tuple[Callable[..., None], Any]:
+    def _wait_for_lock(self, batch: _Batch) -> tuple[Callable[..., None], Any]:
         deadline = time.monotonic() + LOCK_WAIT_S
         while True:
             try:
@@ -374,7 +399,7 @@ class Store:
             else:
                 return self._run, batch
 
-    def _commit(self, batch: list[_Item], outcomes: _Outcomes) -> tuple[Callable[..., None], Any]:
+    def _commit(self, batch: _Batch, outcomes: _Outcomes) -> tuple[Callable[..., None], Any]:
         try:
             self._writer.execute("COMMIT")
         except Exception as error:  # as above
@@ -385,19 +410,19 @@ class Store:
         self._deliver(*outcomes)
         self._next()
 
-    def _undo(self, refused: tuple[list[_Item], str]) -> None:
+    def _undo(self, refused: tuple[_Batch, str]) -> None:
         batch, reason = refused
         self._roll_back()
         self._tell(_all_refused(batch, reason))
 
-    def _run_apart(self, writer: sqlite3.Connection, batch: list[_Item]) -> _Outcomes:
-        single, staged = _by_stage(batch)
+    def _run_apart(self, writer: sqlite3.Connection, batch: _Batch) -> _Outcomes:
+        single, staged = batch
         outcomes: list[_Outcome] = []
         for op, done in single:
             result, error = self._within_savepoint(writer, op)
             outcomes.append((done, result, error))
         results: list[_Staged] = []
-        for stage, items in staged.items():
+        for stage, items in staged:
             for item in items:
                 result, error = self._within_savepoint(writer, partial(_run_one, stage, item))
                 results.append((stage, [item], result, error))
@@ -447,25 +472,13 @@ class _OpFailed(Exception):
     """An operation of an optimistic batch raised: run the batch again, each apart."""
 
 
-def _by_stage(batch: list[_Item]) -> tuple[list[tuple[Op[Any], Done[Any]]], dict[Stage[Any, Any], list[Any]]]:
-    """A batch as its single operations and its stages' items, stages in the order in which they run."""
-    single: list[tuple[Op[Any], Done[Any]]] = []
-    staged: dict[Stage[Any, Any], list[Any]] = {}
-    for first, second in batch:
-        if isinstance(first, Stage):
-            staged.setdefault(first, []).append(second)
-        else:
-            single.append((first, second))
-    return single, dict(sorted(staged.items(), key=lambda entry: entry[0].order))
-
-
-def _run_plainly(writer: sqlite3.Connection, batch: list[_Item]) -> _Outcomes:
+def _run_plainly(writer: sqlite3.Connection, batch: _Batch) -> _Outcomes:
     """Without savepoints, since nearly every batch has no failure in it."""
-    single, staged = _by_stage(batch)
+    single, staged = batch
     try:
         outcomes: list[_Outcome] = [(done, op(writer), None) for op, done in single]
         results: list[_Staged] = [
-            (stage, items, stage.run(writer, items), None) for stage, items in staged.items()
+            (stage, items, stage.run(writer, items), None) for stage, items in staged
         ]
     except BaseException as error:
         _raise_if_disk(error)
@@ -477,11 +490,11 @@ def _run_one(stage: Stage[Any, Any], item: Any, conn: sqlite3.Connection) -> lis
     return stage.run(conn, [item])
 
 
-def _all_refused(batch: list[_Item], reason: str) -> _Outcomes:
-    single, staged = _by_stage(batch)
+def _all_refused(batch: _Batch, reason: str) -> _Outcomes:
+    single, staged = batch
     return (
         [(done, None, StoreUnavailable(reason)) for _op, done in single],
-        [(stage, items, None, StoreUnavailable(reason)) for stage, items in staged.items()],
+        [(stage, items, None, StoreUnavailable(reason)) for stage, items in staged],
     )
 
 

@@ -26,8 +26,13 @@ _HEADER = struct.Struct(">IIII")
 _unpack_header = _HEADER.unpack_from
 _pack_header = _HEADER.pack
 _MESSAGE_ID_OCTETS = 65
+CUT_SHORT = (IndexError, struct.error)
+"""What a parser raises when the frame ends before its last field."""
+UNREADABLE = (FieldError, *CUT_SHORT)
+"""What a parser raises."""
 
-_PARSERS = {command_id: compile_parser(body) for command_id, body in BODY_OF.items()}
+PARSERS = {command_id: compile_parser(body) for command_id, body in BODY_OF.items()}
+"""command_id → what reads the body of a whole frame: parse(frame, len(frame)). Raises what UNREADABLE names."""
 _BUILDERS = {command_id: compile_builder(body) for command_id, body in BODY_OF.items()}
 
 
@@ -47,7 +52,7 @@ def decode(frame: bytes | memoryview) -> Pdu:
         raise PduError(
             Status.ESME_RINVCMDLEN, sequence_number, command_id, "command_length is not the length"
         )
-    parser = _PARSERS.get(command_id)
+    parser = PARSERS.get(command_id)
     if parser is None:
         raise PduError(Status.ESME_RINVCMDID, sequence_number, command_id, "unknown command_id")
     try:
@@ -58,7 +63,7 @@ def decode(frame: bytes | memoryview) -> Pdu:
         return Pdu(parser(frame, end), sequence_number, status)
     except FieldError as error:
         raise PduError(error.status, sequence_number, command_id, error.reason) from None
-    except (IndexError, struct.error):
+    except CUT_SHORT:
         raise PduError(
             Status.ESME_RINVCMDLEN, sequence_number, command_id, "the PDU ends before its last field"
         ) from None
@@ -89,14 +94,16 @@ def encode(pdu: Pdu) -> bytes:
     return encode_body(pdu.body, pdu.sequence_number, pdu.command_status)
 
 
-def encode_message_resp(command_id: int, sequence_number: int, message_id: bytes = b"") -> bytes:
-    """What `encode_body` makes of SubmitSmResp(message_id) and its like with status 0, in a third of the time.
+def encode_message_resp(
+    command_id: int, sequence_number: int, message_id: bytes = b"", tlvs: bytes = b""
+) -> bytes:
+    """What `encode_body` makes of SubmitSmResp(message_id) and its like with status 0, in a third of the time;
+    `tlvs` are encoded already.
 
     `command_id` is that of submit_sm_resp, deliver_sm_resp, data_sm_resp or another that has message_id and
     TLVs alone. Raises EncodeError when message_id does not fit.
     """
     if len(message_id) >= _MESSAGE_ID_OCTETS or NUL in message_id:
         raise EncodeError("message_id does not fit its field")
-    return (
-        _pack_header(HEADER_OCTETS + 1 + len(message_id), command_id, 0, sequence_number) + message_id + NUL
-    )
+    length = HEADER_OCTETS + 1 + len(message_id) + len(tlvs)
+    return b"".join((_pack_header(length, command_id, 0, sequence_number), message_id, NUL, tlvs))

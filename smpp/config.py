@@ -39,6 +39,9 @@ class SessionConfig:
     silent_version: int = VERSION_3_4
     """What an ESME takes a message centre for that sends no sc_interface_version. By the letter of 3.4, 3.4
     it is one that takes no TLVs (0x33); in the field most that take them are silent too."""
+    in_bulk: bool = False
+    """Whether messages and plain answers to ours come as MessagesReceived, one event for many, in place of a
+    RequestReceived or ResponseReceived each: for who has thousands a second."""
     not_provided: frozenset[int] = BROADCAST
     """Requests that a message centre refuses by itself, with ESME_RINVCMDID in their own response."""
 

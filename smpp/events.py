@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from smpp.pdu import Pdu
+from smpp.pdu import Body, Pdu
 from smpp.states import SessionState
 
 
@@ -71,6 +71,17 @@ class ResponseReceived(Event):
 
     pdu: Pdu
     request: PendingRequest
+
+
+@dataclass(slots=True)
+class MessagesReceived(Event):
+    """Under SessionConfig.in_bulk: messages, and answers to ours, that came one after the other in one read."""
+
+    requests: list[tuple[int, Body, bytes]]
+    """(sequence number, body, octets) of submit_sm at a message centre, of deliver_sm at an ESME. Each wants a
+    response."""
+    responses: list[tuple[Any, int, bytes]]
+    """(context, command_status, message_id) of answers to messages of ours that bore no TLV."""
 
 
 @dataclass(slots=True)

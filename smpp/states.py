@@ -80,6 +80,9 @@ TRY_LATER: Final[dict[Role, int]] = {"mc": Status.ESME_RTHROTTLED, "esme": Statu
 MESSAGE_RESP: Final[dict[Role, int]] = {"mc": int(Id.SUBMIT_SM_RESP), "esme": int(Id.DELIVER_SM_RESP)}
 """What each end answers most."""
 
+MESSAGE: Final[dict[Role, int]] = {"mc": int(Id.DELIVER_SM), "esme": int(Id.SUBMIT_SM)}
+"""What each end sends most."""
+
 _LINK_REQUESTS: Final = frozenset({int(Id.ENQUIRE_LINK), int(Id.UNBIND)})
 """Requests in a bound state that the session answers by itself."""
 

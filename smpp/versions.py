@@ -9,10 +9,10 @@ from copy import copy
 from typing import Any, Final, cast
 
 from smpp.codec import encode_body, encode_message_resp
-from smpp.composites import parse_tlvs
+from smpp.composites import build_tlvs, parse_tlvs
 from smpp.constants import VERSION_3_4, VERSION_5_0, Tag
 from smpp.errors import EncodeError
-from smpp.pdu import BODY_OF, Bind, BindResp, Body, MessageResp, tlv
+from smpp.pdu import Bind, BindResp, Body, tlv
 from smpp.splice import SPLICED, locate
 
 CONGESTION_MAX: Final = 100
@@ -42,6 +42,7 @@ class Dialect:
         """The version both ends speak, once it is known."""
         self._congestion: int | None = None
         self._congestion_tlvs: list[tuple[int, bytes]] = []
+        self._after_message_id = b""
         self._plain = True
         """Whether responses go out as they are."""
 
@@ -50,6 +51,7 @@ class Dialect:
         self.version = version
         told = self._congestion is not None and version >= VERSION_5_0
         self._congestion_tlvs = [(int(Tag.CONGESTION_STATE), bytes((self._congestion or 0,)))] if told else []
+        self._after_message_id = build_tlvs(self._congestion_tlvs)
         self._plain = version >= VERSION_3_4 and not told
 
     @property
@@ -64,6 +66,11 @@ class Dialect:
         self._congestion = state
         self.agree(self.version)
 
+    @property
+    def takes_tlvs(self) -> bool:
+        """Whether this peer knows TLVs."""
+        return self.version >= VERSION_3_4
+
     def response(self, body: Body, sequence_number: int, status: int = 0) -> bytes:
         """The encoded response as this peer may have it. Raises EncodeError."""
         if not self._plain:
@@ -73,11 +80,7 @@ class Dialect:
 
     def message_response(self, command_id: int, sequence_number: int, message_id: bytes) -> bytes:
         """As `response`, of a body that has message_id alone, with status 0."""
-        if self._plain:
-            return encode_message_resp(command_id, sequence_number, message_id)
-        body = BODY_OF[command_id]
-        assert issubclass(body, MessageResp)
-        return self.response(body(message_id), sequence_number)
+        return encode_message_resp(command_id, sequence_number, message_id, self._after_message_id)
 
     def request(self, body: Body) -> Body:
         """The request as this peer may have it.

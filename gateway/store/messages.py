@@ -143,11 +143,8 @@ def due(conn: sqlite3.Connection, now_ms: int, held: Sequence[int], limit: int) 
 
 def accept(conn: sqlite3.Connection, accepted: Sequence[tuple[int, str, str]]) -> None:
     """The SMSC answered for messages: (id, upstream key, the id as it wrote it)."""
-    execute_rows(
-        conn,
-        "WITH v (id, upstream, upstream_id) AS (VALUES @rows) UPDATE message SET state = 2,"
-        " upstream = v.upstream, upstream_id = v.upstream_id FROM v WHERE message.id = v.id AND state = 1",
-        accepted,
+    conn.executemany(
+        "UPDATE message SET state = 2, upstream = ?2, upstream_id = ?3 WHERE id = ?1 AND state = 1", accepted
     )
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal, cast
 
 from smpp.events import (
     ConnectionMustClose,
     Event,
+    MessagesReceived,
     PendingRequest,
     RequestReceived,
     RequestTimedOut,
@@ -187,6 +188,14 @@ class Connection(asyncio.Protocol):
         self.request(body, done)
         return await future
 
+    def request_messages(self, messages: Sequence[tuple[bytes, Any]]) -> int:
+        """As `request_frame` for (frame, context) of each, as many as the window takes; returns how many. All are
+        submit_sm from an ESME, deliver_sm from a message centre."""
+        sent = self._session.send_messages(messages, self._clock())
+        if not self._flush_scheduled:
+            self._wake()
+        return sent
+
     def respond(self, sequence_number: int, body: Body, status: int = 0) -> None:
         """Answers a request of the peer. On a connection that has closed it does nothing."""
         self._session.send_response(sequence_number, body, status)
@@ -201,9 +210,20 @@ class Connection(asyncio.Protocol):
         if not self._flush_scheduled:
             self._wake()
 
+    def respond_messages(self, answers: Sequence[tuple[int, bytes]]) -> None:
+        """As `respond_message` for (sequence number, message_id) of each."""
+        self._session.send_message_responses(answers)
+        if not self._flush_scheduled:
+            self._wake()
+
     def reject(self, request: Pdu, status: int) -> None:
         """Answers a request of the peer with an error and no body."""
         self._session.reject(request, status)
+        self._wake()
+
+    def reject_request(self, sequence_number: int, command_id: int, status: int) -> None:
+        """As `reject`, for a request known by its sequence number and command_id."""
+        self._session.reject_request(sequence_number, command_id, status)
         self._wake()
 
     def accept_bind(self, system_id: bytes = b"", tlvs: Iterable[tuple[int, bytes]] = ()) -> None:
@@ -326,7 +346,7 @@ class Connection(asyncio.Protocol):
         told: list[Event] = []
         for event in events:
             kind = type(event)
-            if kind is RequestReceived:
+            if kind is MessagesReceived or kind is RequestReceived:
                 told.append(event)
             elif kind is ResponseReceived:
                 assert isinstance(event, ResponseReceived)

@@ -21,7 +21,9 @@ async def texts(store: Store) -> list[str]:
 
 
 async def settled(store: Store) -> None:
+    """Everything handed over so far is committed and answered."""
     await store.write(lambda _connection: None)
+    await until(lambda: store.backlog == 0)
     await asyncio.sleep(0)
 
 

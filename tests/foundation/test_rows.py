@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from foundation.rows import SIZES, execute_keys, execute_rows, groups, select_keys, select_rows
+from foundation.rows import GROUP, KEYS_MAX, execute_keys, execute_rows, groups, select_keys, select_rows
 
 
 @pytest.fixture
@@ -15,13 +15,14 @@ def conn() -> Iterator[sqlite3.Connection]:
         yield made
 
 
-COUNTS = [0, 1, 2, 3, 7, 8, 127, 128, 129, 300]
+COUNTS = [0, 1, 2, 3, 7, 8, GROUP - 1, GROUP, GROUP + 1, KEYS_MAX, KEYS_MAX + 1, 300]
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_pieces_are_of_few_sizes_and_in_order(count: int) -> None:
-    pieces = list(groups(range(count)))
-    assert {len(piece) for piece in pieces} <= set(SIZES)
+def test_pieces_are_of_one_size_but_the_last_and_in_order(count: int) -> None:
+    pieces = list(groups(range(count), GROUP))
+    assert all(len(piece) == GROUP for piece in pieces[:-1])
+    assert all(0 < len(piece) <= GROUP for piece in pieces)
     assert [item for piece in pieces for item in piece] == list(range(count))
 
 
@@ -33,7 +34,7 @@ def test_every_row_is_written_found_and_deleted(conn: sqlite3.Connection, count:
     found = select_keys(conn, "SELECT id, a FROM t WHERE id IN (@keys)", [*keys, count + 1])
     assert sorted(found) == rows
     joined = "WITH v (id, a) AS (VALUES @rows) SELECT t.id, t.a FROM v JOIN t ON t.id = v.id AND t.a = v.a"
-    assert sorted(select_rows(conn, joined, [*rows, (0, "another")])) == rows
+    assert sorted(set(select_rows(conn, joined, [*rows, (0, "another")]))) == rows
     assert execute_keys(conn, "DELETE FROM t WHERE id IN (@keys)", keys) == count
     assert conn.execute("SELECT COUNT(*) FROM t").fetchone() == (0,)
 
