@@ -477,9 +477,7 @@ def _run_plainly(writer: sqlite3.Connection, batch: _Batch) -> _Outcomes:
     single, staged = batch
     try:
         outcomes: list[_Outcome] = [(done, op(writer), None) for op, done in single]
-        results: list[_Staged] = [
-            (stage, items, stage.run(writer, items), None) for stage, items in staged
-        ]
+        results: list[_Staged] = [(stage, items, stage.run(writer, items), None) for stage, items in staged]
     except BaseException as error:
         _raise_if_disk(error)
         raise _OpFailed from error

@@ -34,7 +34,7 @@ from gateway.sms.front import SmppFront
 from gateway.sms.inbound import Inbound
 from gateway.sms.intake import Intake
 from gateway.sms.links import SmscLinks
-from gateway.sms.receipts import Receipts
+from gateway.sms.receipts import Asked, Receipts
 from gateway.sms.revocations import Revocations
 from gateway.sms.services import Services
 from gateway.sms.smsc_errors import load_errors
@@ -48,11 +48,10 @@ from gm.errors import GmError
 from gm.keystore import KeyStore
 from interparty.client import Peer
 from interparty.server import Running, serve
-from smpp import receipts as smpp_receipts
 from smpp.aio.connection import Connection
 from smpp.aio.link import LinkState
-from smpp.events import Event, RequestReceived
-from smpp.pdu import DataSm, DeliverSm
+from smpp.pdu import Body, DataSm, DeliverSm, Pdu
+from smpp.receipts import outcome_of
 from trust_client.carrier import CarrierClient
 from trust_client.grant_cache import GrantCache
 from trust_client.mqtt_feed import MqttFeed
@@ -135,6 +134,7 @@ class Gateway:
             self._from_smsc,
             lambda: self.dispatcher.pump(),
             on_answer=lambda name, context, answer: self.dispatcher.answered(name, context, answer),
+            on_accepted=lambda name, accepted: self.dispatcher.accepted(name, accepted),
             errors=smsc_errors,
             outbind=settings.smsc_outbind,
         )
@@ -329,17 +329,20 @@ class Gateway:
             _log.error("sensitive words not reloaded: %s", error)
         self._poll_now.set()
 
-    def _from_smsc(self, link: str, connection: Connection, event: Event) -> None:
-        if not isinstance(event, RequestReceived):
-            return
-        body = event.pdu.body
-        # A message centre may ask for nothing else (3.4, 2.3), and the link drops alert_notification.
-        if isinstance(body, DeliverSm | DataSm):
-            receipt = smpp_receipts.parse(body)
-            if receipt is not None:
-                self.receipts.take(link, connection, event.pdu, receipt)
-            else:
-                self.inbound.take(connection, event.pdu, event.frame)
+    def _from_smsc(
+        self, link: str, connection: Connection, requests: Sequence[tuple[int, Body, bytes]]
+    ) -> None:
+        receipts: list[Asked] = []
+        for sequence_number, body, frame in requests:
+            # A message centre may ask for nothing else (3.4, 2.3), and the link drops alert_notification.
+            if isinstance(body, DeliverSm | DataSm):
+                outcome = outcome_of(body)
+                if outcome is not None:
+                    receipts.append((sequence_number, body.COMMAND_ID, outcome))
+                else:
+                    self.inbound.take(connection, Pdu(body, sequence_number), frame)
+        if receipts:
+            self.receipts.take(link, connection, receipts)
 
     async def _reload_directory(self) -> None:
         rows = await self.domain.store.write(accounts.load)

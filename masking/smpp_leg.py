@@ -101,8 +101,7 @@ def towards_smsc(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiptModel:
+class ReceiptModel(NamedTuple):
     """All that an enterprise learns of a message's end."""
 
     aid: str

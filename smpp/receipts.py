@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from smpp.constants import EsmClass, Tag
 from smpp.constants import MessageState as MessageState
@@ -225,6 +225,36 @@ def parse(body: DeliverSm | DataSm) -> Receipt | None:
     receipt.network_error = tlv(body, Tag.NETWORK_ERROR_CODE) or b""
     receipt.intermediate = body.esm_class & EsmClass.TYPE_MASK == EsmClass.INTERMEDIATE_NOTIFICATION
     return receipt
+
+
+class Outcome(NamedTuple):
+    """What a receipt says became of a message, without the dates and counts that nobody decides by."""
+
+    message_id: bytes
+    state: MessageState
+    error: str
+
+
+def outcome_of(body: DeliverSm | DataSm) -> Outcome | None:
+    """`parse` for who asks nothing more, in a third of its time for the usual form."""
+    if type(body) is DeliverSm and body.esm_class == _RECEIPT and charset_of(body.data_coding) != UCS2:
+        usual = _USUAL.match(body.short_message, 0, RECEIPT_TEXT_MAX)
+        if usual is not None:
+            message_id, stat, error = usual.group(1, 6, 7)
+            state = None
+            for tag, value in reversed(body.tlvs):  # of two with one tag the first counts
+                if tag == Tag.RECEIPTED_MESSAGE_ID:
+                    message_id = value.partition(b"\0")[0] or usual[1]
+                elif tag == Tag.MESSAGE_STATE:
+                    state = _state(value[0]) if value else None
+            if state is None:
+                state = state_of(stat.decode())
+            return Outcome(message_id[:MESSAGE_ID_MAX], state, error.decode("ascii", "replace"))
+    receipt = parse(body)
+    return None if receipt is None else Outcome(receipt.message_id, receipt.state, receipt.error)
+
+
+_RECEIPT: Final = int(EsmClass.DELIVERY_RECEIPT)
 
 
 def _octets(body: DeliverSm | DataSm) -> bytes:

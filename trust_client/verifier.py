@@ -10,9 +10,9 @@ import functools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from interparty.client import PeerProblem, PeerUnavailable
 from interparty.hot_messages import Question, QuestionLike, question_text, questions_body
@@ -47,8 +47,24 @@ class Unavailable:
 
 Outcome = Grant | Refused | Unavailable
 Done = Callable[[Outcome], None]
-_Batch = list[tuple[str, Done, float]]
-"""Question, who asked, deadline; the oldest first."""
+Asker = TypeVar("Asker")
+Answers = list[tuple[Asker, Outcome]]
+"""Outcomes, each with what was given beside its question."""
+
+
+class _Ask(NamedTuple):
+    """A question on its way."""
+
+    text: str
+    question: QuestionLike
+    asker: Any
+    done: Callable[[Answers[Any]], None]
+    deadline: float
+    under_lease: bool
+
+
+_Batch = list[_Ask]
+"""The oldest first."""
 
 
 class Stream(Protocol):
@@ -100,7 +116,7 @@ class Verifier:
         self._deadline = deadline
         self._reader = AnswerReader()
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[tuple[str, Done, float]] = deque()
+        self._queue: deque[_Ask] = deque()
         self._requests: set[asyncio.Task[None]] = set()
         self._streamed = 0
         self._pump_due = False
@@ -124,38 +140,41 @@ class Verifier:
         """Ask, and have `done` called once with the outcome, within the deadline, on the loop; at once when
         the queue is full, or when a cached grant answers, unless it is to be `fresh`. `done` must neither block nor
         raise. Raises ValueError for a malformed question."""
-        text = question_text(question)
-        if self._closed:
-            done(_STOPPED)
-            return
-        if self._cache is not None:
-            holds = self._lease_holds()
-            grant = self._cache.get(question, self._now_ms()) if holds and not fresh else None
+        self.submit_all([(question, None)], lambda answers: done(answers[0][1]), fresh=fresh)
+
+    def submit_all(
+        self,
+        questions: Sequence[tuple[QuestionLike, Asker]],
+        done: Callable[[Answers[Asker]], None],
+        *,
+        fresh: bool = False,
+    ) -> None:
+        """As `submit` for many: `done` is called with whatever is answered together, each outcome with what was
+        given beside its question, until all are answered."""
+        cache = self._cache
+        # Kept only if asked under the lease: then whatever revokes it from now on is heard of.
+        holds = cache is not None and self._lease_holds()
+        now, deadline = self._now_ms(), self._loop.time() + self._deadline
+        queue = self._queue
+        at_once: Answers[Asker] = []
+        for question, asker in questions:
+            text = question_text(question)
+            grant = cache.get(question, now) if cache is not None and holds and not fresh else None
             if grant is not None:
                 self.cached += 1
-                done(grant)
-                return
-            # Kept only if asked under the lease: then whatever revokes it from now on is heard of.
-            done = functools.partial(self._keep, self._cache, question, done, holds)
-        if len(self._queue) >= QUEUE_MAX:
-            done(_QUEUE_FULL)
-            return
-        self._queue.append((text, done, self._loop.time() + self._deadline))
-        if not self._pump_due:
+                at_once.append((asker, grant))
+            elif self._closed:
+                at_once.append((asker, _STOPPED))
+            elif len(queue) >= QUEUE_MAX:
+                at_once.append((asker, _QUEUE_FULL))
+            else:
+                queue.append(_Ask(text, question, asker, done, deadline, holds))
+        if queue and not self._pump_due:
             # Once an iteration of the loop: what one read of a socket brought goes in one request.
             self._pump_due = True
             self._loop.call_soon(self._pump)
-
-    @staticmethod
-    def _keep(
-        cache: GrantCache, question: QuestionLike, done: Done, under_lease: bool, outcome: Outcome
-    ) -> None:
-        if isinstance(outcome, Grant):
-            if cache.is_revoked(question.aid):
-                outcome = _REVOKED
-            elif under_lease:
-                cache.put(question, outcome)
-        done(outcome)
+        if at_once:
+            done(at_once)
 
     async def verify(self, question: QuestionLike) -> Outcome:
         """Ask one question and wait for its outcome."""
@@ -167,8 +186,8 @@ class Verifier:
         """Stop: what waits or is under way becomes Unavailable."""
         self._closed = True
         self._drop_gather()
-        while self._queue:
-            _call(self._queue.popleft()[1], _STOPPED)
+        _answer_all(list(self._queue), _STOPPED)
+        self._queue.clear()
         if self._stream is not None:
             await self._stream.close()
         for task in list(self._requests):
@@ -199,8 +218,11 @@ class Verifier:
 
     def _expire(self) -> None:
         now = self._loop.time()
-        while self._queue and self._queue[0][2] <= now:
-            _call(self._queue.popleft()[1], _TOO_LATE)
+        late: _Batch = []
+        while self._queue and self._queue[0].deadline <= now:
+            late.append(self._queue.popleft())
+        if late:
+            _answer_all(late, _TOO_LATE)
 
     def _send(self) -> None:
         take = self._queue.popleft
@@ -208,8 +230,8 @@ class Verifier:
         self.batches += 1
         if self._stream is not None:
             # Half of the time, so that enough is left for a request if the stream does not answer.
-            seconds = (batch[0][2] - self._loop.time()) / 2
-            texts = [text for text, _, _ in batch]
+            seconds = (batch[0].deadline - self._loop.time()) / 2
+            texts = [ask[0] for ask in batch]
             if self._stream.ask(texts, seconds, functools.partial(self._on_stream, batch)):
                 self._streamed += 1
                 return
@@ -254,10 +276,10 @@ class Verifier:
 
     async def _ask(self, batch: _Batch) -> None:
         # The oldest is first, so its deadline holds for all.
-        timeout = batch[0][2] - self._loop.time()
+        timeout = batch[0].deadline - self._loop.time()
         try:
             body = await self._client.verifications(
-                questions_body([text for text, _, _ in batch]), timeout=timeout
+                questions_body([ask.text for ask in batch]), timeout=timeout
             )
             outcomes = self._reader.read(body, len(batch))
         except (PeerUnavailable, PeerProblem) as error:
@@ -267,8 +289,23 @@ class Verifier:
 
     def _answer(self, batch: _Batch, outcomes: list[Grant | Refused]) -> None:
         self.verified += len(batch)
-        for (_, done, _), outcome in zip(batch, outcomes, strict=True):
-            _call(done, outcome)
+        final: list[Outcome] = (
+            list(outcomes) if self._cache is None else self._keep(self._cache, batch, outcomes)
+        )
+        _tell(batch, final)
+
+    @staticmethod
+    def _keep(cache: GrantCache, batch: _Batch, outcomes: list[Grant | Refused]) -> list[Outcome]:
+        """Keep what may be used again; what was revoked since it was asked is no grant any more."""
+        kept: list[Outcome] = []
+        for ask, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Grant):
+                if cache.is_revoked(ask.question.aid):
+                    outcome = _REVOKED
+                elif ask.under_lease:
+                    cache.put(ask.question, outcome)
+            kept.append(outcome)
+        return kept
 
     def _failed(self, batch: _Batch, error: PeerUnavailable | PeerProblem) -> None:
         _log.warning("verification failed: %s, count=%d", error, len(batch))
@@ -276,13 +313,26 @@ class Verifier:
 
 
 def _answer_all(batch: _Batch, outcome: Outcome) -> None:
-    for _, done, _ in batch:
-        _call(done, outcome)
+    _tell(batch, [outcome] * len(batch))
 
 
-def _call(done: Done, outcome: Outcome) -> None:
+def _tell(batch: _Batch, outcomes: Sequence[Outcome]) -> None:
+    """Give those who asked together their answers together."""
+    answers: Answers[Any] = []
+    asked = batch[0].done if batch else None
+    for ask, outcome in zip(batch, outcomes, strict=True):
+        if ask.done != asked:
+            _call(asked, answers)
+            asked, answers = ask.done, []
+        answers.append((ask.asker, outcome))
+    _call(asked, answers)
+
+
+def _call(done: Callable[[Answers[Any]], None] | None, answers: Answers[Any]) -> None:
+    if done is None:
+        return
     try:
-        done(outcome)
+        done(answers)
     except Exception:
         # One caller's defect must not take the answers of the others.
         _log.exception("a verification's callback failed")

@@ -60,6 +60,10 @@ class Rates:
         self._buckets_max = buckets_max
         self._buckets: OrderedDict[tuple[str, ...], TokenBucket] = OrderedDict()
 
+    def limits(self, account: AccountRow) -> bool:
+        """Whether there is a limit to what the account may send."""
+        return (self._account_rate if account.rate is None else account.rate) > 0
+
     def take_account(self, account: AccountRow, now: float, messages: int = 1) -> bool:
         """Whether the account may send that many messages now; if so they are counted."""
         rate = self._account_rate if account.rate is None else account.rate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 from collections import deque
@@ -15,10 +16,9 @@ from gateway.records import metrics
 from gateway.sms.final import Delivery, open_delivery
 from gateway.store import outbox
 from gateway.store.domain import Domain
-from smpp.aio.connection import Connection, RequestFailed
+from smpp.aio.connection import Connection, FailureReason
 from smpp.constants import CommandStatus
-from smpp.pdu import Pdu
-from smpp.session import LocalProtocolError, WindowFull
+from smpp.session import LocalProtocolError
 
 HELD_MAX = 5_000
 """Deliveries of one account in memory; the rest wait in the store."""
@@ -106,40 +106,47 @@ class Deliveries:
             connection, room = _with_room(account)
             if connection is None:
                 break
-            for _ in range(min(room, TURN, len(account.ready))):
-                self._send(account, connection, account.ready.popleft())
+            take = account.ready.popleft
+            self._send(account, connection, [take() for _ in range(min(room, TURN, len(account.ready)))])
         if not account.ready and account.more_in_store and account.connections and account.retry is None:
             self._load(system_id, account)
 
-    def _send(self, account: _Account, connection: Connection, delivery: Delivery) -> None:
-        try:
-            connection.request_frame(delivery.frame, partial(self._answered, account, delivery))
-        except (LocalProtocolError, WindowFull):
+    def _send(self, account: _Account, connection: Connection, deliveries: Sequence[Delivery]) -> None:
+        sent = 0
+        with contextlib.suppress(LocalProtocolError):  # it is unbinding
+            sent = connection.request_messages([(each.frame, each) for each in deliveries])
+        for delivery in deliveries[sent:]:
             self._retry_later(account, delivery)
 
-    def _answered(self, account: _Account, delivery: Delivery, answer: Pdu | RequestFailed) -> None:
-        if isinstance(answer, RequestFailed):
-            metrics.DELIVERED.add(delivery.account, answer.reason)
-            self._retry_later(account, delivery)
-            return
-        status = answer.command_status
-        if status == CommandStatus.ESME_ROK:
-            metrics.DELIVERED.add(delivery.account, "0")
-            self._forget(delivery)
-            return
-        metrics.DELIVERED.add(delivery.account, str(int(status)))
-        if status in REFUSED_FOR_GOOD:
-            _log.warning("account %s refused delivery %016x for good", delivery.account, delivery.id)
-            self._forget(delivery)
-        else:
-            self._retry_later(account, delivery)
+    def answered(self, answers: Sequence[tuple[Delivery, int]]) -> None:
+        """The enterprise answered deliveries: each with its command_status."""
+        done: list[Delivery] = []
+        for delivery, status in answers:
+            if status == CommandStatus.ESME_ROK:
+                done.append(delivery)
+                continue
+            metrics.DELIVERED.add(delivery.account, str(int(status)))
+            if status in REFUSED_FOR_GOOD:
+                _log.warning("account %s refused delivery %016x for good", delivery.account, delivery.id)
+                self._forget([delivery])
+            else:
+                self._retry_later(self._accounts[delivery.account], delivery)
+        if done:
+            # One session, and so one account.
+            metrics.DELIVERED.add(done[0].account, "0", n=len(done))
+            self._forget(done)
 
-    def _forget(self, delivery: Delivery) -> None:
-        """Done: the row goes, and only when it is gone may the store be read for more."""
+    def failed(self, delivery: Delivery, reason: FailureReason) -> None:
+        """Nobody knows whether the enterprise has it: it is sent again."""
+        metrics.DELIVERED.add(delivery.account, reason)
+        self._retry_later(self._accounts[delivery.account], delivery)
+
+    def _forget(self, deliveries: list[Delivery]) -> None:
+        """Done: the rows go, and only when they are gone may the store be read for more."""
         try:
-            self._domain.store.put(self._stage, delivery)
+            self._domain.store.put_all(self._stage, deliveries)
         except (StoreBusy, StoreUnavailable) as error:
-            self._forgotten([delivery], None, error)
+            self._forgotten(deliveries, None, error)
 
     def _forgotten(
         self, deliveries: list[Delivery], _results: list[None] | None, error: BaseException | None

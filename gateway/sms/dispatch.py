@@ -8,7 +8,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from foundation.store import Stage, StoreBusy, StoreUnavailable
 from gateway.policy.decision import find_subscribers
@@ -52,9 +52,9 @@ _log = logging.getLogger(__name__)
 class Sender(Protocol):
     """The SMSC side of the dispatcher: SmscLinks."""
 
-    def has_room(self) -> bool: ...
+    def free(self) -> int: ...
 
-    def send(self, frame: bytes, context: MessageRow) -> bool: ...
+    def send(self, messages: Sequence[tuple[bytes, MessageRow]]) -> int: ...
 
 
 class _Accepted(NamedTuple):
@@ -132,20 +132,21 @@ class Dispatcher:
         """Whether memory has the message, or is about to."""
         return message_id in self._held or message_id in self._loading
 
-    def offer(self, outgoing: Outgoing) -> None:
-        """A message that was just committed; `pump` sends it. When memory is full it waits in the store."""
-        if self._stopping or len(self._held) >= HELD_MAX or outgoing.row.not_before > self._domain.now_ms():
+    def offer(self, committed: Sequence[Outgoing]) -> None:
+        """Messages that were just committed; `pump` sends them. When memory is full they wait in the store."""
+        if self._stopping:
             return
-        self._take(outgoing)
+        now, held, ready = self._domain.now_ms(), self._held, self._ready
+        for outgoing in committed:
+            row = outgoing.row
+            if len(held) < HELD_MAX and row.not_before <= now:
+                held[row.id] = outgoing
+                ready[row.priority].append(outgoing)
 
     def send(self, outgoing: Outgoing) -> None:
         """A message that was just committed, alone."""
-        self.offer(outgoing)
+        self.offer((outgoing,))
         self.pump()
-
-    def _take(self, outgoing: Outgoing) -> None:
-        self._held[outgoing.row.id] = outgoing
-        self._ready[outgoing.row.priority].append(outgoing)
 
     def withdraw(self, message_id: int) -> bool:
         """Send this message no more; False when it is on its way already. What the store says is the caller's."""
@@ -180,35 +181,59 @@ class Dispatcher:
         """Send while a link has room, the highest priority first."""
         for queue in reversed(self._ready):
             while queue:
-                outgoing = queue.popleft()
-                row = outgoing.row
-                if self._held.get(row.id) is not outgoing:
-                    continue  # withdrawn
-                now = self._domain.now_ms()
-                if row.expires_at <= now:
-                    self._finish(row, MessageState.EXPIRED, 0)
-                elif row.kind == messages.Kind.ENTERPRISE and (
-                    row.id in self._loaded or now - row.accepted_at > REVERIFY_AFTER_MS
-                ):
-                    if not self._sender.has_room():
-                        queue.appendleft(outgoing)
-                        return
-                    self._verify_again(outgoing)
-                elif self._sender.send(outgoing.frame, row):
-                    self._held[row.id] = None
-                else:
-                    queue.appendleft(outgoing)
+                room = self._sender.free()
+                if room <= 0:
                     return
+                batch = self._next(queue, room)
+                sent = self._sender.send([(outgoing.frame, outgoing.row) for outgoing in batch])
+                for outgoing in batch[:sent]:
+                    self._held[outgoing.row.id] = None
+                if sent < len(batch):
+                    queue.extendleft(reversed(batch[sent:]))
+                    return
+
+    def _next(self, queue: deque[Outgoing], room: int) -> list[Outgoing]:
+        """What goes next, at most `room`. What has waited too long ends, or is asked for again, instead."""
+        batch: list[Outgoing] = []
+        now = self._domain.now_ms()
+        while queue and len(batch) < room:
+            outgoing = queue.popleft()
+            row = outgoing.row
+            if self._held.get(row.id) is not outgoing:
+                continue  # withdrawn
+            if row.expires_at <= now:
+                self._finish(row, MessageState.EXPIRED, 0)
+            elif row.kind == messages.Kind.ENTERPRISE and (
+                row.id in self._loaded or now - row.accepted_at > REVERIFY_AFTER_MS
+            ):
+                room -= 1
+                self._verify_again(outgoing)
+            else:
+                batch.append(outgoing)
+        return batch
 
     def _send_verified(self, outgoing: Outgoing) -> None:
         row = outgoing.row
         if self._held.get(row.id) is not outgoing:
             return
-        if self._sender.send(outgoing.frame, row):
+        if self._sender.send(((outgoing.frame, row),)):
             self._held[row.id] = None
         else:
             # It is asked for once more when there is room: consent may end while it waits.
             self._ready[row.priority].appendleft(outgoing)
+
+    def accepted(self, smsc: str, answers: Sequence[tuple[MessageRow, bytes]]) -> None:
+        """An SMSC took messages, each under the message_id that it gave: as `answered`, for many."""
+        metrics.SENT.add(smsc, "0", n=len(answers))
+        try:
+            self._domain.store.put_all(
+                self._accepting, [_Accepted(row, smsc, given.decode("latin-1")) for row, given in answers]
+            )
+        except (StoreBusy, StoreUnavailable) as error:
+            # They stay QUEUED and are sent again: twice rather than never.
+            _log.error("the SMSC's answers are not recorded: %s", error)
+            for row, _ in answers:
+                self._drop(row.id)
 
     def answered(self, smsc: str, row: MessageRow, answer: Pdu | RequestFailed) -> None:
         """What came back for a message that `send` took: from the links, with the SMSC's name."""
@@ -217,15 +242,7 @@ class Dispatcher:
             metrics.SENT.add(smsc, answer.reason)
             self._again(row, None)
         elif answer.command_status == CommandStatus.ESME_ROK and isinstance(answer.body, SubmitSmResp):
-            metrics.SENT.add(smsc, "0")
-            try:
-                self._domain.store.put(
-                    self._accepting, _Accepted(row, smsc, answer.body.message_id.decode("latin-1"))
-                )
-            except (StoreBusy, StoreUnavailable) as error:
-                # It stays QUEUED and is sent again: twice rather than never.
-                _log.error("the SMSC's answer is not recorded: %s", error)
-                self._drop(row.id)
+            self.accepted(smsc, ((row, answer.body.message_id),))
         else:
             metrics.SENT.add(smsc, str(int(answer.command_status)))
             self._refused(row, smsc, answer.command_status)
@@ -246,23 +263,25 @@ class Dispatcher:
     # --- accepted by the SMSC -------------------------------------------------------------------------
 
     def _accept(self, conn: sqlite3.Connection, accepted: list[_Accepted]) -> list[list[Delivery]]:
-        named = []
+        named: list[tuple[_Accepted, str]] = []
+        nameless: list[int] = []
+        rows: list[tuple[int, str, str]] = []
+        remember = self._domain.recent.put
         for each in accepted:
-            key = upstream_ids.key(self._dialects[each.smsc], each.upstream_id)
-            if key:
-                named.append((each, upstream_key(each.smsc, key)))
-        messages.accept(conn, [(each.row.id, key, each.upstream_id) for each, key in named])
-        nameless = [
-            each for each in accepted if not upstream_ids.key(self._dialects[each.smsc], each.upstream_id)
-        ]
-        messages.accept_nameless(conn, [each.row.id for each in nameless])
-        for each, key in named:
-            self._domain.recent.put(key, each.row, each.upstream_id)
+            row, smsc, upstream_id = each
+            key = upstream_ids.key(self._dialects[smsc], upstream_id)
+            if not key:
+                nameless.append(row.id)
+                continue
+            key = upstream_key(smsc, key)
+            named.append((each, key))
+            rows.append((row.id, key, upstream_id))
+            remember(key, upstream_key(smsc, upstream_id), row)
+        messages.accept(conn, rows)
+        messages.accept_nameless(conn, nameless)
         parked = messages.unpark(conn, [key for _, key in named])
-        deliveries: dict[int, list[Delivery]] = {}
-        if parked:
-            deliveries = self._claim(conn, named, parked)
-        return [deliveries.get(each.row.id, []) for each in accepted]
+        deliveries = self._claim(conn, named, parked) if parked else {}
+        return [deliveries.get(each.row.id, _NONE) for each in accepted]
 
     def _claim(
         self, conn: sqlite3.Connection, named: list[tuple[_Accepted, str]], parked: list[ParkedReceipt]
@@ -305,7 +324,8 @@ class Dispatcher:
             _log.error("the SMSC's answers are not recorded, the messages will be sent again: %s", error)
             return
         for deliveries in results:
-            self._on_deliveries(deliveries)
+            if deliveries:
+                self._on_deliveries(deliveries)
 
     # --- not accepted ---------------------------------------------------------------------------------
 
@@ -410,7 +430,7 @@ class Dispatcher:
 
     async def _load(self) -> None:
         room = min(LOAD_MAX, HELD_MAX - len(self._held))
-        if room <= 0 or not self._sender.has_room():
+        if room <= 0 or self._sender.free() <= 0:
             return
         now, held = self._domain.now_ms(), list(self._held)
 
@@ -426,7 +446,8 @@ class Dispatcher:
             for outgoing in loaded:
                 if outgoing.row.id not in self._held and outgoing.row.id not in left:
                     self._loaded.add(outgoing.row.id)
-                    self._take(outgoing)
+                    self._held[outgoing.row.id] = outgoing
+                    self._ready[outgoing.row.priority].append(outgoing)
         finally:
             self._left = None
             self._loading = frozenset()
@@ -463,6 +484,9 @@ class Dispatcher:
             self._failures.pop(message_id, None)
         self._on_deliveries(deliveries)
         self._on_trust_rows()
+
+
+_NONE: Final[list[Delivery]] = []
 
 
 def _postpone(conn: sqlite3.Connection, *, message_id: int, not_before: int) -> list[Delivery]:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from foundation import passwords
 from foundation.pki import PkiError, public_context
@@ -24,8 +24,18 @@ from gateway.store.accounts import AccountRow
 from smpp.aio.connection import Connection
 from smpp.aio.server import Server
 from smpp.constants import VERSION_5_0, CommandStatus
-from smpp.events import BadPduReceived, BindRequested, ConnectionMustClose, Event, RequestReceived
-from smpp.pdu import Bind, CancelSm, DataSm, Pdu, QuerySm, ReplaceSm, SubmitMulti, SubmitSm
+from smpp.events import (
+    BadPduReceived,
+    BindRequested,
+    ConnectionMustClose,
+    Event,
+    MessagesReceived,
+    RequestReceived,
+    RequestTimedOut,
+    ResponseMalformed,
+    ResponseReceived,
+)
+from smpp.pdu import Bind, Body, CancelSm, DataSm, Pdu, QuerySm, ReplaceSm, SubmitMulti
 from smpp.session import SessionConfig
 
 _log = logging.getLogger(__name__)
@@ -107,14 +117,27 @@ class SmppFront:
         if connection.version >= VERSION_5_0 and connection.congestion_state != state:
             connection.congestion_state = state
         for event in events:
-            if isinstance(event, RequestReceived):
-                self._request(connection, event.pdu, event.frame)
+            if isinstance(event, MessagesReceived):
+                if event.responses:
+                    self._deliveries.answered([(delivery, status) for delivery, status, _ in event.responses])
+                if event.requests:
+                    self._submits(connection, event.requests)
+            elif isinstance(event, RequestReceived):
+                self._request(connection, event.pdu)
+            elif isinstance(event, ResponseReceived):
+                self._deliveries.answered([(event.request.context, event.pdu.command_status)])
+            elif isinstance(event, RequestTimedOut):
+                self._deliveries.failed(event.request.context, "timeout")
+            elif isinstance(event, ResponseMalformed):
+                self._deliveries.failed(event.request.context, "malformed")
             elif isinstance(event, BindRequested):
                 self._start_check(connection, event.pdu)
             elif isinstance(event, BadPduReceived):
                 self._bad(connection, event)
             elif isinstance(event, ConnectionMustClose):
                 self._gone(connection, event)
+                for request in event.lost:
+                    self._deliveries.failed(request.context, "closed")
 
     # --- binding ------------------------------------------------------------------------------------
 
@@ -231,16 +254,28 @@ class SmppFront:
 
     # --- requests -----------------------------------------------------------------------------------
 
-    def _request(self, connection: Connection, pdu: Pdu, frame: bytes) -> None:
+    def _submits(self, connection: Connection, requests: Sequence[tuple[int, Body, bytes]]) -> None:
+        """The submit_sm of one read."""
+        account = connection.context
+        if not isinstance(account, AccountRow):
+            for sequence_number, body, _ in requests:
+                connection.reject_request(sequence_number, body.COMMAND_ID, CommandStatus.ESME_RINVBNDSTS)
+        elif not self._congestion.congested and not self._rates.limits(account):
+            self._intake.submit(connection, account, requests)
+        else:
+            for request in requests:
+                if self._takes(account, 1):
+                    self._intake.submit(connection, account, (request,))
+                else:
+                    self._throttle(connection, account, request[0], request[1].COMMAND_ID)
+
+    def _request(self, connection: Connection, pdu: Pdu) -> None:
         account = connection.context
         if not isinstance(account, AccountRow):
             connection.reject(pdu, CommandStatus.ESME_RINVBNDSTS)
             return
         body = pdu.body
-        if isinstance(body, SubmitSm):
-            if self._has_room(connection, account, pdu, 1):
-                self._intake.submit(connection, account, pdu, frame)
-        elif isinstance(body, DataSm):
+        if isinstance(body, DataSm):
             if self._has_room(connection, account, pdu, 1):
                 self._intake.data(connection, account, pdu)
         elif isinstance(body, SubmitMulti):
@@ -258,12 +293,20 @@ class SmppFront:
 
     def _has_room(self, connection: Connection, account: AccountRow, pdu: Pdu, messages: int) -> bool:
         """Whether the account may send that many messages now; if not, the request is answered."""
-        if not self._congestion.congested and self._rates.take_account(account, self._clock(), messages):
+        if self._takes(account, messages):
             return True
+        self._throttle(connection, account, pdu.sequence_number, pdu.command_id)
+        return False
+
+    def _takes(self, account: AccountRow, messages: int) -> bool:
+        return not self._congestion.congested and self._rates.take_account(account, self._clock(), messages)
+
+    def _throttle(
+        self, connection: Connection, account: AccountRow, sequence_number: int, command_id: int
+    ) -> None:
         status = CommandStatus.ESME_RTHROTTLED
         metrics.SUBMITS.add(account.system_id, str(int(status)))
-        connection.reject(pdu, status)
-        return False
+        connection.reject_request(sequence_number, command_id, status)
 
 
 def session_config(settings: SmppSettings, account: AccountRow | None = None) -> SessionConfig:
@@ -277,6 +320,7 @@ def session_config(settings: SmppSettings, account: AccountRow | None = None) ->
         response_s=own.response_s or settings.response_s,
         outbound_window=window,
         inbound_window=window,
+        in_bulk=True,
     )
 
 

@@ -21,6 +21,7 @@ from gateway.sms.commit import Committed, Committer, DuplicatePart, NoSuchSet
 from gateway.sms.dispatch import Dispatcher
 from gateway.sms.final import Delivery
 from gateway.sms.long_messages import HOLD_S
+from gateway.sms.outgoing import Outgoing
 from gateway.sms.submission import Submission
 from gateway.store.accounts import AccountRow
 from gateway.store.domain import Domain
@@ -28,18 +29,16 @@ from gateway.store.ids import text_of
 from masking.smpp_leg import check_submit
 from smpp.aio.connection import Connection
 from smpp.codec import EncodeError, encode
-from smpp.constants import CommandStatus, EsmClass, Tag
+from smpp.constants import RESPONSE_BIT, CommandId, CommandStatus, EsmClass, Tag
 from smpp.pdu import (
+    Body,
     DataSm,
-    DataSmResp,
     ListDest,
-    MessageResp,
     Pdu,
     SmeDest,
     SubmitMulti,
     SubmitMultiResp,
     SubmitSm,
-    SubmitSmResp,
     UnsuccessSme,
 )
 from smpp.segmentation import part_info
@@ -85,6 +84,8 @@ class Intake:
         self._texts = texts
         self._on_deliveries = on_deliveries
         self._pending = 0
+        self._accepted: dict[Connection, list[Submission]] = {}
+        """What was committed and is to be acknowledged now."""
         self._stage: Stage[Submission, Committed] = Stage(
             Committer(domain, settings, directory.account_key, dispatcher.take_back, texts).run,
             self._committed,
@@ -102,62 +103,52 @@ class Intake:
 
     # --- the three ways to submit ---------------------------------------------------------------------
 
-    def submit(self, connection: Connection, account: AccountRow, pdu: Pdu, frame: bytes) -> None:
-        """Answer one submit_sm, now (malformed, not allowed) or after its commit."""
-        body = pdu.body
-        assert isinstance(body, SubmitSm)
-        self._single(connection, account, pdu, body, frame, SubmitSmResp)
+    def submit(
+        self, connection: Connection, account: AccountRow, requests: Sequence[tuple[int, Body, bytes]]
+    ) -> None:
+        """Answer submit_sm (sequence number, body, octets), each now (malformed, not allowed) or after its commit."""
+        arrived = time.monotonic()
+        taken: list[Submission] = []
+        for sequence_number, body, frame in requests:
+            assert isinstance(body, SubmitSm)
+            request = (connection, sequence_number, body.COMMAND_ID)
+            checked = self._check(account, body, frame, arrived, request, len(taken))
+            if isinstance(checked, Submission):
+                taken.append(checked)
+            else:
+                self._refuse(connection, account, sequence_number, body.COMMAND_ID, checked)
+        if taken:
+            self._authorize(taken)
 
     def data(self, connection: Connection, account: AccountRow, pdu: Pdu) -> None:
         """Answer one data_sm: to the SMSC and in the store it is a submit_sm."""
         body = pdu.body
         assert isinstance(body, DataSm)
         submit = _submit_of(body)
+        request = (connection, pdu.sequence_number, pdu.command_id)
+        checked: Submission | int
         try:
             frame = encode(Pdu(submit, 0))
         except EncodeError:
             # data_sm holds addresses of 64 octets, a submit_sm of 20: neither AIDs nor access numbers.
-            status = (
+            checked = (
                 CommandStatus.ESME_RINVDSTADR
                 if len(body.destination_addr) > 20
                 else CommandStatus.ESME_RINVSRCADR
             )
-            self._refuse(connection, account, pdu, status)
-            return
-        self._single(connection, account, pdu, submit, frame, DataSmResp)
-
-    def _single(
-        self,
-        connection: Connection,
-        account: AccountRow,
-        pdu: Pdu,
-        body: SubmitSm,
-        frame: bytes,
-        response: type[MessageResp],
-    ) -> None:
-        arrived = time.monotonic()
-        submission = self._check(account, body, frame, arrived)
-        if not isinstance(submission, Submission):
-            self._refuse(connection, account, pdu, submission)
-            return
-
-        def answer(submission: Submission, status: int) -> None:
-            if status:
-                self._refuse(connection, account, pdu, status)
-                return
-            metrics.SUBMITS.add(account.system_id, "0")
-            connection.respond_message(
-                pdu.sequence_number, text_of(submission.public_id).encode(), response.COMMAND_ID
-            )
-
-        submission.answer = answer
-        self._authorize(submission)
+        else:
+            checked = self._check(account, submit, frame, time.monotonic(), request)
+        if isinstance(checked, Submission):
+            self._authorize([checked])
+        else:
+            self._refuse(connection, account, pdu.sequence_number, pdu.command_id, checked)
 
     def multi(self, connection: Connection, account: AccountRow, pdu: Pdu) -> None:
         """Answer one submit_multi: each AID is authorized on its own; all have one message id (3.4, 4.5)."""
         body = pdu.body
         assert isinstance(body, SubmitMulti)
         arrived = time.monotonic()
+        request = (connection, pdu.sequence_number, pdu.command_id)
         unsuccessful: list[UnsuccessSme] = []
         submissions: list[tuple[Submission, SmeDest]] = []
         for dest in body.dests:
@@ -166,7 +157,7 @@ class Intake:
                 unsuccessful.append(UnsuccessSme(0, 0, dest.dl_name[:20], CommandStatus.ESME_RINVDLNAME))
                 continue
             single = _single_of(body, dest)
-            checked = self._check(account, single, encode(Pdu(single, 0)), arrived, len(submissions))
+            checked = self._check(account, single, encode(Pdu(single, 0)), arrived, request, len(submissions))
             if not isinstance(checked, Submission):
                 unsuccessful.append(UnsuccessSme(dest.ton, dest.npi, dest.addr, checked))
                 continue
@@ -188,7 +179,8 @@ class Intake:
             self._refuse(
                 connection,
                 account,
-                pdu,
+                pdu.sequence_number,
+                pdu.command_id,
                 statuses.pop() if len(statuses) == 1 else CommandStatus.ESME_RSUBMITFAIL,
             )
 
@@ -206,17 +198,22 @@ class Intake:
             finish()
         for submission, dest in submissions:
             submission.answer = partial(answer, dest)
-        for submission, _ in submissions:
-            self._authorize(submission)
+        self._authorize([submission for submission, _ in submissions])
 
     # --- checks ---------------------------------------------------------------------------------------
 
     def _check(
-        self, account: AccountRow, body: SubmitSm, frame: bytes, arrived: float, beside: int = 0
+        self,
+        account: AccountRow,
+        body: SubmitSm,
+        frame: bytes,
+        arrived: float,
+        request: tuple[Connection, int, int],
+        beside: int = 0,
     ) -> Submission | int:
         """A message that may be asked about, or the command_status it is refused with.
 
-        `beside` counts the messages of the same request that are not pending yet.
+        `request` is what is answered; `beside` counts the messages with it that are not pending yet.
         """
         if self._pending + beside >= PENDING_MAX:
             return _NOT_AVAILABLE
@@ -254,7 +251,7 @@ class Intake:
         message_id = self._domain.ids.next()
         return Submission(
             message_id, message_id, account, number, shown, aid, body, frame, part, not_before, expires_at, validity,
-            _never, arrived,
+            arrived, *request,
         )  # fmt: skip
 
     def _times(self, body: SubmitSm, now_ms: int) -> tuple[int, int, bytes] | CommandStatus:
@@ -282,11 +279,16 @@ class Intake:
 
     # --- authorization --------------------------------------------------------------------------------
 
-    def _authorize(self, submission: Submission) -> None:
-        self._pending += 1
-        if submission.part is not None and self._joins(submission):
-            return
-        self._verifier.submit(self._question(submission), partial(self._verified, submission))
+    def _authorize(self, submissions: Sequence[Submission]) -> None:
+        self._pending += len(submissions)
+        self._verifier.submit_all(
+            [
+                (self._question(each), each)
+                for each in submissions
+                if each.part is None or not self._joins(each)
+            ],
+            self._verified,
+        )
 
     def _joins(self, submission: Submission) -> bool:
         """A long message is one authorization: whether another part stands for this one."""
@@ -298,28 +300,33 @@ class Intake:
         until = self._open.get(key)
         if until is not None and until > submission.arrived:
             submission.follows = True
-            self._store(submission)
+            self._store([submission])
             return True
         self._opening[key] = []
         return False
 
-    def _verified(self, submission: Submission, answer: Grant | Refused | Unavailable) -> None:
-        if isinstance(answer, Unavailable):
-            self._settle(submission, _NOT_AVAILABLE)
-            return
-        if isinstance(answer, Grant):
-            submission.grant = answer
-        else:
-            submission.reason = answer.reason
-        # A refusal by the trust party takes the same way through the store as one decided here:
-        # from outside, nothing tells which it was.
-        self._store(submission)
+    def _verified(self, answers: Sequence[tuple[Submission, Grant | Refused | Unavailable]]) -> None:
+        decided: list[Submission] = []
+        for submission, answer in answers:
+            if isinstance(answer, Unavailable):
+                self._settle(submission, _NOT_AVAILABLE)
+                continue
+            if isinstance(answer, Grant):
+                submission.grant = answer
+            else:
+                submission.reason = answer.reason
+            # A refusal by the trust party takes the same way through the store as one decided here:
+            # from outside, nothing tells which it was.
+            decided.append(submission)
+        if decided:
+            self._store(decided)
 
-    def _store(self, submission: Submission) -> None:
+    def _store(self, submissions: Sequence[Submission]) -> None:
         try:
-            self._domain.store.put(self._stage, submission)
+            self._domain.store.put_all(self._stage, submissions)
         except (StoreBusy, StoreUnavailable):
-            self._settle(submission, _NOT_AVAILABLE)
+            for submission in submissions:
+                self._settle(submission, _NOT_AVAILABLE)
 
     def _committed(
         self,
@@ -333,6 +340,7 @@ class Intake:
             for submission in submissions:
                 self._settle(submission, _NOT_AVAILABLE)
             return
+        ready: list[Outgoing] = []
         for submission, outcome in zip(submissions, outcomes, strict=True):
             if isinstance(outcome, Refusal):
                 metrics.REFUSALS.add("sms")
@@ -353,9 +361,12 @@ class Intake:
                 )
                 for replaced in outcome.replaced:
                     self._dispatcher.withdraw(replaced)
-                for outgoing in outcome.ready:
-                    self._dispatcher.offer(outgoing)
-                self._on_deliveries(outcome.deliveries)
+                    ready = [each for each in ready if each.row.id != replaced]
+                ready += outcome.ready
+                if outcome.deliveries:
+                    self._on_deliveries(outcome.deliveries)
+        self._acknowledge()
+        self._dispatcher.offer(ready)
         self._dispatcher.pump()
 
     def _refused(self, submission: Submission, status: int) -> None:
@@ -383,7 +394,7 @@ class Intake:
         """
         self._pending -= 1
         metrics.SUBMIT_SECONDS.observe(time.monotonic() - submission.arrived)
-        submission.answer(submission, status)
+        self._answer(submission, status)
         if submission.part is None:
             return
         key = submission.set_key
@@ -400,19 +411,51 @@ class Intake:
                 self._settle_waiting(waiting, status)
             else:
                 waiting.follows = True
-                self._store(waiting)
+                self._store([waiting])
 
     def _settle_waiting(self, submission: Submission, status: int) -> None:
         self._pending -= 1
-        submission.answer(submission, status)
+        self._answer(submission, status)
 
-    def _refuse(self, connection: Connection, account: AccountRow, pdu: Pdu, status: int) -> None:
+    def _answer(self, submission: Submission, status: int) -> None:
+        """Success goes out with the others of its commit."""
+        if submission.answer is not None:
+            submission.answer(submission, status)
+        elif status:
+            self._refuse(
+                submission.connection,
+                submission.account,
+                submission.sequence_number,
+                submission.command_id,
+                status,
+            )
+        else:
+            self._accepted.setdefault(submission.connection, []).append(submission)
+
+    def _acknowledge(self) -> None:
+        """Answer what was committed, over each session at once."""
+        accepted, self._accepted = self._accepted, {}
+        for connection, submissions in accepted.items():
+            metrics.SUBMITS.add(submissions[0].account.system_id, "0", n=len(submissions))
+            connection.respond_messages(
+                [
+                    (each.sequence_number, b"%016x" % each.public_id)
+                    for each in submissions
+                    if each.command_id == CommandId.SUBMIT_SM
+                ]
+            )
+            for each in submissions:
+                if each.command_id != CommandId.SUBMIT_SM:
+                    connection.respond_message(
+                        each.sequence_number, b"%016x" % each.public_id, each.command_id | RESPONSE_BIT
+                    )
+
+    @staticmethod
+    def _refuse(
+        connection: Connection, account: AccountRow, sequence_number: int, command_id: int, status: int
+    ) -> None:
         metrics.SUBMITS.add(account.system_id, str(int(status)))
-        connection.reject(pdu, status)
-
-
-def _never(_submission: Submission, _status: int) -> None:
-    raise AssertionError("a submission is answered by who made it")
+        connection.reject_request(sequence_number, command_id, status)
 
 
 def _submit_of(body: DataSm) -> SubmitSm:

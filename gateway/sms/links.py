@@ -9,18 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any, Final
 
 from gateway.settings import OutbindSettings, SmscSettings
 from gateway.sms import smsc_metrics
 from gateway.sms.smsc_errors import SmscErrors
-from gateway.sms.smsc_link import Answer, FromSmsc, Hooks, OnAnswer, SmscLink, show_up
+from gateway.sms.smsc_link import Answer, FromSmsc, Hooks, OnAccepted, OnAnswer, SmscLink, show_up
 from gateway.sms.smsc_outbind import OutbindListener
 from gateway.sms.smsc_share import in_use, take_turn
 from smpp.aio.connection import Done
-from smpp.pdu import CancelSm, QuerySm
+from smpp.pdu import CancelSm, Pdu, QuerySm, SubmitSmResp
 
 TICK_S: Final = 0.01
 """The timer comes at least so much later: at a high rate it serves several messages."""
@@ -33,16 +33,27 @@ def call_context(name: str, context: Any, answer: Answer) -> None:
     context(name, answer)
 
 
+def one_by_one(on_answer: OnAnswer) -> OnAccepted:
+    """For who wants each message that was taken as any other answer."""
+
+    def on_accepted(name: str, accepted: list[tuple[Any, bytes]]) -> None:
+        for context, message_id in accepted:
+            on_answer(name, context, Pdu(SubmitSmResp(message_id)))
+
+    return on_accepted
+
+
 class SmscLinks:
-    """All SMSCs. `has_room` and `send` are the path of every message; the rest is for now and then."""
+    """All SMSCs. `free` and `send` are the path of every message; the rest is for now and then."""
 
     def __init__(
         self,
         settings: tuple[SmscSettings, ...],
-        on_request: FromSmsc,
+        on_requests: FromSmsc,
         on_room: Callable[[], None],
         *,
         on_answer: OnAnswer = call_context,
+        on_accepted: OnAccepted | None = None,
         errors: SmscErrors | None = None,
         outbind: OutbindSettings | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -53,7 +64,7 @@ class SmscLinks:
         """
         self._on_room = on_room
         self._clock = clock
-        hooks = Hooks(on_answer, on_request, on_room, self._changed)
+        hooks = Hooks(on_answer, on_accepted or one_by_one(on_answer), on_requests, on_room, self._changed)
         table = errors or SmscErrors()
         self.peers = [SmscLink(each, hooks, table, self._clock) for each in settings]
         self._by_name = {peer.name: peer for peer in self.peers}
@@ -94,39 +105,43 @@ class SmscLinks:
 
     # ---- every message
 
-    def has_room(self) -> bool:
-        """Whether `send` would take a message now. If only the pace forbids it, on_room will be called."""
+    def free(self) -> int:
+        """How many messages `send` would take now, of those that may be more. If only the pace forbids any,
+        on_room will be called."""
         soonest = inf
         now = self._clock()
         for link in self._in_use:
-            if link.open_bind() is not None:
+            bind = link.open_bind()
+            if bind is not None and bind.connection is not None:
                 wait = link.pace.wait(now)
                 if wait <= 0:
-                    return True
+                    return bind.connection.window_free if len(self._in_use) == 1 and link.pace.is_free else 1
                 soonest = min(soonest, wait)
         if soonest < inf:
             self._arm(soonest)
-        return False
+        return 0
 
-    def send(self, frame: bytes, context: Any) -> bool:
-        """Send an encoded submit_sm over the link whose turn it is; its answer goes to on_answer with `context`.
-
-        False when no link has room.
+    def send(self, messages: Sequence[tuple[bytes, Any]]) -> int:
+        """Send encoded submit_sm, each over the link whose turn it is; their answers go to on_answer with the
+        context beside each. Returns how many were taken: the first ones, all if there is room.
         """
-        while True:
+        sent = 0
+        while sent < len(messages):
             now = self._clock()
             links = self._in_use
             if len(links) > 1:
                 links = [link for link in links if link.pace.wait(now) <= 0 and link.open_bind() is not None]
             if not links:
-                return False
+                break
             link = links[0] if len(links) == 1 else take_turn(links)
             bind = link.open_bind()
             if bind is None or link.pace.wait(now) > 0:
-                return False
+                break
+            # A pace, and others' turns, are kept message by message.
+            alone = len(self._in_use) == 1 and link.pace.is_free
             # What refuses at the last moment is full or gone, and is not chosen again.
-            if link.submit(bind, frame, context):
-                return True
+            sent += link.submit(bind, messages[sent:] if alone else messages[sent : sent + 1])
+        return sent
 
     # ---- now and then
 

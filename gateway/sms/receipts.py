@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from itertools import chain
+from typing import Final, NamedTuple
 
 from foundation.store import Stage, StoreBusy, StoreUnavailable
 from gateway.records import metrics
@@ -24,23 +25,29 @@ from gateway.store import messages
 from gateway.store.domain import Domain
 from gateway.store.messages import MessageRow, Named, ParkedReceipt
 from smpp.aio.connection import Connection
-from smpp.constants import CommandStatus
-from smpp.pdu import DataSm, DataSmResp, Pdu
-from smpp.receipts import Receipt
+from smpp.constants import CommandId, CommandStatus, MessageState
+from smpp.pdu import DataSmResp
+from smpp.receipts import Outcome
 
 RECEIPTS_ORDER = 30
 
 _log = logging.getLogger(__name__)
 
 
+Asked = tuple[int, int, Outcome]
+"""A receipt: sequence number, command_id (deliver_sm or data_sm), what it says."""
+
+
 class _Arrived(NamedTuple):
-    """One receipt on its way to its answer. `keys` are the ids it may mean."""
+    """One receipt on its way to its answer."""
 
     connection: Connection
-    pdu: Pdu
-    receipt: Receipt
+    sequence_number: int
+    command_id: int
+    smsc: str
     upstream_id: str
-    keys: tuple[str, ...]
+    state: MessageState
+    error: str
 
 
 class Receipts:
@@ -62,14 +69,16 @@ class Receipts:
         self._on_trust_rows = on_trust_rows
         self._stage: Stage[_Arrived, list[Delivery]] = Stage(self._commit, self._done, order=RECEIPTS_ORDER)
 
-    def take(self, smsc: str, connection: Connection, pdu: Pdu, receipt: Receipt) -> None:
-        """Commit what the receipt says, then answer it."""
-        upstream_id = receipt.message_id.decode("latin-1")
-        keys = tuple(upstream_key(smsc, key) for key in upstream_ids.keys(self._dialects[smsc], upstream_id))
+    def take(self, smsc: str, connection: Connection, asked: Sequence[Asked]) -> None:
+        """Commit what receipts say, then answer them."""
+        arrived = [
+            _Arrived(connection, number, command_id, smsc, message_id.decode("latin-1"), state, error)
+            for number, command_id, (message_id, state, error) in asked
+        ]
         try:
-            self._domain.store.put(self._stage, _Arrived(connection, pdu, receipt, upstream_id, keys))
+            self._domain.store.put_all(self._stage, arrived)
         except (StoreBusy, StoreUnavailable):
-            connection.reject(pdu, CommandStatus.ESME_RX_T_APPN)
+            _reject(arrived)
 
     def _done(
         self, arrived: list[_Arrived], results: list[list[Delivery]] | None, error: BaseException | None
@@ -77,27 +86,29 @@ class Receipts:
         if results is None:
             if not isinstance(error, StoreBusy | StoreUnavailable):
                 _log.error("receipts not stored", exc_info=error)
-            for each in arrived:
-                each.connection.reject(each.pdu, CommandStatus.ESME_RX_T_APPN)
+            _reject(arrived)
             return
+        by_connection: dict[Connection, list[tuple[int, bytes]]] = {}
         for each in arrived:
-            if isinstance(each.pdu.body, DataSm):
-                each.connection.respond(each.pdu.sequence_number, DataSmResp())
+            if each.command_id == CommandId.DELIVER_SM:
+                by_connection.setdefault(each.connection, []).append((each.sequence_number, b""))
             else:
-                each.connection.respond_message(each.pdu.sequence_number)
+                each.connection.respond(each.sequence_number, DataSmResp())
+        for connection, answers in by_connection.items():
+            connection.respond_messages(answers)
         self._on_deliveries([delivery for deliveries in results for delivery in deliveries])
         self._on_trust_rows()
 
     def _commit(self, conn: sqlite3.Connection, arrived: list[_Arrived]) -> list[list[Delivery]]:
-        rows = self._correlate(conn, arrived)
-        ends: dict[int, tuple[int, End]] = {}
+        ends: dict[int, End] = {}
         parked: list[ParkedReceipt] = []
-        deliveries: list[list[Delivery]] = [[] for _ in arrived]
-        for place, (each, row) in enumerate(zip(arrived, rows, strict=True)):
-            state = each.receipt.state
-            error = int(each.receipt.error) if each.receipt.error.isdigit() else 0
+        deliveries: list[Delivery] = []
+        for each, row in zip(arrived, self._correlate(conn, arrived), strict=True):
+            state = each.state
+            error = int(each.error) if each.error.isdigit() else 0
             if row is None:
-                if state in FINAL_STATES and each.keys:
+                keys = self._keys(each)
+                if state in FINAL_STATES and keys:
                     metrics.RECEIPTS.add("parked")
                     parked += (
                         ParkedReceipt(
@@ -108,57 +119,60 @@ class Receipts:
                             state,
                             error,
                         )
-                        for key in each.keys
+                        for key in keys
                     )
                 else:
                     # It changes nothing, and parked it would stand before the final one.
-                    metrics.RECEIPTS.add("intermediate" if each.keys else "nameless")
+                    metrics.RECEIPTS.add("intermediate" if keys else "nameless")
             elif state not in FINAL_STATES:
                 metrics.RECEIPTS.add("intermediate")
                 if row.registered_delivery & INTERMEDIATE_ASKED:
-                    deliveries[place] = put_intermediate(
+                    deliveries += put_intermediate(
                         conn, self._domain, End(row, state), self._settings.outbox_validity_s
                     )
             elif row.id in ends:
                 metrics.RECEIPTS.add("again")
             else:
-                metrics.RECEIPTS.add("matched")
-                ends[row.id] = (place, End(row, state, error))
+                ends[row.id] = End(row, state, error)
+        metrics.RECEIPTS.add("matched", n=len(ends))
         messages.park(conn, parked)
-        finished = finish_messages(
-            conn, self._domain, [end for _, end in ends.values()], self._settings.outbox_validity_s
+        deliveries += finish_messages(
+            conn, self._domain, list(ends.values()), self._settings.outbox_validity_s
         )
-        if finished:
-            # Whose acknowledgement it goes with does not matter: all are in this commit.
-            deliveries[next(iter(ends.values()))[0]] += finished
-        return deliveries
+        # Whose acknowledgement they go with does not matter: all are in this commit.
+        results: list[list[Delivery]] = [_NONE] * len(arrived)
+        results[0] = deliveries
+        return results
+
+    def _keys(self, each: _Arrived) -> list[str]:
+        """The upstream keys of the messages that a receipt may mean."""
+        return [
+            upstream_key(each.smsc, key)
+            for key in upstream_ids.keys(self._dialects[each.smsc], each.upstream_id)
+        ]
 
     def _correlate(self, conn: sqlite3.Connection, arrived: list[_Arrived]) -> list[MessageRow | None]:
         """The message that each receipt names, or None; what is in doubt is nobody's."""
-        rows: list[MessageRow | None] = []
-        unknown: list[str] = []
-        for each in arrived:
-            row = next(
-                (
-                    found
-                    for key in each.keys
-                    if (found := self._domain.recent.get(key, each.upstream_id)) is not None
-                ),
-                None,
-            )
-            rows.append(row)
-            if row is None:
-                unknown += each.keys
-        if not unknown:
+        recent = self._domain.recent.get
+        rows = [recent(upstream_key(each.smsc, each.upstream_id)) for each in arrived]
+        if None not in rows:
             return rows
+        keys = {place: self._keys(arrived[place]) for place, row in enumerate(rows) if row is None}
         by_key: dict[str, list[Named]] = {}
-        for named in messages.named(conn, list(dict.fromkeys(unknown))):
+        for named in messages.named(conn, list(dict.fromkeys(chain.from_iterable(keys.values())))):
             by_key.setdefault(named.upstream, []).append(named)
-        for place, each in enumerate(arrived):
-            if rows[place] is None:
-                candidates = [named for key in each.keys for named in by_key.get(key, ())]
-                candidates.sort(key=lambda named: named.row.id, reverse=True)
-                rows[place] = upstream_ids.pick(
-                    each.upstream_id, [(named.upstream_id, named.row) for named in candidates]
-                )
+        for place, own in keys.items():
+            candidates = [named for key in own for named in by_key.get(key, ())]
+            candidates.sort(key=lambda named: named.row.id, reverse=True)
+            rows[place] = upstream_ids.pick(
+                arrived[place].upstream_id, [(named.upstream_id, named.row) for named in candidates]
+            )
         return rows
+
+
+_NONE: Final[list[Delivery]] = []
+
+
+def _reject(arrived: Sequence[_Arrived]) -> None:
+    for each in arrived:
+        each.connection.reject_request(each.sequence_number, each.command_id, CommandStatus.ESME_RX_T_APPN)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,14 +24,15 @@ from smpp.constants import CommandId
 from smpp.events import (
     ConnectionMustClose,
     Event,
+    MessagesReceived,
     RequestReceived,
     RequestTimedOut,
     ResponseMalformed,
     ResponseReceived,
     Unbound,
 )
-from smpp.pdu import Bind, BindReceiver, BindTransceiver, BindTransmitter, Body, Pdu
-from smpp.session import LocalProtocolError, SessionConfig, WindowFull
+from smpp.pdu import Bind, BindReceiver, BindTransceiver, BindTransmitter, Body, Pdu, SubmitSmResp
+from smpp.session import LocalProtocolError, SessionConfig
 from smpp.splice import set_types
 
 SILENT_AFTER: Final = 10
@@ -44,8 +45,10 @@ INBOUND_WINDOW_LEAST: Final = 2_000
 Answer = Pdu | RequestFailed
 OnAnswer = Callable[[str, Any, Answer], None]
 """(SMSC's name, context of the message, its answer). Once for every message that was sent."""
-FromSmsc = Callable[[str, Connection, RequestReceived], None]
-"""(SMSC's name, connection, event): requests that an SMSC makes of the gateway."""
+OnAccepted = Callable[[str, list[tuple[Any, bytes]]], None]
+"""(SMSC's name, (context, message_id) of each): messages that it took, in place of on_answer."""
+FromSmsc = Callable[[str, Connection, list[tuple[int, Body, bytes]]], None]
+"""(SMSC's name, connection, (sequence number, body, octets) of each): requests that an SMSC makes of the gateway."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +72,8 @@ class Hooks:
     """What a link tells the rest of the gateway."""
 
     on_answer: OnAnswer
-    on_request: FromSmsc
+    on_accepted: OnAccepted
+    on_requests: FromSmsc
     on_room: Callable[[], None]
     """More may be sent: answers came in."""
     on_change: Callable[[], None]
@@ -190,22 +194,23 @@ class SmscLink:
         """Unbind everywhere within `drain_s` seconds."""
         await asyncio.gather(*(bind.link.stop(drain_s) for bind in self._kept if bind.link is not None))
 
-    def submit(self, bind: SmscBind, frame: bytes, context: Any) -> bool:
-        """Send an encoded submit_sm over one of this link's binds; False when it takes none after all."""
+    def submit(self, bind: SmscBind, messages: Sequence[tuple[bytes, Any]]) -> int:
+        """Send encoded submit_sm, each with its context, over one of this link's binds; how many it took, which is
+        none where it takes none after all."""
         connection = bind.connection
         if connection is None:
-            return False
-        typed = set_types(frame, self._source_types, self._destination_types)
+            return 0
+        source, destination = self._source_types, self._destination_types
         try:
-            connection.request_frame(typed, context=context)
-        except WindowFull:
-            return False
+            sent = connection.request_messages(
+                [(set_types(frame, source, destination), context) for frame, context in messages]
+            )
         except LocalProtocolError:
             # It is unbinding, and its end is on its way.
             self._lose(bind, connection)
-            return False
-        self.pace.take(self._clock())
-        return True
+            return 0
+        self.pace.take(self._clock(), sent)
+        return sent
 
     def request(self, body: Body, done: Done) -> bool:
         """Send a request other than a message: within the window, whatever the pace. False when there is no room."""
@@ -242,7 +247,14 @@ class SmscLink:
         answered = False
         for event in events:
             kind = type(event)
-            if kind is ResponseReceived:
+            if kind is MessagesReceived:
+                assert isinstance(event, MessagesReceived)
+                if event.responses:
+                    answered = True
+                    self._answered(bind, connection, event.responses)
+                if event.requests:
+                    self._ask(connection, event.requests)
+            elif kind is ResponseReceived:
                 assert isinstance(event, ResponseReceived)
                 answered = True
                 bind.silent = 0
@@ -253,7 +265,9 @@ class SmscLink:
                 self._tell(event.request.context, event.pdu)
             elif kind is RequestReceived:
                 assert isinstance(event, RequestReceived)
-                self._ask(connection, event)
+                # What has no response, alert_notification, asks nothing.
+                if event.pdu.command_id != CommandId.ALERT_NOTIFICATION:
+                    self._ask(connection, [(event.pdu.sequence_number, event.pdu.body, event.frame)])
             elif isinstance(event, RequestTimedOut):
                 answered = True
                 bind.silent += 1
@@ -351,15 +365,32 @@ class SmscLink:
             bind.connection = None
             self._hooks.on_change()
 
-    def _ask(self, connection: Connection, event: RequestReceived) -> None:
+    def _answered(
+        self, bind: SmscBind, connection: Connection, responses: list[tuple[Any, int, bytes]]
+    ) -> None:
+        """Plain answers to messages."""
+        bind.silent = 0
+        accepted: list[tuple[Any, bytes]] = []
+        for context, status, message_id in responses:
+            if status:
+                self._judge(bind, connection, status)
+                self._tell(context, Pdu(SubmitSmResp(message_id), 0, status))
+            else:
+                accepted.append((context, message_id))
+        if accepted:
+            bind.faults = 0
+            try:
+                self._hooks.on_accepted(self.name, accepted)
+            except Exception:
+                _log.exception("answers of %s not handled", self.name)
+
+    def _ask(self, connection: Connection, requests: list[tuple[int, Body, bytes]]) -> None:
         """What the SMSC asks, to whoever answers it."""
-        if event.pdu.command_id == CommandId.ALERT_NOTIFICATION:
-            return  # has no response, and none was asked for
         try:
-            self._hooks.on_request(self.name, connection, event)
+            self._hooks.on_requests(self.name, connection, requests)
         except Exception:
-            # It may never be answered: the SMSC should send it again, to another session.
-            _log.exception("request of %s not handled", self.name)
+            # They may never be answered: the SMSC should send them again, to another session.
+            _log.exception("requests of %s not handled", self.name)
             asyncio.get_running_loop().call_soon(connection.abort, "internal error")
 
     def _fail(self, context: Any, reason: FailureReason) -> None:
@@ -381,6 +412,7 @@ def session_config(settings: SmscSettings) -> SessionConfig:
         response_s=settings.response_s,
         outbound_window=settings.window,
         inbound_window=max(settings.window, INBOUND_WINDOW_LEAST),
+        in_bulk=True,
     )
 
 

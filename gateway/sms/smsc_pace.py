@@ -72,14 +72,19 @@ class Pace:
         # As many tokens as floating point leaves of one are one.
         return 0.0 if self._tokens > 0.999_999 else (1.0 - self._tokens) / self._limit
 
-    def take(self, now: float) -> None:
-        """A message is sent."""
+    @property
+    def is_free(self) -> bool:
+        """Whether there is no limit now."""
+        return self._limit == inf
+
+    def take(self, now: float, messages: int = 1) -> None:
+        """Messages are sent."""
         if now - self._marked_at >= MEASURE_S:
             self._measured = self._sent / (now - self._marked_at)
             self._sent = 0
             self._marked_at = now
-        self._sent += 1
-        self._tokens -= 1.0
+        self._sent += messages
+        self._tokens -= messages
 
     def throttled(self, now: float, pause_s: float | None = None) -> bool:
         """The SMSC says that it was too fast; `pause_s` in place of the configured pause.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.store.accounts import AccessNumberRow, AccountRow
+from smpp.aio.connection import Connection
 from smpp.pdu import SubmitSm
 from smpp.segmentation import PartInfo
 from trust_client.verifier import Grant
@@ -29,10 +30,14 @@ class Submission:
     expires_at: int
     validity: bytes
     """What the SMSC is told: empty when the enterprise named no validity period."""
-    answer: Callable[[Submission, int], None]
-    """Takes the command_status, once; for success after the commit."""
     arrived: float
     """Monotonic seconds."""
+    connection: Connection
+    sequence_number: int
+    command_id: int
+    """Of the request that is answered."""
+    answer: Callable[[Submission, int], None] | None = None
+    """Of one of several messages in a request: takes the command_status, once; for success after the commit."""
     follows: bool = False
     """A further part of a long message whose first part was authorized."""
     grant: Grant | None = None

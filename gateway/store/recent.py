@@ -1,4 +1,4 @@
-"""What the SMSC took lately, by the key under which its receipt will come: saves most receipts a search.
+"""What the SMSC took lately, by the name under which its receipt will come: saves most receipts a search.
 
 Only operations of the store touch it. Whatever ends a message removes it here; what was rolled back is
 forgotten with everything else, and the store is asked again.
@@ -15,36 +15,43 @@ RECENT_MAX: Final = 50_000
 
 
 class RecentMessages:
-    """Upstream key to message. Bounded by RECENT_MAX."""
+    """What the SMSC calls a message, to the message. Bounded by RECENT_MAX."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, tuple[MessageRow, str]] = {}
-        self._keys: dict[int, str] = {}
+        self._rows: dict[str, MessageRow] = {}
+        """By SMSC and the id just as it gave it."""
+        self._ids: dict[str, int] = {}
+        """Message by upstream key, so that two under one key are noticed."""
+        self._names: dict[int, tuple[str, str]] = {}
 
-    def put(self, key: str, row: MessageRow, upstream_id: str) -> None:
-        if row.id in self._keys:
+    def put(self, key: str, name: str, row: MessageRow) -> None:
+        """`key`: what the store indexes; `name`: SMSC and the id just as it gave it."""
+        if row.id in self._names:
             # Taken twice: what ends it must find all of it here, and the store knows the id that counts.
             self.remove(row.id)
             return
-        if key in self._rows:
+        if key in self._ids:
             # Two messages under one key: the store decides between them.
-            self.remove(self._rows[key][0].id)
+            self.remove(self._ids[key])
             return
-        if len(self._rows) >= RECENT_MAX:
-            self.remove(next(iter(self._keys)))
-        self._rows[key] = (row, upstream_id)
-        self._keys[row.id] = key
+        if len(self._names) >= RECENT_MAX:
+            self.remove(next(iter(self._names)))
+        self._rows[name] = row
+        self._ids[key] = row.id
+        self._names[row.id] = (key, name)
 
-    def get(self, key: str, upstream_id: str) -> MessageRow | None:
-        """The message under `key` whose id at the SMSC is just this; None when the store has to be asked."""
-        found = self._rows.get(key)
-        return found[0] if found is not None and found[1] == upstream_id else None
+    def get(self, name: str) -> MessageRow | None:
+        """The message that the SMSC calls just this; None when the store has to be asked."""
+        return self._rows.get(name)
 
     def remove(self, message_id: int) -> None:
-        key = self._keys.pop(message_id, None)
-        if key is not None:
-            del self._rows[key]
+        names = self._names.pop(message_id, None)
+        if names is not None:
+            key, name = names
+            del self._ids[key]
+            del self._rows[name]
 
     def clear(self) -> None:
         self._rows.clear()
-        self._keys.clear()
+        self._ids.clear()
+        self._names.clear()

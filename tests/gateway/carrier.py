@@ -1,7 +1,7 @@
 """A carrier domain for tests: a real store, a clock that tests move, people and EDIs; fakes around it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,15 +76,21 @@ class FakeVerifier:
         self.asked.append(item)
         done(self.answers.get(item.aid, Refused("UNKNOWN")))
 
+    def submit_all(
+        self, items: Sequence[tuple[VerifyItem, Any]], done: Callable[[Any], None], *, fresh: bool = False
+    ) -> None:
+        for item, asker in items:
+            self.submit(item, lambda answer, asker=asker: done([(asker, answer)]), fresh=fresh)  # type: ignore[misc]
 
-@dataclass
+
+@dataclass(eq=False)
 class FakeConnection:
-    """One SMPP connection in memory: what was answered, and what was requested with who waits for it."""
+    """One SMPP connection in memory: what was answered, and what was requested, each with its context."""
 
     can_send: bool = True
     window_free: int = 100
     answers: list[tuple[int, int, Body | None]] = field(default_factory=list)
-    requests: list[tuple[bytes, Callable[[Pdu | RequestFailed], None]]] = field(default_factory=list)
+    requests: list[tuple[bytes, Any]] = field(default_factory=list)
 
     def respond(self, sequence_number: int, body: Body, status: int = 0) -> None:
         self.answers.append((sequence_number, status, body))
@@ -98,19 +104,19 @@ class FakeConnection:
         assert issubclass(response, MessageResp)
         self.answers.append((sequence_number, 0, response(message_id)))
 
-    def reject(self, request: Pdu, status: int) -> None:
-        self.answers.append((request.sequence_number, int(status), None))
+    def respond_messages(self, answers: Sequence[tuple[int, bytes]]) -> None:
+        for sequence_number, message_id in answers:
+            self.respond_message(sequence_number, message_id)
 
-    def request_frame(
-        self,
-        frame: bytes,
-        done: Callable[[Pdu | RequestFailed], None] | None = None,
-        *,
-        context: Any = None,
-    ) -> int:
-        assert done is not None
-        self.requests.append((frame, done))
-        return len(self.requests)
+    def reject(self, request: Pdu, status: int) -> None:
+        self.reject_request(request.sequence_number, request.command_id, status)
+
+    def reject_request(self, sequence_number: int, command_id: int, status: int) -> None:
+        self.answers.append((sequence_number, int(status), None))
+
+    def request_messages(self, messages: Sequence[tuple[bytes, Any]]) -> int:
+        self.requests += messages[: self.window_free]
+        return min(len(messages), self.window_free)
 
     async def answer(self) -> tuple[int, int, Body | None]:
         """The next answer, taken off."""
@@ -131,13 +137,14 @@ class FakeSender:
         self.told = told
         """Dispatcher.answered, which is made after its sender."""
 
-    def has_room(self) -> bool:
-        return self.room
+    def free(self) -> int:
+        return 100 if self.room else 0
 
-    def send(self, frame: bytes, context: Any) -> bool:
-        self.sent.append(frame)
-        self.waiting.append(context)
-        return True
+    def send(self, messages: Sequence[tuple[bytes, Any]]) -> int:
+        for frame, context in messages:
+            self.sent.append(frame)
+            self.waiting.append(context)
+        return len(messages)
 
     def bodies(self) -> list[SubmitSm]:
         return [body for body in (decode(frame).body for frame in self.sent) if isinstance(body, SubmitSm)]
@@ -254,6 +261,7 @@ def submit_frame(text: bytes = b"hello", to: str = MSISDN) -> bytes:
 async def settled(domain: Domain) -> None:
     """Everything handed to the store so far is committed and answered."""
     await domain.store.write(lambda conn: None)
+    await until(lambda: domain.store.backlog == 0)
     await asyncio.sleep(0)
 
 

@@ -89,7 +89,7 @@ async def test_a_trust_party_that_is_silent_or_refuses_is_told(
     gateway = Gateway(settings)
     await gateway.start()
     try:
-        await until(lambda: gateway.links.has_room())
+        await until(lambda: gateway.links.free() > 0)
         status, body = await health(gateway)
         assert (status, body["status"], body["parts"]["trust"]) == (503, "failed", "down")
     finally:

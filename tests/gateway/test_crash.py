@@ -36,8 +36,9 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 class Session:
-    def respond_message(self, sequence_number, message_id=b"", command_id=None):
-        print(message_id.decode(), flush=True)
+    def respond_messages(self, answers):
+        for _, message_id in answers:
+            print(message_id.decode(), flush=True)
 
 async def main(folder, point):
     keys = KeyStore.create(folder / "keys.store", "passphrase", iterations=ITERATIONS_MIN)

@@ -13,11 +13,13 @@ from smpp.pdu import DeliverSm
 from smpp.receipts import (
     STAT_OF,
     IdForm,
+    Outcome,
     Receipt,
     build,
     id_forms,
     is_receipt,
     normalise_id,
+    outcome_of,
     parse,
     parse_text,
     receipt_tlvs,
@@ -201,3 +203,43 @@ def test_a_text_that_was_cut_is_read_as_far_as_it_goes() -> None:
         parsed = parse_text(whole[:end])
         assert parsed is not None
         assert parsed.message_id == b"ab12"
+
+
+@given(
+    esm_class=st.sampled_from((0, 4, 4, 4, 0x20, 0x44)),
+    data_coding=st.sampled_from((0, 0, 0, 3, 8)),
+    text=st.one_of(
+        st.builds(
+            lambda message_id, stat, error, rest: (
+                b"id:%b sub:001 dlvrd:001 submit date:2611241230 done date:2611241230 stat:%b err:%b text:%b"
+                % (message_id, stat, error, rest)
+            ),
+            st.binary(min_size=1, max_size=70),
+            st.sampled_from((b"DELIVRD", b"UNDELIV", b"ODD", b"delivrd")),
+            st.sampled_from((b"000", b"027", b"", b"\xff1")),
+            st.binary(max_size=20),
+        ),
+        st.binary(max_size=200),
+        st.sampled_from([text for text, _ in DIALECTS]),
+    ),
+    tlvs=st.lists(
+        st.tuples(
+            st.sampled_from((Tag.RECEIPTED_MESSAGE_ID, Tag.MESSAGE_STATE, Tag.NETWORK_ERROR_CODE)),
+            st.binary(max_size=4) | st.sampled_from((b"ab\0", b"\0", b"\2", b"\x63")),
+        ),
+        max_size=4,
+    ),
+)
+def test_the_outcome_is_what_the_whole_receipt_says(
+    esm_class: int, data_coding: int, text: bytes, tlvs: list[tuple[int, bytes]]
+) -> None:
+    body = DeliverSm(
+        esm_class=esm_class,
+        data_coding=data_coding,
+        short_message=text[:254],
+        tlvs=[(int(t), v) for t, v in tlvs],
+    )
+    receipt = parse(body)
+    assert outcome_of(body) == (
+        None if receipt is None else Outcome(receipt.message_id, receipt.state, receipt.error)
+    )

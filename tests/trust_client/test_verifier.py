@@ -248,3 +248,11 @@ class TestCachedGrants:
         peer.gate.set_result(None)
         await turns()
         assert done == [Refused("REVOKED")]
+
+
+async def test_who_asked_together_is_answered_together_and_knows_whose_answer_is_whose(peer, verifier):
+    told = []
+    verifier.submit_all([(item(n), f"message {n}") for n in range(3)], told.append)
+    await turns()
+    assert told == [[(f"message {n}", Refused(f"N1069{n}")) for n in range(3)]]
+    assert peer.sizes == [3]

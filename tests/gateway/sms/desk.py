@@ -27,7 +27,7 @@ from smpp.aio.connection import RequestFailed
 from smpp.codec import decode, encode
 from smpp.constants import MessageState
 from smpp.pdu import Body, DeliverSm, DeliverSmResp, Pdu, SubmitSm
-from smpp.receipts import Receipt, parse
+from smpp.receipts import Outcome, parse
 from tests.gateway.carrier import (
     ACCOUNT,
     AID,
@@ -78,8 +78,8 @@ class Smsc(FakeSender):
         self.cancels: list[tuple[str, str, str, str]] = []
         self._cancelling: list[Callable[[Pdu | RequestFailed], None]] = []
 
-    def send(self, frame: bytes, context: Any) -> bool:
-        return self.room and super().send(frame, context)
+    def send(self, messages: Sequence[tuple[bytes, Any]]) -> int:
+        return super().send(messages) if self.room else 0
 
     def cancel(
         self,
@@ -98,7 +98,7 @@ class Smsc(FakeSender):
         self._cancelling.pop(0)(answer)
 
 
-@dataclass
+@dataclass(eq=False)
 class Session(FakeConnection):
     """An enterprise's session."""
 
@@ -184,7 +184,8 @@ class Desk:
     def submit(self, aid: str = AID, *, account: AccountRow = ACCOUNT, **fields: Any) -> None:
         """A submit_sm; its answer comes to `session`."""
         pdu = self.request(submit_sm(aid, **fields))
-        self.intake.submit(self.session, account, pdu, encode(pdu))  # type: ignore[arg-type]
+        request = (pdu.sequence_number, pdu.body, encode(pdu))
+        self.intake.submit(self.session, account, [request])  # type: ignore[arg-type]
 
     async def status(self, aid: str = AID, **fields: Any) -> int:
         self.submit(aid, **fields)
@@ -219,10 +220,28 @@ class Desk:
         body: Body | None = None,
         **fields: Any,
     ) -> tuple[int, int, Any]:
-        pdu = Pdu(DeliverSm() if body is None else body, 5)
-        self.receipts.take(smsc, self.link, pdu, Receipt(upstream_id, state, **fields))  # type: ignore[arg-type]
+        self.receive(upstream_id, state, smsc=smsc, body=body, **fields)
         assert self.link.answers == []  # not before the commit
         return await self.link.answer()
+
+    def receive(
+        self,
+        upstream_id: bytes = b"7",
+        state: MessageState = MessageState.DELIVERED,
+        *,
+        sequence_number: int = 5,
+        link: SmscSide | None = None,
+        smsc: str = "smsc",
+        body: Body | None = None,
+        error: str = "000",
+    ) -> None:
+        """A receipt comes; its answer goes to `link`."""
+        asked = (
+            sequence_number,
+            (DeliverSm() if body is None else body).COMMAND_ID,
+            Outcome(upstream_id, state, error),
+        )
+        self.receipts.take(smsc, link or self.link, [asked])  # type: ignore[arg-type]
 
     # --- what there is
 

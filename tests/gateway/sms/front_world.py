@@ -1,5 +1,6 @@
 """A front with what is around it in memory: a directory that tests change, an intake, a clock, a load."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from gateway.sms.congestion import Congestion
 from gateway.sms.front import SmppFront
 from gateway.store.accounts import AccountRow
 from smpp.aio.connection import Connection
-from smpp.pdu import RESPONSE_OF, Bind, BindTransceiver, Pdu, SubmitSmResp
+from smpp.pdu import RESPONSE_OF, Bind, BindTransceiver, Body, Pdu, SubmitSmResp
 
 PASSWORD = b"secret"
 HASH = hash_password(PASSWORD.decode())
@@ -73,10 +74,13 @@ class World:
 
         return SimpleNamespace(**{method: partial(take, method) for method in methods}, **own)
 
-    def _submit(self, connection: Connection, account: AccountRow, pdu: Pdu, _frame: bytes) -> None:
-        self.submitted.append((connection, account, pdu))
-        if self.answers:
-            self.answer(len(self.submitted) - 1)
+    def _submit(
+        self, connection: Connection, account: AccountRow, requests: Sequence[tuple[int, Body, bytes]]
+    ) -> None:
+        for sequence_number, body, _ in requests:
+            self.submitted.append((connection, account, Pdu(body, sequence_number)))
+            if self.answers:
+                self.answer(len(self.submitted) - 1)
 
     def answer(self, index: int) -> None:
         connection, _, pdu = self.submitted[index]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gateway.settings import SmscSettings
@@ -9,7 +10,7 @@ from gateway.sms.links import SmscLinks
 from gateway.sms.smsc_link import Answer
 from smpp.aio.connection import Connection
 from smpp.events import RequestReceived
-from smpp.pdu import Body, CancelSm, CancelSmResp, QuerySm, QuerySmResp, SubmitSm, SubmitSmResp
+from smpp.pdu import Body, CancelSm, CancelSmResp, Pdu, QuerySm, QuerySmResp, SubmitSm, SubmitSmResp
 from tests.gateway.carrier import submit_frame, until
 from tests.smpp.aio.centre import Centre
 
@@ -57,26 +58,29 @@ class Carrier:
 
     def __init__(self, *smscs: SmscSettings, **options: Any) -> None:
         self.now = 1_000.0
-        self.requests: list[tuple[str, Connection, RequestReceived]] = []
+        self.requests: list[tuple[str, Connection, Pdu]] = []
         self.room = 0
         self.answers: list[tuple[str, Any, Answer]] = []
         self.sent = 0
         self.links = SmscLinks(
             smscs,
-            lambda name, connection, event: self.requests.append((name, connection, event)),
+            self._asked,
             self._has_room,
             on_answer=lambda name, context, answer: self.answers.append((name, context, answer)),
             **({"clock": lambda: self.now} | options),
         )
+
+    def _asked(self, name: str, connection: Connection, requests: Sequence[tuple[int, Body, bytes]]) -> None:
+        self.requests += ((name, connection, Pdu(body, number)) for number, body, _ in requests)
 
     def _has_room(self) -> None:
         self.room += 1
 
     def send(self) -> bool:
         """A message whose context is its number, from 0."""
-        taken = self.links.send(submit_frame(), self.sent)
+        taken = self.links.send([(submit_frame(), self.sent)])
         self.sent += taken
-        return taken
+        return taken == 1
 
     def by_link(self) -> list[str]:
         """Which link each answer came from, in the order of the messages."""

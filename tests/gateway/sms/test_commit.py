@@ -73,7 +73,7 @@ async def test_a_submit_multi_that_the_store_does_not_take_throttles(people: Dom
     def full(stage: Any, item: Any) -> None:
         raise StoreBusy("full")
 
-    store: Any = SimpleNamespace(put=full, on_undone=lambda forget: None)
+    store: Any = SimpleNamespace(put_all=full, on_undone=lambda forget: None)
     desk = Desk(Domain(store, people.vault, now_ms=clock), clock)
     assert await asked(desk, multi(AID, AID)) == THROTTLED
     assert desk.session.answers == []  # once

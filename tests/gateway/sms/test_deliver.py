@@ -11,10 +11,9 @@ from gateway.sms import deliver
 from gateway.sms.deliver import Deliveries
 from gateway.sms.final import Delivery, Draft, put_deliveries
 from gateway.store.domain import Domain
-from smpp.aio.connection import RequestFailed
 from smpp.codec import encode
 from smpp.constants import CommandStatus
-from smpp.pdu import DeliverSm, DeliverSmResp, GenericNack, Pdu
+from smpp.pdu import DeliverSm, Pdu
 from tests.gateway.carrier import AID, NUMBER, Clock, FakeConnection, rows, settled, until
 
 
@@ -47,7 +46,7 @@ class Desk:
         return [body.short_message.decode() for body in (bind or self.bind).bodies()]
 
     async def answer(self, index: int = 0, status: int = 0, bind: FakeConnection | None = None) -> None:
-        (bind or self.bind).requests[index][1](Pdu(DeliverSmResp(), 1, status))
+        self.deliveries.answered([((bind or self.bind).requests[index][1], status)])
         await settled(self.domain)
 
     async def left(self) -> int:
@@ -85,7 +84,7 @@ async def test_an_error_is_tried_again(desk: Desk, status: int) -> None:
 async def test_a_response_that_never_came_is_tried_again(desk: Desk) -> None:
     await desk.bound()
     await desk.offer("one")
-    desk.bind.requests[0][1](RequestFailed("timeout"))
+    desk.deliveries.failed(desk.bind.requests[0][1], "timeout")
     await until(lambda: desk.texts() == ["one", "one"])
     assert await desk.left() == 1
 
@@ -93,7 +92,7 @@ async def test_a_response_that_never_came_is_tried_again(desk: Desk) -> None:
 async def test_a_generic_nack_is_tried_again(desk: Desk) -> None:
     await desk.bound()
     await desk.offer("one")
-    desk.bind.requests[0][1](Pdu(GenericNack(), 1, CommandStatus.ESME_RINVCMDID))
+    desk.deliveries.answered([(desk.bind.requests[0][1], CommandStatus.ESME_RINVCMDID)])
     await until(lambda: desk.texts() == ["one", "one"])
 
 
@@ -119,7 +118,7 @@ async def test_a_bind_that_went_leaves_its_messages_to_the_next(desk: Desk) -> N
     await desk.bound()
     await desk.offer("one")
     desk.deliveries.unbound("sms-a", desk.bind)
-    desk.bind.requests[0][1](RequestFailed("closed"))
+    desk.deliveries.failed(desk.bind.requests[0][1], "closed")
     await desk.offer("two")
     assert desk.texts() == ["one"]
     again = FakeConnection()

@@ -272,7 +272,7 @@ async def test_an_answer_that_cannot_be_recorded_leaves_the_message_to_be_sent_a
         raise dispatch.StoreBusy("full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(desk.domain.store, "put", refuse)
+        patch.setattr(desk.domain.store, "put_all", refuse)
         desk.smsc.answer()
     assert await desk.state(1) is State.QUEUED
     assert desk.dispatcher.held == 0
@@ -541,7 +541,7 @@ async def test_a_message_that_ends_while_the_store_is_read_is_not_sent_twice(
         """The store, whose first read arrives late."""
 
         submit = people.store.submit
-        put = people.store.put
+        put_all = people.store.put_all
         on_undone = people.store.on_undone
 
         async def write(self, op: Any) -> Any:

@@ -262,9 +262,9 @@ class TestTimers:
     def test_an_accounts_own_values_go_before_the_configurations(self) -> None:
         settings = smpp(window=20, enquire_link_s=30, inactivity_s=60, response_s=10, session_init_s=5)
         assert session_config(settings) == session_config(settings, ACCOUNT)
-        assert session_config(settings) == SessionConfig(5, 30, 60, 10, 20, 20)
+        assert session_config(settings) == SessionConfig(5, 30, 60, 10, 20, 20, in_bulk=True)
         own = replace(ACCOUNT, window_pdus=3, enquire_link_s=0.0, inactivity_s=0.0, response_s=2.0)
-        assert session_config(settings, own) == SessionConfig(5, 0, 0, 2, 3, 3)
+        assert session_config(settings, own) == SessionConfig(5, 0, 0, 2, 3, 3, in_bulk=True)
 
     async def test_a_connection_that_does_not_bind_is_closed(self) -> None:
         async with World(settings=smpp(session_init_s=0.05)) as world:

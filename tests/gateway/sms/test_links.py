@@ -74,7 +74,7 @@ class TestSharing:
         for smsc in smscs:
             smsc.silent = True
         assert [carrier.send() for _ in range(4)] == [True] * 4
-        assert not carrier.links.has_room()
+        assert not carrier.links.free()
         assert not carrier.send()
 
     async def test_an_answer_opens_the_window_and_says_so(
@@ -89,7 +89,7 @@ class TestSharing:
         smscs[0].answer(smscs[0].bound[0], smscs[0].requests[0])
         await carrier.answered(1)
         assert carrier.room == before + 1
-        assert carrier.links.has_room()
+        assert carrier.links.free()
 
     async def test_answers_come_with_their_context_and_statuses(
         self, carrier: Carrier, smscs: tuple[Smsc, Smsc]
@@ -111,8 +111,8 @@ class TestSharing:
         told: list[tuple[str, Any]] = []
         links = SmscLinks((settings("a", smscs[0].port),), lambda *_: None, lambda: None)
         await links.start()
-        await until(links.has_room)
-        links.send(submit_frame(), lambda name, answer: told.append((name, answer)))
+        await until(lambda: links.free() > 0)
+        links.send([(submit_frame(), lambda name, answer: told.append((name, answer)))])
         await until(lambda: bool(told))
         assert told[0][0] == "a"
         await links.stop(drain_s=0.2)
@@ -158,7 +158,7 @@ class TestFailover:
             port = smsc.port
         async with Carrier(settings("gone", port)) as carrier:
             await until(lambda: carrier.links.peers[0].failures > 0)
-            assert not carrier.links.has_room()
+            assert not carrier.links.free()
             assert not carrier.send()
             assert up("gone") == 0
 
@@ -177,7 +177,7 @@ class TestPace:
             assert [carrier.send() for _ in range(4)] == [True] * 3 + [False]
             await carrier.answered(3)
             room = carrier.room
-            assert not any(carrier.links.has_room() for _ in range(100))
+            assert not any(carrier.links.free() for _ in range(100))
             await until(lambda: carrier.room > room)
             assert carrier.room == room + 1
             carrier.now += 0.02
@@ -206,7 +206,7 @@ class TestPace:
             await carrier.answered(3)
             smsc.status = 0
             link = carrier.links.peers[0]
-            assert not carrier.links.has_room()
+            assert not carrier.links.free()
             assert (link.counts.throttled, link.pace.limit) == (3, 50)
             carrier.now += 2.0
             assert carrier.send()
@@ -219,7 +219,7 @@ class TestPace:
             await carrier.bound()
             carrier.send()
             await carrier.answered(1)
-            assert not carrier.links.has_room()
+            assert not carrier.links.free()
 
 
 class TestAskingAboutAMessage:
@@ -266,7 +266,7 @@ class TestAskingAboutAMessage:
             await carrier.bound()
             smsc.silent = True
             told: list[Any] = []
-            assert [carrier.send(), carrier.links.has_room()] == [True, False]
+            assert [carrier.send(), carrier.links.free()] == [True, 0]
             assert carrier.links.cancel("a", "1", NUMBER, MSISDN, told.append)
             assert not carrier.links.cancel("a", "2", NUMBER, MSISDN, told.append)
 
@@ -276,9 +276,9 @@ async def test_what_an_smsc_asks_is_told_with_its_name(carrier: Carrier, smscs: 
     [connection] = smscs[1].bound
     connection.request(DeliverSm(short_message=b"TD"), answered.append)
     await until(lambda: bool(carrier.requests))
-    [(link, back, event)] = carrier.requests
+    [(link, back, pdu)] = carrier.requests
     assert link == "b"
-    assert isinstance(event.pdu.body, DeliverSm)
-    back.respond(event.pdu.sequence_number, DeliverSmResp())
+    assert isinstance(pdu.body, DeliverSm)
+    back.respond(pdu.sequence_number, DeliverSmResp())
     await until(lambda: bool(answered))
     assert answered[0].command_status == 0

@@ -14,7 +14,7 @@ from gateway.store.messages import State
 from smpp.codec import decode
 from smpp.constants import CommandStatus, EsmClass
 from smpp.pdu import DataSm, DataSmResp, DeliverSm, DeliverSmResp, Pdu, SubmitSmResp
-from smpp.receipts import MessageState, Receipt, parse
+from smpp.receipts import MessageState, parse
 from tests.gateway.carrier import AID, MSISDN, NUMBER, Clock, rows, settled
 from tests.gateway.sms.desk import Desk, SmscSide
 
@@ -48,8 +48,7 @@ async def test_a_receipt_before_its_response(desk: Desk) -> None:
 
 async def test_receipt_and_response_in_one_commit(desk: Desk) -> None:
     message_id = await desk.accepted(registered_delivery=1)
-    pdu = Pdu(DeliverSm(), 5)
-    desk.receipts.take("smsc", desk.link, pdu, Receipt(b"7", DELIVERED))  # type: ignore[arg-type]
+    desk.receive()
     desk.smsc.answer(b"7")
     await settled(desk.domain)
     assert desk.told() == [(message_id, DELIVERED)]
@@ -125,8 +124,7 @@ async def test_a_receipt_twice_in_one_commit_is_told_once(desk: Desk) -> None:
     message_id = await desk.accepted(registered_delivery=1)
     await desk.taken(b"7")
     for sequence in (5, 6):
-        pdu = Pdu(DeliverSm(), sequence)
-        desk.receipts.take("smsc", desk.link, pdu, Receipt(b"7", DELIVERED))  # type: ignore[arg-type]
+        desk.receive(sequence_number=sequence)
     assert [(await desk.link.answer())[0] for _ in range(2)] == [5, 6]
     assert desk.told() == [(message_id, DELIVERED)]
     assert len(await rows(desk.domain, "cdr")) == 1
@@ -218,7 +216,7 @@ async def test_each_bind_gets_the_answers_to_what_it_brought(desk: Desk) -> None
     """Also when one commit has receipts of both."""
     links = SmscSide(), SmscSide()
     for sequence, link in enumerate(links, start=5):
-        desk.receipts.take("smsc", link, Pdu(DeliverSm(), sequence), Receipt(b"7", DELIVERED))  # type: ignore[arg-type]
+        desk.receive(sequence_number=sequence, link=link)
     await settled(desk.domain)
     assert [link.answers for link in links] == [[(5, 0, DeliverSmResp())], [(6, 0, DeliverSmResp())]]
 
@@ -263,7 +261,7 @@ async def test_a_receipt_without_an_id_names_nobody(desk: Desk) -> None:
 async def test_the_enterprises_receipt_names_the_aid_and_the_gateways_own_id(desk: Desk) -> None:
     message_id = await desk.accepted(registered_delivery=1)
     await desk.taken(b"7")
-    await desk.receipt(error="005", text=MSISDN.encode())
+    await desk.receipt(error="005")
     body = decode(desk.deliveries[0].frame).body
     assert isinstance(body, DeliverSm)
     assert (body.source_addr, body.destination_addr) == (AID.encode(), NUMBER.encode())
@@ -306,21 +304,19 @@ async def test_a_receipt_that_could_not_be_stored_is_asked_for_again(
     def refuse(stage: Any, item: Any) -> None:
         raise error
 
-    store: Any = SimpleNamespace(put=refuse, on_undone=lambda forget: None)
+    store: Any = SimpleNamespace(put_all=refuse, on_undone=lambda forget: None)
     desk = Desk(replace(people, store=store), clock)
-    pdu = Pdu(DeliverSm(), 5)
-    desk.receipts.take("smsc", desk.link, pdu, Receipt(b"7", DELIVERED))  # type: ignore[arg-type]
+    desk.receive()
     assert desk.link.answers == [(5, CommandStatus.ESME_RX_T_APPN, None)]
 
 
 async def test_a_receipt_whose_commit_failed_is_asked_for_again(people: Domain, clock: Clock) -> None:
-    def fail(stage: Any, item: Any) -> None:
-        stage.done([item], None, StoreUnavailable("not committed"))
+    def fail(stage: Any, items: Any) -> None:
+        stage.done(items, None, StoreUnavailable("not committed"))
 
-    store: Any = SimpleNamespace(put=fail, on_undone=lambda forget: None)
+    store: Any = SimpleNamespace(put_all=fail, on_undone=lambda forget: None)
     desk = Desk(replace(people, store=store), clock)
-    pdu = Pdu(DeliverSm(), 5)
-    desk.receipts.take("smsc", desk.link, pdu, Receipt(b"7", DELIVERED))  # type: ignore[arg-type]
+    desk.receive()
     assert desk.link.answers == [(5, CommandStatus.ESME_RX_T_APPN, None)]
 
 

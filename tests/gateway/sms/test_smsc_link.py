@@ -53,6 +53,7 @@ def test_timers_and_windows_are_those_of_the_settings() -> None:
         response_s=5.0,
         outbound_window=7,
         inbound_window=INBOUND_WINDOW_LEAST,
+        in_bulk=True,
     )
     link = Carrier(made).links.peers[0].binds[0].link
     assert link is not None
@@ -99,8 +100,8 @@ class TestBinds:
             told: list[Any] = []
             receiver.request(DeliverSm(), told.append)
             await until(lambda: bool(carrier.requests))
-            name, connection, event = carrier.requests[0]
-            connection.respond(event.pdu.sequence_number, DeliverSmResp())
+            name, connection, pdu = carrier.requests[0]
+            connection.respond(pdu.sequence_number, DeliverSmResp())
             await until(lambda: bool(told))
             assert name == "a"
 
@@ -272,7 +273,7 @@ async def test_a_request_that_cannot_be_handled_ends_the_bind_and_costs_no_answe
         assert isinstance(carrier.answers[0][2], Pdu)
         carrier.requests = heard
         await until(lambda: len(smsc.bound) == 2)
-        assert "request of a not handled" in caplog.text
+        assert "requests of a not handled" in caplog.text
 
 
 async def test_an_alert_is_passed_over(smsc: Smsc) -> None:
@@ -282,4 +283,4 @@ async def test_an_alert_is_passed_over(smsc: Smsc) -> None:
         smsc.bound[0].request(AlertNotification())
         smsc.bound[0].request(DeliverSm())
         await until(lambda: bool(carrier.requests))
-        assert [type(event.pdu.body) for _, _, event in carrier.requests] == [DeliverSm]
+        assert [type(pdu.body) for _, _, pdu in carrier.requests] == [DeliverSm]

@@ -81,8 +81,8 @@ async def test_it_is_bound_to_at_once_and_messages_go_both_ways() -> None:
         told: list[Any] = []
         caller.bound[0].request(DeliverSm(), told.append)
         await until(lambda: bool(carrier.requests))
-        name, connection, event = carrier.requests[0]
-        connection.respond(event.pdu.sequence_number, DeliverSmResp())
+        name, connection, pdu = carrier.requests[0]
+        connection.respond(pdu.sequence_number, DeliverSmResp())
         await until(lambda: bool(told))
         assert name == "north"
 

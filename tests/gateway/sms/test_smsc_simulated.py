@@ -65,8 +65,8 @@ class Patient(Carrier):
             else:
                 self.waiting.append(context)
         self.answers.clear()
-        while self.waiting and self.links.has_room():
-            if self.links.send(FRAME, self.waiting[0]):
+        while self.waiting and self.links.free():
+            if self.links.send([(FRAME, self.waiting[0])]):
                 self.waiting.popleft()
 
     def _has_room(self) -> None:
@@ -79,14 +79,14 @@ class Patient(Carrier):
         return len(self.taken) == messages
 
     def answer_receipts(self) -> None:
-        for _, connection, event in self.requests:
-            body = event.pdu.body
+        for _, connection, pdu in self.requests:
+            body = pdu.body
             assert not isinstance(body, CancelSm)
             receipt = parse(body)
             assert receipt is not None
             self.receipts.append((receipt.message_id.decode(), receipt.state))
             response = DeliverSmResp() if isinstance(body, DeliverSm) else DataSmResp()
-            connection.respond(event.pdu.sequence_number, response)
+            connection.respond(pdu.sequence_number, response)
         self.requests.clear()
 
 

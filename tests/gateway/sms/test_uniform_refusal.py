@@ -5,6 +5,7 @@ Shown by construction, since a clock shows it only for the machine at hand (benc
 
 import re
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -63,9 +64,9 @@ class RecordingStore:
         self._steps = steps
         self.on_undone = store.on_undone
 
-    def put(self, stage: Stage[Any, Any], item: Any) -> None:
+    def put_all(self, stage: Stage[Any, Any], items: Sequence[Any]) -> None:
         self._steps.append("handed to the store")
-        self._store.put(Stage(partial(self._run, stage), stage.done, order=stage.order), item)
+        self._store.put_all(Stage(partial(self._run, stage), stage.done, order=stage.order), items)
 
     def _run(self, stage: Stage[Any, Any], conn: sqlite3.Connection, items: list[Any]) -> list[Any]:
         touched: list[str] = []

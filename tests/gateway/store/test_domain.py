@@ -17,13 +17,13 @@ def test_the_clock_is_in_milliseconds_since_the_epoch() -> None:
 
 async def test_what_is_remembered_of_what_was_rolled_back_is_forgotten(domain: Domain) -> None:
     def op(conn: sqlite3.Connection) -> None:
-        domain.recent.put("a/7", message_row(1), "7")
+        domain.recent.put("a/7", "a/7", message_row(1))
         domain.subscribers.put(Resolved(EDI_ID, ENTERPRISE, b"i" * 16, MSISDN, NOW_MS, NOW_MS + 1))
         raise ValueError("mine")
 
     with pytest.raises(ValueError, match="mine"):
         await domain.store.write(op)
-    assert domain.recent.get("a/7", "7") is None
+    assert domain.recent.get("a/7") is None
     assert domain.subscribers.get(EDI_ID, NOW_MS) is None
 
 
