@@ -17,9 +17,10 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, Final, Generic, TypeVar
 
 import aiosqlite
@@ -96,11 +97,14 @@ class Stage(Generic[Item, Result]):
         done: Callable[[list[Item], list[Result] | None, BaseException | None], None],
         *,
         order: int,
+        patience_s: float = 0.0,
     ) -> None:
-        """Of the stages in one commit, the one with the least `order` runs first."""
+        """Of the stages in one commit, the one with the least `order` runs first. `patience_s`: how long items may
+        wait for a commit that others ask for, where nobody waits for them."""
         self.run = run
         self.done = done
         self.order = order
+        self.patience_s = patience_s
 
 
 class Store:
@@ -123,6 +127,9 @@ class Store:
         self._backlog = 0
         self._busy = False
         """A transaction runs, or will on the loop's next turn."""
+        self._urgent = False
+        """Something is queued that has no patience, or has had it."""
+        self._patience: asyncio.TimerHandle | None = None
         self._reads = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reader: aiosqlite.Connection | None = None
@@ -132,7 +139,9 @@ class Store:
         self._failure: str | None = None
         self._undone: list[Callable[[], None]] = []
         self._writer = self._connect()
-        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"store:{path.name}")
+        self._steps: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._disk = Thread(target=self._wait_for_disk, name=f"store:{path.name}", daemon=True)
+        self._disk.start()
 
     @classmethod
     def open(
@@ -180,6 +189,7 @@ class Store:
         """
         self._admit()
         self._queue.append((op, done))
+        self._wake()
 
     def put(self, stage: Stage[Item, Any], item: Item) -> None:
         """As `put_all`, of one item."""
@@ -195,6 +205,10 @@ class Store:
             self._staged = dict(sorted(self._staged.items(), key=lambda entry: entry[0].order))
         else:
             waiting += items
+        if not stage.patience_s:
+            self._wake()
+        elif not self._urgent and self._patience is None:
+            self._patience = self._running().call_later(stage.patience_s, self._lose_patience)
 
     def _admit(self, count: int = 1) -> None:
         if self._failure is not None:
@@ -204,12 +218,23 @@ class Store:
         if self._backlog + count > self._queue_max:
             raise StoreBusy(f"{self._backlog} operations wait")
         self._backlog += count
+
+    def _wake(self) -> None:
+        self._urgent = True
         if not self._busy:
             # On the next turn of the loop, with whatever else this one brings.
             self._busy = True
-            if self._loop is None:
-                self._loop = asyncio.get_running_loop()
-            self._loop.call_soon(self._next)
+            self._running().call_soon(self._next)
+
+    def _lose_patience(self) -> None:
+        self._patience = None
+        if self._backlog:
+            self._wake()
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop
 
     async def write(self, op: Op[T]) -> T:
         """Run `op` in a transaction and return its result after the commit is on the disk.
@@ -267,10 +292,15 @@ class Store:
         if self._closed:
             return
         self._closed = True
+        if self._backlog:
+            self._wake()
         if self._busy:
             self._idle = asyncio.Event()
             await self._idle.wait()
-        self._disk.shutdown(wait=True)
+        if self._patience is not None:
+            self._patience.cancel()
+        self._steps.put(None)
+        self._disk.join()
         self._writer.close()
         if self._reader is not None:
             await self._reader.close()
@@ -309,8 +339,8 @@ class Store:
 
     def _next(self) -> None:
         """Run what is queued, or rest."""
-        batch = self._take()
-        if not batch[0] and not batch[1]:
+        batch = self._take() if self._urgent else None
+        if batch is None:
             self._busy = False
             if self._idle is not None:
                 self._idle.set()
@@ -337,6 +367,7 @@ class Store:
             if items:
                 staged.append((stage, items[:most]))
                 del items[:most]
+        self._urgent = bool(queue) or any(self._staged.values())
         return single, staged
 
     def _run(self, batch: _Batch) -> None:
@@ -385,7 +416,12 @@ class Store:
             except RuntimeError:  # the loop is gone, and with it everyone who waits
                 _log.warning("answers of the store found no loop")
 
-        self._disk.submit(work)
+        self._steps.put(work)
+
+    def _wait_for_disk(self) -> None:
+        """The thread that waits in the loop's place."""
+        while (step := self._steps.get()) is not None:
+            step()
 
     def _wait_for_lock(self, batch: _Batch) -> tuple[Callable[..., None], Any]:
         deadline = time.monotonic() + LOCK_WAIT_S

@@ -25,6 +25,8 @@ HELD_MAX = 5_000
 TURN = 20
 """Deliveries over one bind before the next has its turn."""
 DONE_ORDER = 40
+PATIENCE_S = 0.02
+"""How long what the enterprise took may wait for a commit that others need. Lost before it, it is sent again."""
 RETRY_S = 2.0
 SWEEP_S = 30.0
 
@@ -55,7 +57,9 @@ class Deliveries:
     def __init__(self, domain: Domain) -> None:
         self._domain = domain
         self._accounts: dict[str, _Account] = {}
-        self._stage: Stage[Delivery, None] = Stage(_done, self._forgotten, order=DONE_ORDER)
+        self._stage: Stage[Delivery, None] = Stage(
+            _done, self._forgotten, order=DONE_ORDER, patience_s=PATIENCE_S
+        )
         self._sweeper: asyncio.Task[None] | None = None
 
     def start(self) -> None:

@@ -45,6 +45,8 @@ SWEEPS_A_TRIM = 60
 """What is kept only so long is looked through so rarely."""
 
 DISPATCH_ORDER = 20
+PATIENCE_S = 0.02
+"""How long what the SMSC took may wait for a commit that others need. Lost before it, it is sent again."""
 
 _log = logging.getLogger(__name__)
 
@@ -109,7 +111,7 @@ class Dispatcher:
         self._sweeps = 0
         self._stopping = False
         self._accepting: Stage[_Accepted, list[Delivery]] = Stage(
-            self._accept, self._accept_done, order=DISPATCH_ORDER
+            self._accept, self._accept_done, order=DISPATCH_ORDER, patience_s=PATIENCE_S
         )
 
     def start(self) -> None:

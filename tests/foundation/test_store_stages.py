@@ -1,5 +1,6 @@
 """Stages of the store: one run and one answer for all that came, and one that fails costs the others nothing."""
 
+import asyncio
 import sqlite3
 from pathlib import Path
 
@@ -202,3 +203,33 @@ class TestUndone:
         with pytest.raises(StoreUnavailable):
             await store.write(insert("a"))
         assert len(forgotten) == 1
+
+
+class TestPatience:
+    """Changes that nobody waits for: they go with a commit that others ask for, or soon by themselves."""
+
+    async def test_it_goes_with_the_next_commit(self, store: Store) -> None:
+        patient = Inserts()
+        patient.stage.patience_s = 60.0
+        store.put(patient.stage, "a")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert patient.runs == []
+        await store.write(lambda _: None)
+        await settled(store)
+        assert patient.told == [(["a"], [1], None)]
+
+    async def test_it_goes_alone_when_nothing_else_comes(self, store: Store) -> None:
+        patient = Inserts()
+        patient.stage.patience_s = 0.001
+        store.put(patient.stage, "a")
+        await until(lambda: bool(patient.told))
+        assert await texts(store) == ["a"]
+
+    async def test_it_is_not_lost_when_the_store_is_closed(self, tmp_path: Path, revisions: Path) -> None:
+        store = Store.open(tmp_path / "a.db", revisions)
+        patient = Inserts()
+        patient.stage.patience_s = 60.0
+        store.put(patient.stage, "a")
+        await store.close()
+        assert patient.told == [(["a"], [1], None)]
