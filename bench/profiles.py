@@ -1,15 +1,11 @@
-"""What a profile says, by stage, by module and by function, in microseconds a message.
-
-The profiler itself costs more than most functions: the shares are what to read, not the sums.
-"""
+"""What the samples of bench.profiled say: shares by stage, by module and by function."""
 
 from __future__ import annotations
 
-import pstats
+import json
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 TOP = 60
 
@@ -62,36 +58,32 @@ def _stage(module: str) -> str:
 
 
 def report(folder: Path, messages: int) -> None:
-    """Print each profile in `folder`: stages, modules and functions by their own time."""
-    for path in sorted(folder.glob("*.prof")):
-        entries: dict[Any, Any] = pstats.Stats(str(path)).stats  # type: ignore[attr-defined]
-        total = sum(entry[2] for entry in entries.values())
-        modules: Counter[str] = Counter()
-        for place, (_, _, own, _, callers) in entries.items():
-            if place[0] == "~":
-                # A builtin's time belongs to whoever called it.
-                for caller, (_, _, spent, _) in callers.items():
-                    modules[_module(caller[0])] += spent
-            else:
-                modules[_module(place[0])] += own
+    """Print each profile in `folder`: stages, modules and functions by their share of the samples."""
+    for path in sorted(folder.glob("*.samples")):
+        samples: list[tuple[int, list[tuple[str, str, int]]]] = json.loads(path.read_text())
+        total = sum(count for count, _ in samples) or 1
         stages: Counter[str] = Counter()
-        for module, spent in modules.items():
-            stages[_stage(module)] += spent
-        calls = sum(entry[0] for entry in entries.values()) / messages
-        spent = total * 1e6 / messages
-        print(f"\n{path.stem}: {spent:.0f} µs and {calls:.0f} calls a message under the profiler")
-        _table("stage, with the builtins it calls", stages, total, messages)
-        _table("module, with the builtins it calls", modules, total, messages)
-        print(f"{'own µs':>9}{'with calls':>12}{'calls':>9}  function")
-        for place, entry in sorted(entries.items(), key=lambda item: -item[1][2])[:TOP]:
-            name = place[2] if place[0] == "~" else f"{_module(place[0])}:{place[1]} {place[2]}"
-            print(
-                f"{entry[2] * 1e6 / messages:9.2f}{entry[3] * 1e6 / messages:12.2f}"
-                f"{entry[0] / messages:9.2f}  {name}"
-            )
+        modules: Counter[str] = Counter()
+        own: Counter[str] = Counter()
+        whole: Counter[str] = Counter()
+        for count, stack in samples:
+            # What is compiled has no frame: its time is that of the line that called it.
+            module = _module(stack[0][0])
+            stages[_stage(module)] += count
+            modules[module] += count
+            own[f"{module} {stack[0][1]}"] += count
+            for name in {f"{_module(file)} {function}" for file, function, _ in stack}:
+                whole[name] += count
+        print(f"\n{path.stem}: {total} samples, {messages} messages")
+        _table("stage", stages, total)
+        _table("module", modules, total)
+        print(f"{'own':>8}{'whole':>8}  function, by what is its own")
+        for name, count in own.most_common(TOP):
+            print(f"{count / total:8.1%}{whole[name] / total:8.1%}  {name}")
+        _table("function, with all that it calls", whole, total)
 
 
-def _table(heading: str, parts: Counter[str], total: float, messages: int) -> None:
-    print(f"{'µs':>9}{'share':>8}  {heading}")
-    for name, spent in parts.most_common(TOP):
-        print(f"{spent * 1e6 / messages:9.2f}{spent / total:8.1%}  {name}")
+def _table(heading: str, parts: Counter[str], total: int) -> None:
+    print(f"{'share':>8}  {heading}")
+    for name, count in parts.most_common(TOP):
+        print(f"{count / total:8.1%}  {name}")

@@ -148,7 +148,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=JSON", help="in gateway.toml: voice.x=1"
     )
-    parser.add_argument("--profile", action="store_true", help="profile the gateway's main and store threads")
+    parser.add_argument("--profile", action="store_true", help="sample what the gateway's main thread does")
     return parser.parse_args()
 
 

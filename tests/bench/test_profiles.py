@@ -1,6 +1,5 @@
-"""What a profile says, in microseconds a message."""
+"""What samples say, as shares."""
 
-import cProfile
 import json
 from pathlib import Path
 
@@ -8,16 +7,17 @@ import pytest
 
 from bench import profiles
 
+ROOT = str(Path(profiles.__file__).resolve().parents[1])
 
-def test_a_builtins_time_belongs_to_the_module_that_called_it(
+
+def test_the_innermost_frame_has_the_time_and_all_around_it_have_it_as_a_whole(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    profile = cProfile.Profile()
-    profile.runcall(lambda: [json.dumps({"a": [1] * 50}) for _ in range(50)])
-    profile.dump_stats(tmp_path / "main.prof")
+    outer = (f"{ROOT}/gateway/sms/intake.py", "submit", 1)
+    inner = ("/usr/lib/python3.11/json/encoder.py", "iterencode", 2)
+    (tmp_path / "main.samples").write_text(json.dumps([[3, [inner, outer]], [1, [outer]]]))
     profiles.report(tmp_path, 10)
     said = capsys.readouterr().out
-    assert said.startswith("\nmain: ")
-    assert "json/encoder.py" in said
-    assert "verification and reports" in said
-    assert "~" not in said
+    assert said.startswith("\nmain: 4 samples, 10 messages")
+    assert "   75.0%  verification and reports" in said
+    assert "   25.0%  100.0%  gateway/sms/intake.py submit" in said
