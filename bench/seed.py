@@ -35,7 +35,7 @@ from trust_party.admission import Directory
 from trust_party.data_keys import DataKeys
 from trust_party.deposits import Deposits
 from trust_party.evidence_log import Evidence
-from trust_party.keys import LOG, open_store
+from trust_party.keys import LogKeys, open_store
 from trust_party.sequencer import Sequencer
 from trust_party.settings import TrustSettings
 from trust_party.store import MIGRATIONS
@@ -96,7 +96,7 @@ async def seed(
     domain, _ = gateway_app.open_domain(load_settings(gateway, GatewaySettings))
     directory = Directory(store, keys)
     data_keys = DataKeys(sealer)
-    evidence = Evidence(keys.current(LOG).sm2, sealer, data_keys)
+    evidence = Evidence(LogKeys(keys), sealer, data_keys)
     sequencer = Sequencer(store, evidence, 0, lambda: time.time_ns() // 1_000_000)
     deposits = Deposits(
         trust_settings, store, keys, sealer, data_keys, evidence, sequencer, lambda carriers: None

@@ -21,7 +21,7 @@ no state between calls: what is rolled back leaves nothing behind.
 
 import secrets
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NewType, Protocol
 
@@ -29,7 +29,7 @@ from evidence import checkpoint as checkpoints
 from evidence.checkpoint import Checkpoint
 from evidence.merkle import leaf_hash
 from foundation.rows import execute_rows
-from gm.sm2 import PrivateKey
+from gm.sm2 import PrivateKey, PublicKey
 from gm.sm3 import sm3
 
 RecordId = NewType("RecordId", int)
@@ -78,6 +78,7 @@ SCHEMA: Final = (
     """
     CREATE TABLE evidence_checkpoints (
         checkpoint_id INTEGER PRIMARY KEY,
+        log_id BLOB NOT NULL,
         size BIGINT NOT NULL,
         time_ms BIGINT NOT NULL,
         root BLOB NOT NULL,
@@ -102,7 +103,8 @@ SCHEMA: Final = (
 
 NODES: Final = "SELECT position, hash FROM evidence_nodes WHERE position IN "
 NEWEST: Final = (
-    "SELECT size, time_ms, root, signature FROM evidence_checkpoints ORDER BY checkpoint_id DESC LIMIT 1"
+    "SELECT log_id, size, time_ms, root, signature FROM evidence_checkpoints"
+    " ORDER BY checkpoint_id DESC LIMIT 1"
 )
 
 
@@ -153,13 +155,27 @@ def leaf_of(record: bytes, salt: bytes) -> bytes:
 
 
 class EvidenceLog:
-    """The log that ``key`` signs. Threads may share one; writers come one at a time, by the database."""
+    """The log that ``key`` signs. Threads may share one; writers come one at a time, by the database.
 
-    def __init__(self, key: PrivateKey) -> None:
-        self._key = key
-        self.public_key = key.public_key
-        self.log_id = checkpoints.log_id(key.public_key)
-        """32 bytes."""
+    ``key`` may be a function that gives the key of the moment: then checkpoints of one tree follow each other under
+    one key and its successors (:mod:`evidence.succession`).
+    """
+
+    def __init__(self, key: PrivateKey | Callable[[], PrivateKey]) -> None:
+        self._source = key
+
+    @property
+    def public_key(self) -> PublicKey:
+        """Of the key that signs now."""
+        return self._key().public_key
+
+    def _key(self) -> PrivateKey:
+        return self._source if isinstance(self._source, PrivateKey) else self._source()
+
+    @property
+    def log_id(self) -> bytes:
+        """The log's name under the key that signs now, 32 bytes."""
+        return checkpoints.log_id(self.public_key)
 
     def append(self, conn: sqlite3.Connection, record: bytes, *, sealer: Sealer, now_ms: int) -> RecordId:
         """Append one record: :meth:`append_many`."""
@@ -204,17 +220,20 @@ class EvidenceLog:
         A log that did not grow keeps its last checkpoint until that is :data:`CHECKPOINT_AGE_MAX_MS` old.
         Times never go back, even if the clock does.
         """
-        last = self.latest(conn)
+        last, key = self.latest(conn), self._key()
+        log_id = checkpoints.log_id(key.public_key)
         if last is not None:
-            fresh = now_ms - last.checkpoint.time_ms < CHECKPOINT_AGE_MAX_MS
+            fresh = (
+                last.checkpoint.log_id == log_id and now_ms - last.checkpoint.time_ms < CHECKPOINT_AGE_MAX_MS
+            )
             if last.checkpoint.size == size and fresh:
                 return last
             now_ms = max(now_ms, last.checkpoint.time_ms)
-        new = Checkpoint(self.log_id, size, now_ms, root)
-        signed = SignedCheckpoint(new, checkpoints.sign(self._key, new))
+        new = Checkpoint(log_id, size, now_ms, root)
+        signed = SignedCheckpoint(new, checkpoints.sign(key, new))
         conn.execute(
-            "INSERT INTO evidence_checkpoints (size, time_ms, root, signature) VALUES (?, ?, ?, ?)",
-            (new.size, new.time_ms, new.root, signed.signature),
+            "INSERT INTO evidence_checkpoints (log_id, size, time_ms, root, signature) VALUES (?, ?, ?, ?, ?)",
+            (new.log_id, new.size, new.time_ms, new.root, signed.signature),
         )
         return signed
 
@@ -223,9 +242,10 @@ class EvidenceLog:
         row = conn.execute(NEWEST).fetchone()
         return None if row is None else self.signed(*row)
 
-    def signed(self, size: int, time_ms: int, root: bytes, signature: bytes) -> SignedCheckpoint:
+    @staticmethod
+    def signed(log_id: bytes, size: int, time_ms: int, root: bytes, signature: bytes) -> SignedCheckpoint:
         """A checkpoint of this log from its columns."""
-        return SignedCheckpoint(Checkpoint(self.log_id, size, time_ms, root), signature)
+        return SignedCheckpoint(Checkpoint(log_id, size, time_ms, root), signature)
 
     def open(self, conn: sqlite3.Connection, record_id: int, *, sealer: Sealer) -> OpenedRecord:
         """The record of that number, checked against its leaf.

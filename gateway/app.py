@@ -97,16 +97,16 @@ class Gateway:
         self._peer = Peer(
             settings.trust.url,
             client_context(tls.ca, tls.cert, tls.key),
-            own_keys.request_signer(settings, self._keys),
+            lambda: own_keys.request_signer(settings, self._keys),
             self._peer_keys,
             party=settings.trust.id,
             timeout=settings.trust.timeout_s,
         )
-        self.trust = CarrierClient(self._peer, self._keys.current(own_keys.SIGN).sm2)
+        self.trust = CarrierClient(self._peer, lambda: self._keys.current(own_keys.SIGN).sm2)
         cache = GrantCache(settings.trust.cached_grants)
         self.follower = RevokedByTrust(self.domain, [self])
         self.feed = RevocationFeed(
-            settings.carrier.id, self._peer_keys.trust_key, self.trust.revocations, self.follower, cache
+            settings.carrier.id, self._peer_keys.trust_keys, self.trust.revocations, self.follower, cache
         )
         self.verifier = Verifier(
             self.trust,
@@ -123,7 +123,7 @@ class Gateway:
                 _broker_context(settings),
                 settings.carrier.id,
                 "gateway",
-                lambda: self._keys.current(own_keys.HTTP).material,
+                lambda: own_keys.shared_keys(self._keys),
                 self.feed,
             )
         self.trust_watch = TrustWatch(self.trust.ping)
@@ -288,7 +288,7 @@ class Gateway:
             api.port,
             server_context(tls.ca, tls.cert, tls.key),
             keys=self._peer_keys,
-            signer=own_keys.response_signer(self.settings, self._keys),
+            signer=lambda: own_keys.response_signer(self.settings, self._keys),
         )
         await self.front.start()
         await self.operations.start()
@@ -357,6 +357,7 @@ class Gateway:
             self._poll_now.clear()
             metrics.STORE_BACKLOG.set(self.domain.store.backlog)
             try:
+                await asyncio.to_thread(self._keys.refresh)
                 rows = await self.domain.store.read("SELECT version FROM directory_version WHERE id = 1")
                 if rows[0][0] != self.directory.current.version:
                     await self._reload_directory()

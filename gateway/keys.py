@@ -11,7 +11,7 @@ from foundation.identities import KeyId, parse_key_id
 from foundation.seal import add_missing_keys
 from gateway.settings import GatewaySettings
 from gm.errors import KeyStoreError
-from gm.keystore import Key, KeyStore
+from gm.keystore import Key, KeyProvider, KeyStore
 from gm.sm2 import PrivateKey, PublicKey
 from interparty.signed_http import Signer
 
@@ -25,6 +25,9 @@ HTTP: Final = "http"
 """HMAC-SM3: shared with the trust party, for signed HTTP."""
 NETWORK_PURPOSE: Final = "network/"
 """Followed by a network peer's id: HMAC-SM3 shared with it, for its assertions."""
+
+PEER_PURPOSE: Final = "peer/"
+"""Followed by another party's id: its SM2 public keys for signatures, as it sent them; their ids are their keyids."""
 
 PASSPHRASE_BYTES: Final = 32
 
@@ -98,6 +101,14 @@ def request_signer(settings: GatewaySettings, keys: KeyStore) -> Signer:
     return Signer(str(KeyId(settings.carrier.id, HTTP, key.version)), key.material)
 
 
+def shared_keys(keys: KeyProvider) -> list[bytes]:
+    """The HMAC keys shared with the trust party, the current one first. One that it may have and that is not active
+    yet is among them. Raises KeyStoreError if none is active."""
+    current = keys.current(HTTP)
+    usable = [key for key in keys.keys(HTTP) if key.state != "destroyed" and key != current]
+    return [current.material, *(key.material for key in usable)]
+
+
 def response_signer(settings: GatewaySettings, keys: KeyStore) -> Signer:
     """Signs responses to requests that came under SM2."""
     key = keys.current(SIGN)
@@ -115,21 +126,25 @@ class PeerKeys:
     def __init__(self, settings: GatewaySettings, keys: KeyStore) -> None:
         self._settings = settings
         self._keys = keys
-        self._trust_key = PublicKey.from_pem(settings.trust.sign_public_key.read_bytes())
-        self._trust_keyid = str(KeyId(settings.trust.id, SIGN, settings.trust.sign_key_version))
+        self._first = PublicKey.from_pem(settings.trust.sign_public_key.read_bytes())
+        self._first_keyid = str(KeyId(settings.trust.id, SIGN, settings.trust.sign_key_version))
 
-    def trust_key(self) -> PublicKey:
-        """The trust party's key for statements."""
-        return self._trust_key
+    def trust_keys(self) -> dict[str, PublicKey]:
+        """The trust party's sign keys by keyid: the one of the configuration, and those that it sent since."""
+        known = {self._first_keyid: self._first}
+        for key in self._keys.keys(PEER_PURPOSE + self._settings.trust.id):
+            if key.state != "destroyed":
+                known[key.id] = key.public
+        return known
 
     def lookup(self, keyid: str) -> bytes | PublicKey | None:
         """The key that a keyid names, None for one that nobody here knows."""
-        if keyid == self._trust_keyid:
-            return self._trust_key
         try:
             named = parse_key_id(keyid)
         except ValueError:
             return None
+        if named.party == self._settings.trust.id:
+            return self.trust_keys().get(keyid)
         try:
             if named.party == self._settings.carrier.id and named.key == HTTP:
                 return self._keys.get(HTTP, named.version).material

@@ -30,10 +30,11 @@ from typing import Final, Literal, Protocol, TypeVar, get_args
 
 from gm import sm4
 from gm.errors import DecryptError, GmError, KeyStoreError
-from gm.sm2 import PrivateKey
+from gm.sm2 import PrivateKey, PublicKey
 from gm.sm3 import HmacSm3, pbkdf2_hmac_sm3
 
-Algorithm = Literal["sm2", "sm4", "hmac-sm3"]
+Algorithm = Literal["sm2", "sm2-public", "sm4", "hmac-sm3"]
+"""sm2-public: another party's key, of which there is no more here."""
 State = Literal["pre-active", "active", "retired", "destroyed"]
 
 ITERATIONS: Final = 600_000
@@ -48,7 +49,7 @@ VERSIONS_MAX: Final = 10_000
 PURPOSE_MAX: Final = 128
 """Longest purpose or key id, in characters."""
 
-MATERIAL_SIZES: Final[dict[Algorithm, int]] = {"sm2": 32, "sm4": 16, "hmac-sm3": 32}
+MATERIAL_SIZES: Final[dict[Algorithm, int]] = {"sm2": 32, "sm2-public": 65, "sm4": 16, "hmac-sm3": 32}
 """Length of a key of each algorithm, in bytes."""
 
 TRANSITIONS: Final[dict[State, frozenset[State]]] = {
@@ -89,6 +90,13 @@ class Key:
         return PrivateKey.from_bytes(self.material)
 
     @cached_property
+    def public(self) -> PublicKey:
+        """The public key, of one's own pair or of another party. Raises :class:`KeyStoreError` for others."""
+        if self.algorithm == "sm2-public" and self.state != "destroyed":
+            return PublicKey.from_bytes(self.material)
+        return self.sm2.public_key
+
+    @cached_property
     def hmac(self) -> HmacSm3:
         """The HMAC under this key, expanded once. Raises :class:`KeyStoreError` for another algorithm."""
         if self.algorithm != "hmac-sm3" or self.state == "destroyed":
@@ -98,6 +106,10 @@ class Key:
 
 class KeyProvider(Protocol):
     """Where a party's keys come from. The sealed file is the default; a hardware module is another."""
+
+    def refresh(self) -> bool:
+        """Take in what another process changed; whether that was anything. Cheap when nothing was. Raises
+        :class:`KeyStoreError`, and then keeps what it held."""
 
     def purposes(self) -> tuple[str, ...]:
         """Every purpose that has a key, sorted."""
@@ -141,6 +153,7 @@ class KeyStore:
         self._header = header
         """Magic, iterations and salt, from which the seal key was derived."""
         self._keys = keys
+        self._stamp = _stamp(path)
         self._lock = threading.Lock()
 
     @classmethod
@@ -155,6 +168,7 @@ class KeyStore:
             if path.exists():
                 raise KeyStoreError(f"{path} exists")
             store._write({})
+        store._stamp = _stamp(path)
         return store
 
     @classmethod
@@ -169,7 +183,14 @@ class KeyStore:
     def reload(self) -> None:
         """Take in what another process changed. Raises :class:`KeyStoreError` and then keeps what it held."""
         with self._lock:
+            self._stamp = _stamp(self._path)
             self._keys = self._fresh()
+
+    def refresh(self) -> bool:
+        if _stamp(self._path) == self._stamp:
+            return False
+        self.reload()
+        return True
 
     def purposes(self) -> tuple[str, ...]:
         return tuple(sorted(self._keys))
@@ -251,6 +272,7 @@ class KeyStore:
             result = change(keys)
             self._write(keys)
             self._keys = keys
+            self._stamp = _stamp(self._path)
             return result
 
     def _fresh(self) -> Keys:
@@ -290,6 +312,15 @@ class KeyStore:
         if len(data) > FILE_MAX:
             raise KeyStoreError("the store is full")
         _replace_file(self._path, data)
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """What differs once the file was replaced."""
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return (found.st_ino, found.st_mtime_ns, found.st_size)
 
 
 def _derive(passphrase: str | bytes, header: bytes) -> bytes:
@@ -364,14 +395,16 @@ def _retired(versions: tuple[Key, ...]) -> tuple[Key, ...]:
 def _draw(algorithm: Algorithm) -> bytes:
     if algorithm == "sm2":
         return PrivateKey.generate().to_bytes()
+    if algorithm == "sm2-public":
+        raise KeyStoreError("another party's key is given, not drawn")
     return secrets.token_bytes(MATERIAL_SIZES[algorithm])
 
 
 def _check_material(algorithm: Algorithm, material: bytes) -> None:
     if len(material) != MATERIAL_SIZES[algorithm]:
         raise KeyStoreError(f"a key for {algorithm} has {MATERIAL_SIZES[algorithm]} bytes")
-    if algorithm == "sm2":
+    if algorithm in ("sm2", "sm2-public"):
         try:
-            PrivateKey.from_bytes(material)
+            (PrivateKey if algorithm == "sm2" else PublicKey).from_bytes(material)
         except GmError as error:
             raise KeyStoreError(str(error)) from None

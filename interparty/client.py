@@ -21,7 +21,15 @@ from yarl import URL
 from foundation.pki import PkiError, party_of_certificate
 from interparty.bodies import JSON, describe, problem_detail
 from interparty.messages import Message
-from interparty.signed_http import KeyLookup, SignatureError, Signer, sign_request, verify_response
+from interparty.signed_http import (
+    KeyLookup,
+    SignatureError,
+    Signer,
+    SignerSource,
+    sign_request,
+    signer_of,
+    verify_response,
+)
 from interparty.stream import Channel
 from interparty.stream_client import StreamRefused, open_channel
 
@@ -90,7 +98,7 @@ class Peer:
         self,
         url: str,
         ssl_context: ssl.SSLContext,
-        signer: Signer,
+        signer: SignerSource,
         keys: KeyLookup,
         *,
         party: str | None = None,
@@ -162,7 +170,7 @@ class Peer:
                     port,
                     path,
                     self._ssl,
-                    self._signer,
+                    signer_of(self._signer),
                     self._keys,
                     party=self._party,
                     capture=self._capture,
@@ -190,8 +198,9 @@ class Peer:
             self._waiting -= 1
 
     async def _exchange(self, method: str, path: str, query: str, body: bytes) -> bytes:
+        signer = signer_of(self._signer)
         headers = sign_request(
-            self._signer,
+            signer,
             method=method,
             path=path,
             query=query,
@@ -210,7 +219,7 @@ class Peer:
         if response.status >= 500:
             raise PeerUnavailable(f"peer answered {response.status}")
         try:
-            self._verify(response, received, signature)
+            self._verify(response, received, signature, signer)
         except SignatureError as error:
             # What refuses a request before it is authentic cannot be signed; a refusal opens nothing.
             if response.status < 400:
@@ -222,7 +231,9 @@ class Peer:
             raise PeerUnavailable(f"peer answered {response.status}")
         return received
 
-    def _verify(self, response: aiohttp.ClientResponse, received: bytes, signature: str) -> None:
+    def _verify(
+        self, response: aiohttp.ClientResponse, received: bytes, signature: str, signer: Signer
+    ) -> None:
         def header(name: str) -> str | None:
             values = response.headers.getall(name, [])
             return values[0] if len(values) == 1 else None
@@ -232,7 +243,7 @@ class Peer:
             status=response.status,
             body=received,
             request_signature=signature,
-            signer=self._signer,
+            signer=signer,
             party=self._party,
             keys=self._keys,
             now=time.time(),

@@ -7,6 +7,7 @@ found by the payloads' own numbers and nonces. See docs/formats.md, "Revocations
 
 import hmac
 import re
+from collections.abc import Iterable
 from typing import Final, Literal
 
 from gm.sm3 import hmac_sm3
@@ -38,10 +39,11 @@ def seal(key: bytes, topic: str, payload: bytes) -> bytes:
     return payload + _mac(key, topic, payload)
 
 
-def open_sealed(key: bytes, topic: str, message: bytes) -> bytes | None:
-    """The payload of a message that came on a topic; None unless it is authentic."""
+def open_sealed(keys: Iterable[bytes], topic: str, message: bytes) -> bytes | None:
+    """The payload of a message that came on a topic; None unless it is authentic under one of `keys`: a message names
+    none, and while a key is replaced both sides know two."""
     payload, mac = message[:-MAC_BYTES], message[-MAC_BYTES:]
-    return payload if hmac.compare_digest(_mac(key, topic, payload), mac) else None
+    return payload if any(hmac.compare_digest(_mac(key, topic, payload), mac) for key in keys) else None
 
 
 def _mac(key: bytes, topic: str, payload: bytes) -> bytes:

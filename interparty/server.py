@@ -31,8 +31,10 @@ from interparty.signed_http import (
     NonceCache,
     SignatureError,
     Signer,
+    SignerSource,
     VerifiedRequest,
     sign_response,
+    signer_of,
     verify_request,
 )
 from interparty.stream import SUBPROTOCOL, Channel, Receiver, stream_key
@@ -232,7 +234,7 @@ class SignedApp:
     are errors and not yet problem documents become such.
     """
 
-    def __init__(self, app: ASGIApp, *, keys: KeyLookup, signer: Signer, nonces: NonceCache) -> None:
+    def __init__(self, app: ASGIApp, *, keys: KeyLookup, signer: SignerSource, nonces: NonceCache) -> None:
         self._app = app
         self._keys = keys
         self._signer = signer
@@ -301,7 +303,7 @@ class SignedApp:
         scope["state"]["keyid"] = request.keyid
         if isinstance(request.key, bytes):
             return Signer(request.keyid, request.key), request.signature
-        return self._signer, request.signature
+        return signer_of(self._signer), request.signature
 
     def verify(
         self,
@@ -444,7 +446,7 @@ async def serve(
     ssl_context: ssl.SSLContext,
     *,
     keys: KeyLookup,
-    signer: Signer,
+    signer: SignerSource,
     streams: Mapping[str, StreamOpener] = MappingProxyType({}),
     capture: Callable[[bytes], None] | None = None,
 ) -> Running:

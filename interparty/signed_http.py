@@ -87,6 +87,15 @@ class Signer:
         return self.key.sign(base)
 
 
+SignerSource = Signer | Callable[[], Signer]
+"""A signer, or a function that gives the one of the moment: keys change while a party runs."""
+
+
+def signer_of(source: SignerSource) -> Signer:
+    """The signer of the moment. Raises what the function raises."""
+    return source if isinstance(source, Signer) else source()
+
+
 class NonceCache:
     """Nonces that were seen, by party, kept as long as a replay could pass for fresh.
 

@@ -7,7 +7,7 @@ which gathers many into one request.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -53,7 +53,8 @@ class CarrierClient:
     """One carrier at one trust party. `sign_key` is the carrier's SM2 key for statements, needed to
     confirm and cancel."""
 
-    def __init__(self, peer: Peer, sign_key: PrivateKey | None = None) -> None:
+    def __init__(self, peer: Peer, sign_key: PrivateKey | Callable[[], PrivateKey] | None = None) -> None:
+        """`sign_key` may be a function that gives the key of the moment."""
         self._peer = peer
         self._key = sign_key
 
@@ -133,7 +134,7 @@ class CarrierClient:
     def _signing_key(self) -> PrivateKey:
         if self._key is None:
             raise ValueError("this client has no key to sign statements with")
-        return self._key
+        return self._key if isinstance(self._key, PrivateKey) else self._key()
 
 
 def _sign_confirmations(key: PrivateKey, confirmations: Sequence[Confirmation]) -> list[SignedConfirmation]:

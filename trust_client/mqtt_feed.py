@@ -5,7 +5,7 @@ import contextlib
 import logging
 import random
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import aiomqtt
@@ -36,14 +36,14 @@ class MqttFeed:
         tls: ssl.SSLContext,
         carrier: str,
         name: str,
-        key: Callable[[], bytes],
+        keys: Callable[[], Sequence[bytes]],
         feed: Feed,
     ) -> None:
-        """`key`: the HMAC key shared with the trust party."""
+        """`keys`: the HMAC keys shared with the trust party, the one to seal under first."""
         self._host, self._port, self._tls = host, port, tls
         self._carrier = carrier
         self._name = name
-        self._key = key
+        self._keys = keys
         self._feed = feed
         self._unsent: asyncio.Queue[bytes] = asyncio.Queue(UNSENT_MAX)
         self._task: asyncio.Task[None] | None = None
@@ -104,7 +104,7 @@ class MqttFeed:
 
     def _received(self, topic: str, message: Any) -> None:
         named = mqtt.parse_topic(topic)
-        payload = mqtt.open_sealed(self._key(), topic, message) if isinstance(message, bytes) else None
+        payload = mqtt.open_sealed(self._keys(), topic, message) if isinstance(message, bytes) else None
         if named is None or payload is None or not self._feed.received(payload):
             _log.warning("MQTT message dropped: it is not the trust party's")
 
@@ -117,4 +117,4 @@ class MqttFeed:
         topic = mqtt.topic_of(self._carrier, "lease")
         while True:
             payload = await self._unsent.get()
-            await client.publish(topic, mqtt.seal(self._key(), topic, payload), qos=0)
+            await client.publish(topic, mqtt.seal(self._keys()[0], topic, payload), qos=0)

@@ -65,11 +65,16 @@ class RevocationFeed:
     """One carrier's side of the feed. Belongs to one event loop."""
 
     def __init__(
-        self, carrier: str, key: Callable[[], PublicKey], ask: Ask, follower: Follower, cache: GrantCache
+        self,
+        carrier: str,
+        keys: Callable[[], dict[str, PublicKey]],
+        ask: Ask,
+        follower: Follower,
+        cache: GrantCache,
     ) -> None:
-        """`key`: the trust party's SM2 key for statements."""
+        """`keys`: the trust party's SM2 keys for statements, the newest last."""
         self._carrier = carrier
-        self._key = key
+        self._keys = keys
         self._ask = ask
         self._follower = follower
         self._cache = cache
@@ -263,11 +268,13 @@ class RevocationFeed:
         self._is_behind = False
 
     async def _are_genuine(self, revoked: Sequence[SignedRevocation]) -> bool:
-        key = self._key()
+        keys = list(reversed(self._keys().values()))  # the newest first: it is the one as a rule
         genuine = await asyncio.to_thread(
             lambda: all(
                 each.statement.carrier == self._carrier
-                and statements.verify(key, statements.REVOKE, each.statement, each.signature)
+                and any(
+                    statements.verify(key, statements.REVOKE, each.statement, each.signature) for key in keys
+                )
                 for each in revoked
             )
         )

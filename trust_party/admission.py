@@ -17,8 +17,8 @@ from foundation.identities import IdentityError, KeyId, check_party_id, parse_ke
 from foundation.logs import get_logger
 from foundation.migrate import upgrade
 from foundation.store import LOCK_WAIT_S, Store
-from gm.errors import GmError, KeyStoreError
-from gm.keystore import KeyStore
+from gm.errors import GmError
+from gm.keystore import KeyProvider
 from gm.sm2 import PublicKey
 from trust_party import revocations
 from trust_party.aids import AID_KEY_PURPOSE
@@ -94,7 +94,7 @@ class Caller:
 class Directory:
     """The admitted parties in memory; also the KeyLookup for signed HTTP."""
 
-    def __init__(self, store: Store, keys: KeyStore) -> None:
+    def __init__(self, store: Store, keys: KeyProvider) -> None:
         self._store = store
         self._keys = keys
         self._version = 0
@@ -115,10 +115,12 @@ class Directory:
             named = parse_key_id(keyid)
             if named.key != HTTP_KEY or named.party not in self.carriers:
                 return None
-            key = self._keys.get(HTTP_PURPOSE + named.party, named.version)
-        except (IdentityError, KeyStoreError):
+        except IdentityError:
             return None
-        return key.material if key.state in ("active", "retired") else None
+        for key in self._keys.keys(HTTP_PURPOSE + named.party):
+            if key.id == keyid and key.state in ("active", "retired"):
+                return key.material
+        return None
 
     def sign_keys(self, party: str) -> dict[str, PublicKey] | None:
         """The SM2 keys of an admitted party, whatever its role, by keyid; None for one that is not admitted."""
@@ -137,14 +139,16 @@ class Directory:
                 return Caller(party, role, parties[party].sign_keys)
         return None
 
-    def shared_key(self, carrier: str) -> bytes | None:
-        """The current HMAC key shared with a carrier; None for one that is not admitted."""
+    def shared_keys(self, carrier: str) -> list[bytes]:
+        """The HMAC keys shared with a carrier, the current one first; none for one that is not admitted."""
         if carrier not in self.carriers:
-            return None
-        try:
-            return self._keys.current(HTTP_PURPOSE + carrier).material
-        except KeyStoreError:
-            return None
+            return []
+        usable = [
+            key for key in self._keys.keys(HTTP_PURPOSE + carrier) if key.state in ("active", "retired")
+        ]
+        return [
+            key.material for key in sorted(usable, key=lambda key: (key.state == "retired", -key.version))
+        ]
 
     async def refresh(self) -> bool:
         """Load what was admitted since the last call; True if that was anything.
@@ -154,7 +158,7 @@ class Directory:
         version = int((await self._store.read("SELECT version FROM admission_version WHERE id = 1"))[0][0])
         if version == self._version:
             return False
-        await asyncio.to_thread(self._keys.reload)
+        await asyncio.to_thread(self._keys.refresh)
         signs: dict[str, dict[str, PublicKey]] = {}
         for row in await self._store.read("SELECT keyid, party, public_key FROM sign_keys ORDER BY rowid"):
             signs.setdefault(row["party"], {})[row["keyid"]] = PublicKey.from_bytes(row["public_key"])
@@ -199,6 +203,7 @@ class Directory:
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
+                await asyncio.to_thread(self._keys.refresh)
                 if await self.refresh():
                     await changed()
             except Exception:  # what is known stays in force; the next round tries again
@@ -325,11 +330,13 @@ def admit_carrier(
     edi_public_pem: bytes,
     sign_public_pem: bytes,
     hmac_key: bytes,
+    http_keyid: str | None = None,
 ) -> Admitted:
     """Admit a carrier, or give an admitted one another name or URL or further keys.
 
     `url` is "https://host:port" of its own routes; `carrier_id` and `edi_key_id` are 4 printable ASCII
-    characters; `hmac_key` is the 32 bytes shared for signed HTTP. Raises as `admit_enterprise`.
+    characters; `hmac_key` is the 32 bytes shared for signed HTTP, and
+    `http_keyid` its name there. Raises as `admit_enterprise`.
     """
     _check_party(carrier_id, name)
     for text in (carrier_id, edi_key_id):
@@ -342,8 +349,10 @@ def admit_carrier(
     keys = open_store(settings)
     http_key = next((key for key in keys.keys(HTTP_PURPOSE + carrier_id) if key.material == hmac_key), None)
     if http_key is None:
-        http_key = keys.add(HTTP_PURPOSE + carrier_id, "hmac-sm3", material=hmac_key)
-    http_keyid = str(KeyId(carrier_id, HTTP_KEY, http_key.version))
+        version = len(keys.keys(HTTP_PURPOSE + carrier_id)) + 1
+        named = http_keyid or str(KeyId(carrier_id, HTTP_KEY, version))
+        http_key = keys.add(HTTP_PURPOSE + carrier_id, "hmac-sm3", material=hmac_key, id=named)
+    http_keyid = http_key.id
     with transaction(settings) as conn:
         _check_free(conn, carrier_id, role="carriers")
         conn.execute(

@@ -31,7 +31,7 @@ from trust_party.evidence_log import Evidence
 from trust_party.evidence_queries import EvidenceQueries
 from trust_party.forwarding import Forwarder
 from trust_party.guesses import Guesses
-from trust_party.keys import LOG, create_missing, open_store, own_sign_keys, signer
+from trust_party.keys import LogKeys, create_missing, open_store, own_sign_keys, signer
 from trust_party.mqtt_feed import MqttFeed
 from trust_party.number_queries import NumberQueries
 from trust_party.orders import Orders
@@ -108,7 +108,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             stack.callback(capture.close)
         sealer = Sealer(keys)
         data_keys = DataKeys(sealer)
-        evidence = Evidence(keys.current(LOG).sm2, sealer, data_keys)
+        evidence = Evidence(LogKeys(keys), sealer, data_keys)
         live = LiveIndex(settings.live_max)
         await live.load(store)
         directory = Directory(store, keys)
@@ -139,7 +139,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
                 settings.mqtt.port,
                 tls,
                 feed,
-                directory.shared_key,
+                directory.shared_keys,
                 lambda: directory.carriers,
             )
             broker.start()
@@ -177,7 +177,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             settings.port,
             pki.server_context(settings.tls.ca, settings.tls.cert, settings.tls.key),
             keys=directory,
-            signer=signer(settings, keys),
+            signer=lambda: signer(settings, keys),
             streams={verify_stream.PATH: VerifyStreams(directory, verification, feed, now_ms).accept},
             capture=_recorder(capture),
         )
@@ -218,7 +218,7 @@ def _connector(
         return Peer(
             carrier.url,
             context,
-            signer(settings, keys),
+            lambda: signer(settings, keys),
             directory,
             party=carrier.id,
             capture=_recorder(capture),

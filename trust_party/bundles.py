@@ -79,9 +79,10 @@ class Bundles:
             )
             for (_, one, consents), proof in zip(opened, proofs, strict=True)
         ]
-        key = self._evidence.log.public_key
+        log_id = chosen.checkpoint.log_id
+        key = self._evidence.log_key(bytes.fromhex(log_id))
         return Bundle(
-            log=LogKey(log_id=self._evidence.log.log_id.hex(), public_key=key.to_bytes().hex()),
+            log=LogKey(log_id=log_id, public_key=key.to_bytes().hex()),
             checkpoint=chosen.checkpoint,
             cosignatures=chosen.cosignatures,
             later=await self._later(chosen.checkpoint, newest),

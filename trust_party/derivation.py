@@ -20,7 +20,7 @@ from trust_party.aids import AID_KEY_PURPOSE, STATUS, State
 from trust_party.data_keys import DataKeys
 from trust_party.deposits import CONSENT_AAD
 from trust_party.evidence_log import Evidence
-from trust_party.keys import LOG, open_store
+from trust_party.keys import LogKeys, open_store
 from trust_party.settings import TrustSettings
 
 Verdict = Literal["DERIVED", "UNLINKED", "NEVER_ISSUED", "KEY_DESTROYED", "DIFFERS"]
@@ -119,7 +119,7 @@ def _check_record(
     findings: list[str],
 ) -> str | None:
     """What is wrong with the evidence of the AID's making."""
-    evidence = Evidence(keys.current(LOG).sm2, Sealer(keys), data_keys)
+    evidence = Evidence(LogKeys(keys), Sealer(keys), data_keys)
     try:
         record: dict[str, Any] = json.loads(evidence.open(conn, row["evidence_id"]).record)
     except (GmError, LookupError, ValueError) as error:

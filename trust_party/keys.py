@@ -3,10 +3,11 @@
 import secrets
 from typing import Final
 
+from evidence.checkpoint import log_id as log_id_of
 from foundation.atomic import write_atomic
 from foundation.identities import KeyId
 from foundation.seal import add_missing_keys
-from gm.keystore import Key, KeyStore
+from gm.keystore import Key, KeyProvider, KeyStore
 from gm.sm2 import PrivateKey, PublicKey
 from interparty.signed_http import Signer
 from trust_party.settings import TrustSettings
@@ -62,6 +63,24 @@ def _write_public(settings: TrustSettings, keys: KeyStore) -> None:
 def key_id(settings: TrustSettings, key: Key) -> str:
     """The name under which others know one of the trust party's own keys: "ttp/sign/1"."""
     return str(KeyId(settings.party, key.purpose, key.version))
+
+
+class LogKeys:
+    """The keys of the evidence log: one signs, those before it are still known."""
+
+    def __init__(self, keys: KeyProvider) -> None:
+        self._keys = keys
+
+    def current(self) -> PrivateKey:
+        """The key that signs. Raises KeyStoreError."""
+        return self._keys.current(LOG).sm2
+
+    def public(self, log_id: bytes) -> PublicKey:
+        """The key that a log_id names. Raises LookupError."""
+        for key in self._keys.keys(LOG):
+            if key.state != "destroyed" and log_id_of(key.sm2.public_key) == log_id:
+                return key.sm2.public_key
+        raise LookupError("no key of this log")
 
 
 def signer(settings: TrustSettings, keys: KeyStore) -> Signer:

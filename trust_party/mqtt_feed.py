@@ -5,7 +5,7 @@ import contextlib
 import logging
 import random
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import aiomqtt
@@ -35,13 +35,14 @@ class MqttFeed:
         port: int,
         tls: ssl.SSLContext,
         feed: RevocationFeed,
-        key_of: Callable[[str], bytes | None],
+        keys_of: Callable[[str], Sequence[bytes]],
         carriers: Callable[[], Iterable[str]],
     ) -> None:
-        """`key_of`: the HMAC key shared with a carrier, None for one that is not admitted."""
+        """`keys_of`: the HMAC keys shared with a carrier, the one to seal under first; none for one that is not
+        admitted."""
         self._host, self._port, self._tls = host, port, tls
         self._feed = feed
-        self._key_of = key_of
+        self._keys_of = keys_of
         self._carriers = carriers
         self._following: set[str] = set()
         self._unsent: asyncio.Queue[tuple[str, bytes, int]] = asyncio.Queue(UNSENT_MAX)
@@ -97,10 +98,10 @@ class MqttFeed:
 
     def _received(self, topic: str, message: Any) -> None:
         named = mqtt.parse_topic(topic)
-        key = None if named is None else self._key_of(named[0])
-        if named is None or key is None or not isinstance(message, bytes):
+        keys = () if named is None else self._keys_of(named[0])
+        if named is None or not keys or not isinstance(message, bytes):
             return
-        payload = mqtt.open_sealed(key, topic, message)
+        payload = mqtt.open_sealed(keys, topic, message)
         if payload is None:
             _log.warning("MQTT message dropped: not authentic")
             return
@@ -118,12 +119,12 @@ class MqttFeed:
             self._feed.subscribe(carrier, self, lambda to, payload: self._put(to, "revocations", payload, 1))
 
     def _put(self, carrier: str, kind: mqtt.Kind, payload: bytes, qos: int) -> None:
-        key = self._key_of(carrier)
-        if key is None:
+        keys = self._keys_of(carrier)
+        if not keys:
             return
         topic = mqtt.topic_of(carrier, kind)
         try:
-            self._unsent.put_nowait((topic, mqtt.seal(key, topic, payload), qos))
+            self._unsent.put_nowait((topic, mqtt.seal(keys[0], topic, payload), qos))
         except asyncio.QueueFull:
             _log.warning("MQTT message dropped: the broker is too slow")
 

@@ -38,7 +38,7 @@ _NEWEST_VIEWS: Final = (
     "SELECT MAX(checkpoint_id) AS checkpoint_id, witness FROM evidence_cosignatures GROUP BY witness LIMIT ?"
 )
 _WITH_COSIGNATURES: Final = (
-    "SELECT c.size, c.time_ms, c.root, c.signature, s.witness, s.signed_at, s.signature AS cosignature"
+    "SELECT c.log_id, c.size, c.time_ms, c.root, c.signature, s.witness, s.signed_at, s.signature AS cosignature"
     " FROM evidence_checkpoints c LEFT JOIN evidence_cosignatures s ON s.checkpoint_id = c.checkpoint_id"
     " WHERE c.checkpoint_id = ? ORDER BY s.witness LIMIT ?"
 )
@@ -80,8 +80,8 @@ class Witnesses:
         Raises CosignatureRefused, UnknownCheckpoint, StoreBusy, StoreUnavailable.
         """
         statement = signed.statement
-        if statement.witness != witness or statement.log_id != self._evidence.log.log_id.hex():
-            raise CosignatureRefused("the cosignature is another witness's, or another log's")
+        if statement.witness != witness:
+            raise CosignatureRefused("the cosignature is another witness's")
         if statement.at > now_ms + CLOCK_SKEW_MS:
             raise CosignatureRefused("the cosignature is from the future")
         if not any(
@@ -128,7 +128,9 @@ class Witnesses:
         rows = await self._store.read(_WITH_COSIGNATURES, (checkpoint_id, COSIGNATURES_MAX))
         first = rows[0]
         checkpoint = checkpoint_body(
-            self._evidence.log.signed(first["size"], first["time_ms"], first["root"], first["signature"])
+            self._evidence.log.signed(
+                first["log_id"], first["size"], first["time_ms"], first["root"], first["signature"]
+            )
         )
         cosignatures = [
             SignedCosignature(
@@ -144,8 +146,14 @@ class Witnesses:
 def _keep(conn: sqlite3.Connection, signed: SignedCosignature) -> bool:
     statement = signed.statement
     row = conn.execute(
-        "SELECT checkpoint_id FROM evidence_checkpoints WHERE size = ? AND time_ms = ? AND root = ?",
-        (statement.size, statement.time_ms, bytes.fromhex(statement.root)),
+        "SELECT checkpoint_id FROM evidence_checkpoints WHERE size = ? AND time_ms = ? AND root = ?"
+        " AND log_id = ?",
+        (
+            statement.size,
+            statement.time_ms,
+            bytes.fromhex(statement.root),
+            bytes.fromhex(statement.log_id),
+        ),
     ).fetchone()
     if row is None:
         return False

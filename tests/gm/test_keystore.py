@@ -8,6 +8,7 @@ import pytest
 from gm import keystore
 from gm.errors import KeyStoreError
 from gm.keystore import KeyProvider, KeyStore
+from gm.sm2 import PrivateKey
 
 PASSPHRASE = "correct horse"
 FEW = keystore.ITERATIONS_MIN
@@ -203,6 +204,16 @@ class TestFile:
         store.reload()
         assert store.purposes() == other.purposes() == ("mine", "theirs")
 
+    def test_a_refresh_reads_only_what_another_process_replaced(self, path: Path, store: KeyStore) -> None:
+        other = KeyStore.open(path, PASSPHRASE)
+        assert not store.refresh()
+        store.add("mine", "sm4")
+        assert not store.refresh()
+        other.add("theirs", "sm4")
+        assert store.refresh()
+        assert store.purposes() == ("mine", "theirs")
+        assert not store.refresh()
+
     def test_threads_get_versions_of_their_own(self, path: Path, store: KeyStore) -> None:
         others = [store, KeyStore.open(path, PASSPHRASE)]
         versions: list[int] = []
@@ -222,6 +233,23 @@ class TestFile:
         KeyStore.create(path, "another", iterations=FEW)
         with pytest.raises(KeyStoreError, match="open it again"):
             store.reload()
+
+
+def test_another_partys_public_key_is_kept_and_is_not_drawn(store: KeyStore) -> None:
+    theirs = PrivateKey.generate().public_key
+    key = store.add("peer/ttp", "sm2-public", material=theirs.to_bytes(), id="ttp/sign/7")
+    assert (key.public, key.id) == (theirs, "ttp/sign/7")
+    with pytest.raises(KeyStoreError):
+        _ = key.sm2
+    with pytest.raises(KeyStoreError):
+        store.add("peer/ttp", "sm2-public")
+    with pytest.raises(KeyStoreError):
+        store.add("peer/ttp", "sm2-public", material=b"\x04" + bytes(64))
+
+
+def test_the_public_half_of_ones_own_pair(store: KeyStore) -> None:
+    key = store.add("sign", "sm2")
+    assert key.public == key.sm2.public_key
 
 
 def test_repr_does_not_show_material(store: KeyStore) -> None:

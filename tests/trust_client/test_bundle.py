@@ -50,7 +50,8 @@ def test_the_vector_is_proved_whole() -> None:
 
 def set_record(at: int, **changed: Any) -> Change:
     def change(made: dict[str, Any]) -> None:
-        made["records"][at] |= changed
+        whole = made["records"][at] | changed
+        made["records"][at] = {name: value for name, value in whole.items() if value is not None}
 
     return change
 

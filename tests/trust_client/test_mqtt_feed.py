@@ -73,19 +73,19 @@ async def house(party: Party, tmp_path: Path) -> AsyncIterator[House]:  # noqa: 
             broker.port,
             context(folder, "ttp", pki.client_context),
             party.feed,
-            party.directory.shared_key,
+            party.directory.shared_keys,
             lambda: party.directory.carriers,
         )
         follower = Follower()
         feed = RevocationFeed(
             CARRIER,
-            lambda: party.keys.current("sign").sm2.public_key,
+            lambda: {"ttp/sign/1": party.keys.current("sign").sm2.public_key},
             CarrierClient(peer).revocations,
             follower,
             GrantCache(),
         )
         tls = context(folder, CARRIER, pki.client_context)
-        ours = MqttFeed("127.0.0.1", broker.port, tls, CARRIER, "test", lambda: HMAC_KEY, feed)
+        ours = MqttFeed("127.0.0.1", broker.port, tls, CARRIER, "test", lambda: [HMAC_KEY], feed)
         theirs.start()
         feed.start()
         ours.start()

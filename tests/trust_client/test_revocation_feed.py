@@ -70,7 +70,7 @@ class House:
         self.fails = 0
         self.asked: list[tuple[str, int]] = []
         self.cache = GrantCache()
-        self.feed = RevocationFeed("CMCC", lambda: KEY.public_key, self.ask, self, self.cache)
+        self.feed = RevocationFeed("CMCC", lambda: {"ttp/sign/1": KEY.public_key}, self.ask, self, self.cache)
 
     # The follower.
 

@@ -54,7 +54,7 @@ async def world(party: Party, tmp_path: Path) -> AsyncIterator[tuple[Path, Mosqu
         broker.port,
         context(folder, "ttp", pki.client_context),
         party.feed,
-        party.directory.shared_key,
+        party.directory.shared_keys,
         lambda: party.directory.carriers,
     )
     feed.start()
@@ -78,7 +78,7 @@ async def pushed(messages: AsyncIterator[aiomqtt.Message]) -> list[str | None]:
         message = await anext(messages)
     topic = str(message.topic)
     assert isinstance(message.payload, bytes)
-    payload = mqtt.open_sealed(HMAC_KEY, topic, message.payload)
+    payload = mqtt.open_sealed([HMAC_KEY], topic, message.payload)
     assert payload is not None
     return [each.statement.aid for each in Revoked.model_validate_json(payload).revoked]
 
@@ -103,7 +103,7 @@ async def test_only_authentic_nonces_are_echoed_and_each_reads_its_own(
                 await carrier.publish(lease, mqtt.seal(bytes(32), lease, payload.replace(b"ab", b"ef")))
                 await carrier.publish(lease, mqtt.seal(HMAC_KEY, lease, payload))
                 await asyncio.wait([got], timeout=0.1)
-        message = mqtt.open_sealed(HMAC_KEY, beat, got.result().payload)
+        message = mqtt.open_sealed([HMAC_KEY], beat, got.result().payload)
         assert message == party.feed.heartbeat(CARRIER, NONCE)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(anext(aiter(other.messages)), 0.2)

@@ -79,7 +79,7 @@ async def test_cosigning_again_changes_nothing(party: Party) -> None:
 async def test_what_is_no_cosignature_of_the_caller_on_this_log_is_refused(party: Party) -> None:
     checkpoint = await grown(party)
     for changed, why in (
-        ({"log_id": "00" * 32}, "another log's"),
+        ({"log_id": "00" * 32}, "no such checkpoint"),
         ({"at": NOW + 3_600_000}, "future"),
         ({"root": "00" * 32}, "no such checkpoint"),
         ({"size": checkpoint.size + 1}, "no such checkpoint"),

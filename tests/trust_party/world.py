@@ -44,7 +44,7 @@ from trust_party.erasure import Erasure
 from trust_party.evidence_log import Evidence
 from trust_party.evidence_queries import EvidenceQueries
 from trust_party.guesses import Guesses
-from trust_party.keys import LOG, SIGN, open_store, own_sign_keys
+from trust_party.keys import SIGN, LogKeys, open_store, own_sign_keys
 from trust_party.number_queries import NumberQueries
 from trust_party.reports import Reports
 from trust_party.restoration import Restoration
@@ -206,7 +206,7 @@ class Party:
         self.store = Store.open(settings.database, MIGRATIONS, secure_delete=True)
         self.sealer = Sealer(self.keys)
         self.data_keys = DataKeys(self.sealer)
-        self.evidence = Evidence(self.keys.current(LOG).sm2, self.sealer, self.data_keys)
+        self.evidence = Evidence(LogKeys(self.keys), self.sealer, self.data_keys)
         self.sequencer = Sequencer(self.store, self.evidence, settings.evidence_seconds, lambda: self.clock)
         self.witnesses = Witnesses(self.store, self.evidence, self.sequencer, 5000)
         self.bundles = Bundles(self.store, self.evidence, self.sequencer, self.witnesses, self.directory_keys)
