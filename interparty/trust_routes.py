@@ -177,6 +177,7 @@ QUERY_EVIDENCE: Final = Operation(
     refusals={
         404: "no evidence that the caller may see; unknown, erased and another's look alike",
         422: "a regulator names no case",
+        429: "too many queries in a minute, or too many AIDs that are not the caller's",
     },
 )
 QUERY_NUMBER: Final = Operation(
@@ -191,6 +192,7 @@ QUERY_NUMBER: Final = Operation(
     " who are enrolled at that carrier sign it (`ASCS-QUERY1`). The trust party passes each part on unread and joins"
     " the `edi_id`s that come back to the enterprise's AIDs. `ANSWERED` says nothing of whether anything was found.",
     repeats="Carriers answer a sealed query once: REFUSED, REPLAYED.",
+    refusals={429: "too many queries in a minute"},
 )
 CHECKPOINT: Final = Operation(
     id="checkpoint",

@@ -168,7 +168,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             reports=Reports(store, evidence, data_keys),
             feed=feed,
             guesses=guesses,
-            evidence_queries=EvidenceQueries(store, evidence, bundles),
+            evidence_queries=EvidenceQueries(store, evidence, bundles, settings.queries_per_minute),
             number_queries=NumberQueries(store, evidence, sequencer, directory, connect),
         )
         server = await serve(

@@ -6,9 +6,11 @@ about; of queries regulators alone are told. Standard: T/ISC 0049-2024, 6.1.1.7,
 """
 
 import sqlite3
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from foundation.allowance import Allowance
 from foundation.store import Store
 from interparty.query_messages import PAGE_MAX, EvidencePage, EvidenceQuery
 from trust_party import evidence_log
@@ -36,10 +38,27 @@ _RECORDS: Final = (
 class EvidenceQueries:
     """Answers queries by AID and edi_id."""
 
-    def __init__(self, store: Store, evidence: Evidence, bundles: Bundles) -> None:
+    def __init__(
+        self,
+        store: Store,
+        evidence: Evidence,
+        bundles: Bundles,
+        per_minute: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._evidence = evidence
         self._bundles = bundles
+        self._allowance = Allowance(per_minute, per_minute)
+        self._clock = clock
+
+    def take(self, party: str) -> bool:
+        """Count a query of a party, also of one by number; False when it has had all of this minute's."""
+        now = self._clock()
+        if self._allowance.is_over((party,), now):
+            return False
+        self._allowance.spend((party,), 1, now)
+        return True
 
     async def page(self, caller: Caller, asked: EvidenceQuery, now_ms: int) -> EvidencePage | None:
         """The page that was asked for; None alike for what is unknown, erased, or not the caller's to know.

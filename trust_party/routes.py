@@ -161,16 +161,27 @@ class Routes:
 
     async def _query(self, party: str, asked: query_messages.EvidenceQuery) -> query_messages.EvidencePage:
         caller = self._caller(party)
+        self._take_query(party)
+        enterprise = party if caller.role == "enterprise" else ""
+        self.guesses.check(party, enterprise)
         if caller.role == "regulator" and asked.case is None:
             raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "a regulator names the case")
         page = await self.evidence_queries.page(caller, asked, now_ms())
         if page is None:
+            self.guesses.count(party, enterprise, 1)
             raise HTTPException(HTTPStatus.NOT_FOUND, "no evidence that the caller may see")
         return page
+
+    def _take_query(self, party: str) -> None:
+        if not self.evidence_queries.take(party):
+            raise HTTPException(
+                HTTPStatus.TOO_MANY_REQUESTS, "too many queries for evidence", {"Retry-After": "1"}
+            )
 
     async def _query_number(
         self, party: str, asked: query_messages.NumberQueryRequest
     ) -> query_messages.NumberQueryResponse:
+        self._take_query(party)
         return await self.number_queries.ask(self._caller(party), asked, now_ms())
 
     async def _checkpoint(

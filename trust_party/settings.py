@@ -86,6 +86,8 @@ class TrustSettings(Config):
     """Active AIDs kept in memory, about 600 bytes each; those past it are looked up in the store."""
     retention_days: Annotated[int, Field(ge=1, le=36_600)] = 1096
     """How long the evidence of a consent is kept after its last AID ended; then its data key is destroyed."""
+    queries_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 600
+    """Queries for evidence that each party may make; as many at once after a silence."""
     evidence_seconds: Annotated[float, Field(ge=0, le=60)] = 0.25
     """The least time between two batches of the evidence log; a deposit's answer waits for its batch."""
     witness_seconds: Annotated[float, Field(gt=0, le=3600)] = 5.0

@@ -145,3 +145,25 @@ async def test_another_logs_key_proves_nothing(trust: Served) -> None:
     async with peer(trust, "ent-a") as connection:
         with pytest.raises(EvidenceFault, match="not signed by a log"):
             await EvidenceClient(connection, [PrivateKey.generate().public_key]).of_aid(aid)
+
+
+async def test_who_asks_too_often_or_names_too_many_of_others_is_told_to_wait(trust: Served) -> None:
+    aid, _ = await trust.party.active(enterprise="ent-b")
+    trust.party.guesses.count("ent-a", "ent-a", trust.party.settings.unknown_aids_burst - 1)
+    async with peer(trust, "ent-a") as connection:
+        statuses = []
+        for _ in range(2):
+            with pytest.raises(PeerProblem) as refused:
+                await client(trust, connection).of_aid(aid)
+            statuses.append(refused.value.status)
+    assert statuses == [404, 429]
+    while trust.party.evidence_queries.take(REGULATOR):
+        pass
+    async with peer(trust, REGULATOR) as connection:
+        for ask in (
+            client(trust, connection).of_aid(aid, "c"),
+            client(trust, connection).by_number(ask_message()),
+        ):
+            with pytest.raises(PeerProblem) as refused:
+                await ask
+            assert refused.value.status == 429

@@ -190,3 +190,13 @@ async def test_what_was_erased_looks_like_what_never_was(party: Party) -> None:
         assert await page(party, caller, aid=aid, case="case-1") is None
     subjects = "SELECT 1 FROM evidence_records WHERE subject IS NOT NULL AND sealed IS NOT NULL"
     assert await party.store.read(subjects) == []
+
+
+def test_each_party_has_so_many_queries_a_minute(party: Party) -> None:
+    allowed = party.settings.queries_per_minute
+    assert all(party.evidence_queries.take("ent-a") for _ in range(allowed))
+    assert not party.evidence_queries.take("ent-a")
+    assert party.evidence_queries.take("ent-b")
+    party.seconds += 60 / allowed
+    assert party.evidence_queries.take("ent-a")
+    assert not party.evidence_queries.take("ent-a")

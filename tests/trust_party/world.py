@@ -246,7 +246,11 @@ class Party:
         self.erasure = Erasure(
             self.store, self.evidence, self.data_keys, party=settings.party, retention_days=RETENTION_DAYS
         )
-        self.evidence_queries = EvidenceQueries(self.store, self.evidence, self.bundles)
+        self.seconds = 0.0
+        """Of the clock that counts queries."""
+        self.evidence_queries = EvidenceQueries(
+            self.store, self.evidence, self.bundles, settings.queries_per_minute, lambda: self.seconds
+        )
         self.number_queries = NumberQueries(
             self.store,
             self.evidence,
