@@ -33,18 +33,25 @@ def sim() -> None:
     "--dialect", help=f"How ids and receipts are written: {', '.join(PRESETS)}, or one of CONFIG's."
 )
 @click.option("--seed", type=int, help="Of every draw: outcomes, delays, faults.")
-def smsc(config: Path, **options: Any) -> None:
+@click.option(
+    "--own-phones", is_flag=True, help="Play every phone here, also where CONFIG has a fleet for them."
+)
+def smsc(config: Path, own_phones: bool, **options: Any) -> None:
     """An SMSC to test an ESME against: SMPP 3.4 and 5.0, receipts, MOs, and everything that goes wrong.
 
     CONFIG says who may bind and what befalls messages and connections; config/smsc.toml has every key with its
-    meaning and runs as it is. Options go before CONFIG's keys.
+    meaning and runs as it is. Options go before CONFIG's keys. To test an ESME with nothing else running:
+
+    \b
+    ascs sim smsc --own-phones --store memory config/smsc.toml
 
     \b
     outcomes     DELIVRD, UNDELIV, EXPIRED, REJECTD, UNKNOWN, refusals; by weight, seed and number
     delays       of responses and deliveries: constant, uniform, exponential, lognormal
     dialects     hex and decimal ids, receipts early, twice, on another bind, TLV only, text only ...
     faults       hangs, resets, unbinds, refused binds, rate limits, congestion_state
-    phones       its own, with scripted replies; or `ascs sim handsets`
+    phones       its own, with scripted replies (--own-phones); or those of `ascs sim handsets`, and
+                 until that is bound every message waits for it
 
     With api_port a test changes all of that while it runs, and reads what was accepted:
 
@@ -57,6 +64,8 @@ def smsc(config: Path, **options: Any) -> None:
     """
     settings = load_settings(config, SmscSettings)
     changed = {name: value for name, value in options.items() if value is not None}
+    if own_phones:
+        changed["accounts"] = [each.model_dump() for each in settings.accounts if each.kind != "handsets"]
     if changed:
         with plain_errors():
             settings = overridden(settings, changed)

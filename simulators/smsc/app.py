@@ -88,6 +88,10 @@ class Smsc:
             raise
         smsc._spawn(smsc._tick())
         _log.info("SMSC listens on port %d, %d messages open", smsc.port, smsc.center.open_messages)
+        if settings.fleet is not None:
+            _log.info("messages wait for the fleet that binds as %s", settings.fleet)
+        else:
+            _log.info("phones are played here")
         return smsc
 
     @property

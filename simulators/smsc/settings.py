@@ -172,7 +172,12 @@ class SmscSettings(Behaviour):
     @property
     def has_handsets(self) -> bool:
         """Messages go to a fleet that binds; else the SMSC itself plays every phone."""
-        return any(account.kind == "handsets" for account in self.accounts)
+        return bool(self.fleet)
+
+    @property
+    def fleet(self) -> str | None:
+        """The system_id of the fleet of handsets."""
+        return next((each.system_id for each in self.accounts if each.kind == "handsets"), None)
 
 
 def behaviour_of(settings: SmscSettings) -> Behaviour:

@@ -43,3 +43,13 @@ def test_a_fault_in_the_file_is_named_before_anything_starts(
     result = ascs("sim", kind, file)
     assert result.exit_code == 1
     assert result.output.startswith(f"Error: {file}:1: ")
+
+
+def test_the_smsc_plays_the_phones_itself_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[SmscSettings] = []
+    monkeypatch.setattr(sim.smsc_app, "run", lambda settings, stop: started.append(settings))
+    monkeypatch.setattr(sim, "run_process", lambda name, folder, level, main: main(None))
+    for options in ((), ("--own-phones", "--port", "0")):
+        done("sim", "smsc", *options, CONFIG / "smsc.toml")
+    assert [settings.has_handsets for settings in started] == [True, False]
+    assert [account.system_id for account in started[1].accounts] == ["gateway"]
