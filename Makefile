@@ -3,6 +3,7 @@
 # make lint    formatting, types and the order of rooms alone
 # make soak    minutes of steady load; SOAK_SECONDS=n for longer
 # make bench-sms  how fast the SMS path is, minutes; BENCH_ARGS="--help" shows what can be asked
+# make bench-trust  how fast the trust party is, a minute or two; BENCH_ARGS="--help" shows what can be asked
 # make bench-voice  the same for the voice path; needs sipp
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -15,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 
-.PHONY: help demo test lint soak bench-sms bench-voice peers
+.PHONY: help demo test lint soak bench-sms bench-trust bench-voice peers
 
 help:
 	@sed -n '/^# make/s/^# //p' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +40,9 @@ soak: $(VENV)/.installed-test
 
 bench-sms: $(VENV)/.installed
 	@$(BIN)/python -m bench.sms $(BENCH_ARGS)
+
+bench-trust: $(VENV)/.installed
+	@$(BIN)/python -m bench.trust $(BENCH_ARGS)
 
 bench-voice: $(VENV)/.installed peers
 	@$(BIN)/python -m bench.voice $(BENCH_ARGS)

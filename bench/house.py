@@ -117,7 +117,8 @@ def _fingerprint() -> str:
     digest = hashlib.sha256()
     folders = ["gateway/store/migrations", "trust_party/store/migrations"]
     files = [file for folder in folders for file in sorted((ROOT / folder).glob("*.py"))]
-    for file in [*files, ROOT / "ascs/demo/parties.py", ROOT / "bench/seed.py", ROOT / "bench/house.py"]:
+    others = ("evidence/log.py", "ascs/demo/parties.py", "bench/seed.py", "bench/house.py")
+    for file in [*files, *(ROOT / each for each in others)]:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 

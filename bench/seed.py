@@ -58,7 +58,7 @@ class Given:
     consent_sm3: bytes
 
 
-def _consent(enterprise: DemoEnterprise, person: Person, now_ms: int) -> Given:
+def given_consent(enterprise: DemoEnterprise, person: Person, now_ms: int) -> Given:
     header = EdiHeader(IdType.IMSI, CARRIER, "K001", edi.date_in_shanghai(now_ms)).to_bytes()
     sealed = header + os.urandom(edi.LENGTH - len(header))
     consent = Consent(
@@ -106,7 +106,7 @@ async def seed(
         await directory.refresh()
         for at in range(0, len(people), BATCH):
             now_ms = time.time_ns() // 1_000_000
-            given = [_consent(enterprise, person, now_ms) for person in people[at : at + BATCH]]
+            given = [given_consent(enterprise, person, now_ms) for person in people[at : at + BATCH]]
             consents = [each.consent for each in given]
             request = DepositRequest(
                 deposits=[Deposit(consent=each.consent, edis=[edi.to_text(each.edi)]) for each in given],
