@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import secrets
 import shutil
 import statistics
 import tempfile
@@ -45,10 +46,11 @@ def cpu_of(running: Running) -> float:
 
 
 class Asker:
-    """Asks `size` questions at a time about all AIDs in turn."""
+    """Asks `size` questions at a time about all AIDs in turn, with `content` each with a digest of its own."""
 
-    def __init__(self, verifier: Verifier, aids: list[str]) -> None:
+    def __init__(self, verifier: Verifier, aids: list[str], content: bool) -> None:
         self._verifier = verifier
+        self._content = content
         self._next = itertools.cycle(aids)
         self.grants: dict[str, Grant] = {}
         self._waiting = 0
@@ -59,7 +61,8 @@ class Asker:
         self._waiting = size
         submit, done = self._verifier.submit, self._done
         for _ in range(size):
-            submit(Question(next(self._next), ENTERPRISE.id, "sms", ENTERPRISE.access_number), done)
+            digest = secrets.token_hex(32) if self._content else None
+            submit(Question(next(self._next), ENTERPRISE.id, "sms", ENTERPRISE.access_number, digest), done)
         await self._all
 
     def _done(self, outcome: Outcome) -> None:
@@ -105,7 +108,8 @@ async def _for_ever(step: Callable[[int], Awaitable[None]], size: int) -> None:
 
 def row(what: str, size: int, cell: dict[str, float]) -> str:
     return (
-        f"{what:10}{size:>6}{cell['gateway_us']:>13.1f}{cell['trust_us']:>13.1f}{cell['per_s']:>11.0f}"
+        f"{what:10}{size:>6}{cell['gateway_us']:>13.1f}{cell['trust_us']:>13.1f}{1e6 / cell['trust_us']:>13.0f}"
+        f"{cell['per_s']:>11.0f}"
         f"{cell['p50_ms']:>9.2f}{cell['p99_ms']:>9.2f}"
     )
 
@@ -137,11 +141,12 @@ async def bench(options: argparse.Namespace, folder: Path, built: House) -> dict
                 await asyncio.sleep(0.01)
         aids = built.aids_file.read_text().split()
         print(
-            f"{'':10}{'size':>6}{'gateway µs':>13}{'trust µs':>13}{'items/s':>11}{'p50 ms':>9}{'p99 ms':>9}"
+            f"{'':10}{'size':>6}{'gateway µs':>13}{'trust µs':>13}{'trust/s/core':>13}{'items/s':>11}{'p50 ms':>9}"
+            f"{'p99 ms':>9}"
         )
         grants: dict[str, Grant] = {}
         for way, verifier in ways.items():
-            asker = Asker(verifier, aids)
+            asker = Asker(verifier, aids, options.content)
             for size in options.sizes:
                 cell = results[f"{way} {size}"] = await measure(asker.ask, size, options.seconds, trust)
                 print(row(way, size, cell), flush=True)
@@ -171,7 +176,7 @@ async def bench(options: argparse.Namespace, folder: Path, built: House) -> dict
         for size in options.sizes:
             cell = results[f"report {size}"] = await measure(report, size, options.seconds, trust)
             print(row("report", size, cell), flush=True)
-        beside = Asker(ways["stream"], aids)
+        beside = Asker(ways["stream"], aids, options.content)
         reporting = asyncio.create_task(_for_ever(report, 500))
         cell = results["beside reports"] = await measure(beside.ask, 1, options.seconds, trust)
         reporting.cancel()
@@ -199,6 +204,9 @@ def main() -> None:
     arguments.add_argument("--aids", type=int, default=1000)
     arguments.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     arguments.add_argument("--sizes", type=int, nargs="+", default=[1, 10, 100, 500])
+    arguments.add_argument(
+        "--content", action="store_true", help="offer a digest of the content with each question"
+    )
     arguments.add_argument("--json", type=Path, help="write the results there too")
     options = arguments.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="ascs-bench-"))

@@ -5,6 +5,7 @@ record with a question and with the report of what was sent. So a stranger's que
 than one about an AID that nobody has. Refusals are not kept: what is refused is asked anew each time.
 """
 
+from collections import OrderedDict
 from dataclasses import replace
 from typing import Final
 
@@ -24,9 +25,10 @@ class GrantCache:
 
     def __init__(self, grants_max: int = GRANTS_MAX) -> None:
         self._max = grants_max
-        self._grants: dict[_Key, Grant] = {}
+        # Ordered: to find the first entry of a plain dict is slow once many before it are gone.
+        self._grants: OrderedDict[_Key, Grant] = OrderedDict()
         self._of_aid: dict[str, set[_Key]] = {}
-        self._revoked: dict[str, None] = {}
+        self._revoked: OrderedDict[str, None] = OrderedDict()
         self._suspended: set[str] = set()
 
     def __len__(self) -> int:
@@ -56,7 +58,7 @@ class GrantCache:
     def revoke(self, aid: str) -> None:
         """The AID is over."""
         if len(self._revoked) >= REVOKED_MAX:
-            del self._revoked[next(iter(self._revoked))]
+            self._revoked.popitem(last=False)
         self._revoked[aid] = None
         for key in self._of_aid.pop(aid, ()):
             del self._grants[key]

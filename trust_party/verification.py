@@ -9,6 +9,7 @@ Standard: T/ISC 0049-2024, 6.2.1.3 and 6.2.2.3.
 import asyncio
 import json
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
@@ -148,14 +149,14 @@ class LiveIndex:
 
 
 class _Known(NamedTuple):
-    """A contact that was granted. It is again as long as the live authorization is this one and its term runs."""
+    """How a contact was granted: the same again as long as the live authorization is this one."""
 
     aid: int
     auth: Authorization
     answer: str
     outcome: str
-    leaf: bytes
-    """Of a question without content."""
+    leaf: list[bytes]
+    """Of a question without content, once there was one."""
 
 
 class Batch:
@@ -195,7 +196,7 @@ class Verification:
         self._store = store
         self._live = live
         self._keys = keys
-        self._known: dict[str, _Known] = {}
+        self._known: OrderedDict[str, _Known] = OrderedDict()
         self.granted = 0
         """Questions granted since the start."""
         self.refused = 0
@@ -222,33 +223,37 @@ class Verification:
             raise StoreUnavailable("the store failed")
         batch = Batch(carrier, asked, self._directory.suspended, now_ms)
         answers, leaves = batch.answers, batch.leaves
-        live, find, suspended = self._live.get, self._known.get, batch.suspended
+        live, known, suspended = self._live.get, self._known, batch.suspended
         for at, question in enumerate(asked):
-            known = find(question.contact)
-            if known is not None:
-                aid, auth, answer, outcome, leaf = known
-                if (
-                    live(aid) is auth
-                    and auth.carrier == carrier
-                    and auth.not_before <= now_ms < auth.not_after
-                    and auth.enterprise not in suspended
-                ):
-                    answers[at] = answer
-                    offers = question.content_digest or question.template_id
-                    leaves[at] = _leaf(question, outcome) if offers else leaf
-                    continue
-            aid = int(question.aid)
-            live_auth = live(aid)
-            if live_auth is None or _refusal(live_auth, question, batch) is not None:
+            _, contact, aid_text, enterprise, channel, access_number, digest, template_id, _ = question
+            earlier = known.get(contact)
+            aid = int(aid_text) if earlier is None else earlier.aid
+            auth = live(aid)
+            # What is live is ACTIVE until its term is over; refusal() names the reason of whatever fails here.
+            if (
+                auth is None
+                or auth.enterprise != enterprise
+                or auth.carrier != carrier
+                or not auth.not_before <= now_ms < auth.not_after
+                or enterprise in suspended
+                or channel not in auth.terms.channels
+                or access_number not in auth.terms.access_numbers
+            ):
                 batch.open.append(at)
                 continue
-            answers[at], outcome = _grant(live_auth)
-            leaves[at] = _leaf(question, outcome)
-            if len(self._known) >= KNOWN_MAX:
-                self._known.clear()
-            bare = question._replace(content_digest="", template_id="", template_digest="")
-            leaf = leaves[at] if question == bare else _leaf(bare, outcome)
-            self._known[question.contact] = _Known(aid, live_auth, answers[at], outcome, leaf)
+            if earlier is None or earlier.auth is not auth:
+                answer, outcome = _grant(auth)
+                if len(known) >= KNOWN_MAX:
+                    known.popitem(last=False)
+                earlier = known[contact] = _Known(aid, auth, answer, outcome, [])
+            answers[at] = earlier.answer
+            if digest or template_id:
+                leaves[at] = _leaf(question, earlier.outcome)
+            elif earlier.leaf:
+                leaves[at] = earlier.leaf[0]
+            else:
+                leaves[at] = _leaf(question, earlier.outcome)
+                earlier.leaf.append(leaves[at])
         self.granted += len(asked) - len(batch.open)
         return batch
 

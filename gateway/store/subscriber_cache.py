@@ -8,6 +8,7 @@ they are read in every decision. What was rolled back is forgotten with everythi
 from __future__ import annotations
 
 import sqlite3
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,7 +38,8 @@ class SubscriberCache:
     """EDI to person. Bounded by CACHED_MAX."""
 
     def __init__(self) -> None:
-        self._entries: dict[bytes, Resolved] = {}
+        # Ordered: to find the first entry of a plain dict is slow once many before it are gone.
+        self._entries: OrderedDict[bytes, Resolved] = OrderedDict()
         self._of_number: dict[bytes, set[bytes]] = {}
         self._version = 0
 
