@@ -39,7 +39,7 @@ class Sealer:
     def __init__(self, keys: KeyProvider) -> None:
         """`keys` must hold DATA_PURPOSE and INDEX_PURPOSE, else gm.errors.KeyStoreError is raised."""
         self._keys = keys
-        self._nonces = _Nonces()
+        self._nonces = Nonces()
         keys.current(DATA_PURPOSE)
         keys.current(INDEX_PURPOSE)
 
@@ -67,7 +67,7 @@ class Sealer:
         return tag[:INDEX_SIZE]
 
 
-class _Nonces:
+class Nonces:
     """96-bit nonces: 64 random bits and a counter of 32.
 
     96 random bits would be exhausted after 2^32 values under one key (SP 800-38D, 8.3), some days of a busy

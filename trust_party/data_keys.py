@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from foundation.rows import select_keys
-from foundation.seal import Sealer
+from foundation.seal import Nonces, Sealer
 from gm import sm4
 
 OPENED_MAX: Final = 100_000
@@ -22,18 +22,17 @@ _AAD: Final = b"data_keys.sealed"
 
 
 class DataKey:
-    """One SM4 key. What it seals is `nonce[12] | ciphertext | tag[16]`, the nonce drawn at random: a consent has
-    some ten thousand records at most, far below the 2^32 that a random nonce of 96 bits allows (SP 800-38D, 8.3).
-    """
+    """One SM4 key. What it seals is `nonce[12] | ciphertext | tag[16]`; `nonces` may serve many keys."""
 
-    __slots__ = ("_key",)
+    __slots__ = ("_key", "_nonces")
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, nonces: Nonces) -> None:
         self._key = key
+        self._nonces = nonces
 
     def seal(self, plaintext: bytes, aad: bytes) -> bytes:
         """Encrypt and authenticate, bound to `aad`."""
-        nonce = secrets.token_bytes(sm4.NONCE_SIZE)
+        nonce = next(self._nonces)
         return nonce + sm4.seal(self._key, nonce, plaintext, aad)
 
     def open(self, sealed: bytes, aad: bytes) -> bytes:
@@ -46,6 +45,7 @@ class DataKeys:
 
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
+        self._nonces = Nonces()
         # By what is in the database and never by row: a row's number may come again after a rollback.
         self._opened: dict[bytes, DataKey] = {}
 
@@ -53,13 +53,13 @@ class DataKeys:
         """A new key, and the sealed form in which `insert` keeps it."""
         secret = secrets.token_bytes(sm4.KEY_SIZE)
         sealed = self._sealer.seal(secret, _AAD)
-        return DataKey(secret), sealed
+        return DataKey(secret, self._nonces), sealed
 
     def opened(self, sealed: bytes) -> DataKey:
         """The key of a sealed form. Raises gm.errors.DecryptError, KeyStoreError."""
         key = self._opened.get(sealed)
         if key is None:
-            key = DataKey(self._sealer.open(sealed, _AAD))
+            key = DataKey(self._sealer.open(sealed, _AAD), self._nonces)
             if len(self._opened) >= OPENED_MAX:
                 self._opened.clear()
             self._opened[sealed] = key

@@ -2,7 +2,7 @@
 
 import pytest
 
-from foundation.seal import DATA_PURPOSE, OVERHEAD, Sealer, _Nonces, add_missing_keys
+from foundation.seal import DATA_PURPOSE, OVERHEAD, Sealer, Nonces, add_missing_keys
 from gm.errors import DecryptError, KeyStoreError
 from gm.keystore import KeyStore
 
@@ -62,7 +62,7 @@ def test_a_store_without_the_keys_is_refused(keystore: KeyStore) -> None:
 
 
 def test_nonces_never_repeat_and_the_prefix_changes_when_the_counter_ends() -> None:
-    nonces = _Nonces()
+    nonces = Nonces()
     assert len({next(nonces) for _ in range(10_000)}) == 10_000
     nonces._count = iter(range(2**32 - 1, 2**32 + 2))  # type: ignore[assignment]
     last, first, second = next(nonces), next(nonces), next(nonces)
