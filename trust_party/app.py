@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from evidence.anchor import FileAnchor
@@ -14,13 +14,12 @@ from foundation.seal import Sealer
 from foundation.store import Store
 from gm import selftest
 from gm.keystore import KeyStore
-from gm.sm2 import PublicKey
 from interparty.client import Peer
 from interparty.server import Running, serve
 from trust_party import metrics, verify_stream
 from trust_party.admission import Carrier, Directory
 from trust_party.anchoring import Anchoring
-from trust_party.bundles import Bundles
+from trust_party.bundles import Bundles, party_keys
 from trust_party.cancellations import Cancellations
 from trust_party.clock import now_ms
 from trust_party.confirmations import Confirmations
@@ -31,7 +30,7 @@ from trust_party.evidence_log import Evidence
 from trust_party.evidence_queries import EvidenceQueries
 from trust_party.forwarding import Forwarder
 from trust_party.guesses import Guesses
-from trust_party.keys import LogKeys, create_missing, open_store, own_sign_keys, signer
+from trust_party.keys import LogKeys, create_missing, open_store, signer
 from trust_party.mqtt_feed import MqttFeed
 from trust_party.number_queries import NumberQueries
 from trust_party.orders import Orders
@@ -149,7 +148,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             store, evidence, data_keys, party=settings.party, retention_days=settings.retention_days
         )
         orders = Orders(store, keys, cancellations, erasure, settings.party)
-        bundles = Bundles(store, evidence, sequencer, witnesses, _party_keys(settings, keys, directory))
+        bundles = Bundles(store, evidence, sequencer, witnesses, party_keys(settings, keys, directory))
         routes = Routes(
             store=store,
             directory=directory,
@@ -225,17 +224,6 @@ def _connector(
         )
 
     return connect
-
-
-def _party_keys(
-    settings: TrustSettings, keys: KeyStore, directory: Directory
-) -> Callable[[str], Mapping[str, PublicKey] | None]:
-    """The SM2 keys under which a party's statements verify: its own, or those of who was admitted."""
-
-    def of(party: str) -> Mapping[str, PublicKey] | None:
-        return own_sign_keys(settings, keys) if party == settings.party else directory.sign_keys(party)
-
-    return of
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

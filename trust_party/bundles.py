@@ -12,11 +12,15 @@ from typing import Any, Final
 from evidence import merkle
 from evidence.log import ErasedError, OpenedRecord
 from foundation.store import Store
+from gm.keystore import KeyStore
 from gm.sm2 import PublicKey
 from interparty.evidence_messages import BUNDLE_RECORDS_MAX, Bundle, BundleRecord, LaterCheckpoint, LogKey
 from interparty.messages import CheckpointBody
+from trust_party.admission import Directory
 from trust_party.evidence_log import Evidence, consistency, inclusions
+from trust_party.keys import own_sign_keys
 from trust_party.sequencer import Sequencer
+from trust_party.settings import TrustSettings
 from trust_party.witnesses import Witnesses
 
 OPENED_AT_ONCE: Final = 100
@@ -26,6 +30,15 @@ PartyKeys = Callable[[str], Mapping[str, PublicKey] | None]
 """The SM2 keys of a party by keyid: those of the directory, and the trust party's own."""
 
 _PARTY_FIELDS: Final = ("enterprise", "carrier", "by", "approver", "requester")
+
+
+def party_keys(settings: TrustSettings, keys: KeyStore, directory: Directory) -> PartyKeys:
+    """The SM2 keys under which statements in records verify: the trust party's own, or those of who was admitted."""
+
+    def of(party: str) -> Mapping[str, PublicKey] | None:
+        return own_sign_keys(settings, keys) if party == settings.party else directory.sign_keys(party)
+
+    return of
 
 
 class Bundles:

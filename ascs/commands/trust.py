@@ -9,6 +9,7 @@ import click
 
 from ascs.commands.aids import aid
 from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors, run_process
+from ascs.commands.trust_evidence import evidence
 from interparty import openapi
 from trust_party import admission, app
 from trust_party.settings import TrustSettings
@@ -22,6 +23,7 @@ def trust() -> None:
 
 
 trust.add_command(aid)
+trust.add_command(evidence)
 
 
 @trust.command()

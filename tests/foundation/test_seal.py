@@ -2,7 +2,7 @@
 
 import pytest
 
-from foundation.seal import DATA_PURPOSE, OVERHEAD, Sealer, Nonces, add_missing_keys
+from foundation.seal import DATA_PURPOSE, OVERHEAD, Nonces, Sealer, add_missing_keys
 from gm.errors import DecryptError, KeyStoreError
 from gm.keystore import KeyStore
 

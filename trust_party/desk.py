@@ -1,0 +1,76 @@
+"""Evidence for the trust party's own people, beside a running trust party or without one, and on record like any query.
+
+What they ask by number they ask as a regulator does, through the carriers: here there is no number to look up.
+Standard: T/ISC 0049-2024, 6.2.1.4.
+"""
+
+import asyncio
+from typing import Final
+
+from foundation.seal import Sealer
+from foundation.store import Store, StoreUnavailable
+from interparty.query_messages import EvidencePage, EvidenceQuery
+from trust_party.admission import Caller, Directory
+from trust_party.bundles import Bundles, party_keys
+from trust_party.clock import now_ms
+from trust_party.data_keys import DataKeys
+from trust_party.evidence_log import Evidence
+from trust_party.evidence_queries import EvidenceQueries
+from trust_party.keys import LOG, open_store
+from trust_party.sequencer import Sequencer
+from trust_party.settings import TrustSettings
+from trust_party.store import MIGRATIONS
+from trust_party.witnesses import Witnesses
+
+LOOK_SECONDS: Final = 0.5
+LOOKS_MAX: Final = 40
+"""Looks for a record's leaf: a running trust party takes records into the log every few seconds."""
+
+
+class Behind(Sequencer):
+    """The log has one writer, the running trust party: in another process it is waited for."""
+
+    def __init__(self, store: Store, evidence: Evidence) -> None:
+        super().__init__(store, evidence, 0, now_ms)
+        self._looks = 0
+
+    async def run(self) -> None:
+        """Wait a moment. Raises StoreUnavailable when nobody takes records into the log."""
+        self._looks += 1
+        if self._looks > LOOKS_MAX:
+            raise StoreUnavailable(
+                "a record is not in the log yet, and the trust party does not run to put it there"
+            )
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def evidence_of(settings: TrustSettings, aid: str, case: str) -> list[EvidencePage]:
+    """Everything on record about an AID's consent, page by page; none for what is unknown or was erased.
+
+    Raises KeyStoreError, MigrationError, StoreUnavailable, OSError, sqlite3.Error.
+    """
+    keys = open_store(settings)
+    store = Store.open(settings.database, MIGRATIONS, secure_delete=True)
+    try:
+        sealer = Sealer(keys)
+        evidence = Evidence(keys.current(LOG).sm2, sealer, DataKeys(sealer))
+        directory = Directory(store, keys)
+        await directory.refresh()
+        sequencer = Behind(store, evidence)
+        witnesses = Witnesses(store, evidence, sequencer, int(settings.witness_seconds * 1000))
+        bundles = Bundles(store, evidence, sequencer, witnesses, party_keys(settings, keys, directory))
+        queries = EvidenceQueries(store, evidence, bundles, settings.queries_per_minute)
+        caller = Caller(settings.party, "trust party", {})
+        pages: list[EvidencePage] = []
+        skip = 0
+        while True:
+            asked = EvidenceQuery(aid=aid, case=case, skip=skip or None)
+            page = await queries.page(caller, asked, now_ms())
+            if page is None:
+                return []
+            pages.append(page)
+            skip += len(page.bundle.records) if page.bundle is not None else 0
+            if not page.more:
+                return pages
+    finally:
+        await store.close()
