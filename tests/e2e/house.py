@@ -7,13 +7,16 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from contextlib import closing
+from typing import Any, Unpack
 
 from ascs.commands.common import load_settings
 from ascs.demo.layout import CONFIRMATION_NUMBER, ENTERPRISES, HOST, DemoEnterprise, Layout, Person, Ports
 from ascs.demo.parties import Files
 from ascs.demo.processes import Processes
+from gateway.accounts.account_options import TrunkOptions, change_trunk
 from gm.sm2 import PrivateKey
 from interparty.client import Peer
 from interparty.party_link import connect, sign_key_of
@@ -126,6 +129,16 @@ class House:
         folder = self.layout.carrier
         await self._processes.start("gateway", "carrier", folder, "gateway", "run", str(self.files.gateway))
         await until(self._gateway_ready, "the gateway is well", 30)
+
+    async def set_trunk(self, enterprise: DemoEnterprise, **options: Unpack[TrunkOptions]) -> None:
+        """What an operator sets for a trunk, once the gateway knows it."""
+
+        def work() -> None:
+            with closing(sqlite3.connect(self.layout.carrier / "carrier.db", timeout=10)) as conn, conn:
+                change_trunk(conn, enterprise.sip_user, options)
+
+        await asyncio.to_thread(work)
+        await asyncio.sleep(1.2)
 
     async def kill_gateway(self) -> None:
         """SIGKILL: nothing is flushed and nothing is said to anybody."""

@@ -8,15 +8,30 @@ from typing import Self
 
 PCMA = "m=audio [media_port] RTP/AVP 8\na=rtpmap:8 PCMA/8000"
 SDP = f"v=0\no=- 1 1 IN IP[local_ip_type] [local_ip]\ns=-\nc=IN IP[media_ip_type] [media_ip]\nt=0 0\n{PCMA}"
+_SECOND = SDP.replace("o=- 1 1", "o=- 1 2")
 HOLD = SDP.replace("o=- 1 1", "o=- 1 2") + "\na=sendonly"
 HELD = SDP + "\na=recvonly"
+_QOS = (
+    "\na=curr:qos local {}\na=curr:qos remote none"
+    "\na=des:qos mandatory local sendrecv\na=des:qos none remote sendrecv"
+)
+AWAITED, MET = SDP + _QOS.format("none"), _SECOND + _QOS.format("sendrecv")
+KEY = "Signal=5\nDuration=160"
+KEY_TYPE = "application/dtmf-relay"
+ISUP = "multipart/mixed;boundary=cut"
+SDP_AND_ISUP = (
+    f"--cut\nContent-Type: application/sdp\n\n{SDP}\n"
+    "--cut\nContent-Type: application/ISUP;version=itu-t92+\n"
+    "Content-Disposition: signal;handling=optional\n\nnumber 13900000000\n--cut--\n"
+)
 AGAIN = SDP.replace("o=- 1 1", "o=- 1 3") + "\na=sendrecv"
 VIA = "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]"
 
 
 def _message(lines: Sequence[str], body: str = "") -> str:
+    """As sipp's <send> has it. A body that says nothing of its kind in the headers is a description."""
     head = [line for line in lines if line]
-    if body:
+    if body and not any(line.startswith("Content-Type:") for line in head):
         head.append("Content-Type: application/sdp")
     head.append("Content-Length: [len]" if body else "Content-Length: 0")
     text = "\n".join([*head, "", body])
@@ -60,6 +75,10 @@ class Scenario:
         """Of a 2xx: a transaction of its own."""
         return self._send("ACK", body, (), self._cseq, "[next_url]", repeated=False)
 
+    def ack_of(self, cseq: int) -> Self:
+        """Of a 2xx to an earlier request of ours, of which others came after."""
+        return self._send("ACK", "", (), cseq, "[next_url]", repeated=False)
+
     def ack_refusal(self) -> Self:
         """Of any other final answer: in the INVITE's transaction (RFC 3261, 17.1.1.3)."""
         lines = [
@@ -91,7 +110,7 @@ class Scenario:
             f"{method} {target} SIP/2.0", VIA, f"From: {self._local}", f"To: {to or self._remote}",
             "Call-ID: [call_id]", f"CSeq: {cseq} {method}",
             "Contact: <sip:[local_ip]:[local_port];transport=[transport]>" if method != "ACK" else "",
-            *headers, "Max-Forwards: 70",
+            *headers, "" if any(item.startswith("Max-Forwards:") for item in headers) else "Max-Forwards: 70",
         ]  # fmt: skip
         again = ' retrans="500"' if repeated else ""
         return self._add(f"  <send{again}>\n{_message(lines, body)}  </send>\n")
@@ -100,6 +119,16 @@ class Scenario:
         more = ' optional="true"' if optional else ""
         route = ' rrs="true"' if 200 <= status < 300 else ""
         return self._add(f'  <recv response="{status}"{more}{route}/>\n')
+
+    def gets_reliable(self, status: int) -> Self:
+        """A provisional answer with RSeq, and the PRACK that it wants."""
+        self._add(
+            f'  <recv response="{status}" rrs="true"><action>'
+            '<ereg regexp="[0-9]+" search_in="hdr" header="RSeq:" assign_to="9"/></action></recv>\n'
+            '  <Reference variables="9"/>\n'
+        )
+        invite = self._cseq
+        return self.request("PRACK", "", f"RAck: [$9] {invite} INVITE").gets(200)
 
     # --- requests that the other side sends ---------------------------------------------------------
 
@@ -172,10 +201,14 @@ class Callee(Scenario):
         """An answer to the INVITE."""
         return self.answers(status, body, *headers, tag=self.TAG + fork)
 
-    def says_to_invite(self, status: str, body: str = "") -> Self:
+    def says_to_invite(self, status: str, body: str = "", *headers: str) -> Self:
         """An answer to the INVITE after another request came: from what was kept of it."""
+        return self.says_to_invite_of("", status, body, *headers)
+
+    def says_to_invite_of(self, fork: str, status: str, body: str = "", *headers: str) -> Self:
+        """The same of another branch."""
         lines = [
-            f"SIP/2.0 {status}", "Via: [$3]", "From: [$1]", f"To: [$2]{self.TAG}", "[last_Call-ID:]",
-            "CSeq: [$4]", "Contact: <sip:[local_ip]:[local_port];transport=[transport]>",
+            f"SIP/2.0 {status}", "Via: [$3]", "From: [$1]", f"To: [$2]{self.TAG}{fork}", "[last_Call-ID:]",
+            "CSeq: [$4]", "Contact: <sip:[local_ip]:[local_port];transport=[transport]>", *headers,
         ]  # fmt: skip
         return self._add(f"  <send>\n{_message(lines, body)}  </send>\n")

@@ -10,6 +10,7 @@ import asyncio
 import re
 import socket
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,21 @@ import pytest
 from ascs.demo.layout import HOST, DemoEnterprise, Person
 from tests.e2e.house import ENT_A, ENT_B, House, until
 from tests.e2e.peer_process import free_port
-from tests.e2e.scenario import AGAIN, HELD, HOLD, SDP, Callee, Caller, Scenario
+from tests.e2e.scenario import (
+    AGAIN,
+    AWAITED,
+    HELD,
+    HOLD,
+    ISUP,
+    KEY,
+    KEY_TYPE,
+    MET,
+    SDP,
+    SDP_AND_ISUP,
+    Callee,
+    Caller,
+    Scenario,
+)
 from tests.e2e.test_sipp import SCENARIOS, authenticated, passed, sipp
 
 pytestmark = [pytest.mark.e2e, pytest.mark.peer("sipp"), pytest.mark.asyncio(loop_scope="session")]
@@ -155,9 +170,95 @@ FLOWS = {
         "ANSWERED",
     ),
     "a transfer to a number is refused": Flow(
-        answered().request("REFER", "", "Refer-To: <tel:+8613900000000>").gets(405).request("BYE").gets(200),
+        answered().request("REFER", "", "Refer-To: <tel:+8613900000000>").gets(404).request("BYE").gets(200),
         answering().asked("BYE").answers("200 OK"),
         "ANSWERED",
+    ),
+    "the core may not transfer": Flow(
+        answered().asked("BYE").answers("200 OK"),
+        answering().pause(BRIEFLY_MS).request("REFER", "", "Refer-To: <sip:888100000000000001@aid.demo>").gets(405)
+        .request("BYE").gets(200),
+        "ANSWERED",
+    ),
+    "the core's reliable ringing is acknowledged": Flow(
+        answered().request("BYE").gets(200),
+        callee().says("183 Session Progress", SDP, "Require: 100rel", "RSeq: 7").asked("PRACK").answers("200 OK")
+        .says_to_invite("180 Ringing", "", "Require: 100rel", "RSeq: 8").asked("PRACK").answers("200 OK")
+        .says_to_invite("200 OK").asked("ACK").asked("BYE").answers("200 OK"),
+        "ANSWERED",
+    ),
+    "the enterprise wants its ringing reliable": Flow(
+        Caller().call(SDP, "Require: 100rel").gets(100, optional=True).gets_reliable(180).gets(200).ack_of(2)
+        .request("BYE").gets(200),
+        answering().asked("BYE").answers("200 OK"),
+        "ANSWERED",
+    ),
+    "the core moves its audio before it answers": Flow(
+        answered().request("BYE").gets(200),
+        callee().says("183 Session Progress", SDP, "Require: 100rel", "RSeq: 7").asked("PRACK").answers("200 OK")
+        .request("UPDATE", AGAIN).gets(200).says_to_invite("200 OK").asked("ACK").asked("BYE").answers("200 OK"),
+        "ANSWERED",
+    ),
+    "the enterprise changes by UPDATE": Flow(
+        answered().request("UPDATE", HOLD).gets(200).request("BYE").gets(200),
+        answering().asked("INVITE").answers("200 OK", HELD).asked("ACK").asked("BYE").answers("200 OK"),
+        "ANSWERED",
+    ),
+    "the core changes by UPDATE": Flow(
+        answered().asked("INVITE").answers("200 OK", HELD).asked("ACK").asked("BYE").answers("200 OK"),
+        answering().pause(BRIEFLY_MS).request("UPDATE", HOLD).gets(200).request("BYE").gets(200),
+        "ANSWERED",
+    ),
+    "a refresh that offers nothing": Flow(
+        answered().request("INVITE").gets(100, optional=True).gets(200).ack(SDP).pause(4 * BRIEFLY_MS)
+        .request("BYE").gets(200),
+        answering().pause(2 * BRIEFLY_MS).request("INVITE").gets(100, optional=True).gets(200).ack(SDP)
+        .asked("BYE").answers("200 OK"),
+        "ANSWERED",
+    ),
+    "keys by INFO both ways": Flow(
+        answered().request("INFO", KEY, f"Content-Type: {KEY_TYPE}").gets(200)
+        .asked("INFO").answers("200 OK").request("BYE").gets(200),
+        answering().asked("INFO").answers("200 OK").request("INFO", KEY, f"Content-Type: {KEY_TYPE}").gets(200)
+        .asked("BYE").answers("200 OK"),
+        "ANSWERED",
+    ),
+    "other requests inside a call do not cross": Flow(
+        answered().request("INFO", "x", "Content-Type: text/plain").gets(415)
+        .request("MESSAGE", "x", "Content-Type: text/plain").gets(405)
+        .request("OPTIONS").gets(200).request("BYE").gets(200),
+        answering().asked("BYE").answers("200 OK"),
+        "ANSWERED",
+    ),
+    "ISUP beside the description stays in the core": Flow(
+        answered().request("BYE").gets(200),
+        callee().says("183 Session Progress", SDP_AND_ISUP, f"Content-Type: {ISUP}")
+        .says("200 OK", SDP_AND_ISUP, f"Content-Type: {ISUP}").asked("ACK").asked("BYE").answers("200 OK"),
+        "ANSWERED",
+        ("ISUP", "13900000000"),
+    ),
+    "a second branch answers too": Flow(
+        answered().request("BYE").gets(200),
+        callee().says("180 Ringing").says("180 Ringing", fork="x").says("200 OK", SDP).asked("ACK")
+        .says_to_invite_of("x", "200 OK", SDP).asked("ACK").asked("BYE").answers("200 OK")
+        .asked("BYE").answers("200 OK"),
+        "ANSWERED",
+    ),
+    "nobody acknowledges the answer": Flow(
+        caller().gets(100, optional=True).gets(180).gets(200).asked("BYE").answers("200 OK"),
+        answering().asked("BYE").answers("200 OK"),
+        "LOST",
+    ),
+    "the core is gone when a change is offered": Flow(
+        answered().request("INVITE", HOLD).gets(100, optional=True).gets(487).ack_change()
+        .asked("BYE").answers("200 OK"),
+        answering().asked("INVITE").asked("BYE").answers("200 OK"),
+        "LOST",
+    ),
+    "neither side sends audio": Flow(
+        answered().asked("BYE").answers("200 OK"),
+        answering().asked("BYE").answers("200 OK"),
+        "SILENCE",
     ),
 }  # fmt: skip
 
@@ -189,20 +290,26 @@ def records_so_far(house: House) -> int:
         return int(database.execute("SELECT coalesce(max(seq), 0) FROM cdr").fetchone()[0])
 
 
-async def run(house: House, folder: Path, flow: Flow) -> tuple[str, str]:
-    """Both sipps to their ends; the messages of each side."""
-    person = house.people[1]
-    aid = await house.active_aid(ENT_A, person)
+async def run(
+    house: House,
+    folder: Path,
+    flow: Flow,
+    enterprise: DemoEnterprise = ENT_A,
+    person: Person | None = None,
+    options: tuple[str, ...] = (),
+) -> tuple[str, str]:
+    """Both sipps to their ends; the messages of each side. `options`: of the enterprise's sipp."""
+    aid = await house.active_aid(enterprise, person or house.people[1])
     for side, scenario in (("enterprise", flow.enterprise), ("core", flow.core)):
         (folder / side).mkdir()
         scenario.write(folder / side / "scenario.xml")
     own = str(free_port(socket.SOCK_DGRAM))
-    calling = ["-sf", "scenario.xml", *authenticated(house, ENT_A, aid), "-p", own]
+    calling = ["-sf", "scenario.xml", *authenticated(house, enterprise, aid), "-p", own, *options]
     called = ["-sf", "scenario.xml", "-p", str(house.core_port)]
     async with sipp(folder / "core", *called) as core:
         await asyncio.sleep(0.2)  # sipp says nothing when it listens
-        async with sipp(folder / "enterprise", *calling) as enterprise:
-            seen = await passed(folder / "enterprise", enterprise)
+        async with sipp(folder / "enterprise", *calling) as phone:
+            seen = await passed(folder / "enterprise", phone)
         return seen, await passed(folder / "core", core)
 
 
@@ -239,10 +346,10 @@ async def test_a_wrong_password_is_refused(core_house: House, tmp_path: Path) ->
 # --- callbacks: sipp calls from the core's place ----------------------------------------------------
 
 
-def person_calls(person: Person | None, *headers: str) -> Scenario:
+def person_calls(person: Person | None, *headers: str, body: str = SDP) -> Caller:
     """An INVITE as the core sends it, with the caller's asserted number where there is one."""
     asserted = [f"P-Asserted-Identity: <sip:+{person.msisdn}@ims.example>"] if person else []
-    return Caller("anonymous").invite(SDP, *asserted, *headers).gets(100, optional=True)
+    return Caller("anonymous").invite(body, *asserted, *headers).gets(100, optional=True)
 
 
 async def core_calls(house: House, folder: Path, number: str, scenario: Scenario) -> str:
@@ -262,7 +369,31 @@ async def register(house: House, folder: Path, enterprise: DemoEnterprise, port:
         await passed(folder, process)
 
 
-CALLBACKS = {
+CALLBACKS: dict[str, tuple[Callee, Callable[[Caller], Scenario], str]] = {
+    "the core reserves before anybody rings": (
+        Callee().says("180 Ringing").says("200 OK", SDP).asked("ACK").asked("BYE").answers("200 OK"),
+        lambda call: call.gets_reliable(183).request("UPDATE", MET).gets(200).gets(180).gets(200).ack_of(1)
+        .request("BYE").gets(200),
+        "ANSWERED",
+    ),
+    "the enterprise challenges": (
+        Callee().says("407 Proxy Authentication Required", "", 'Proxy-Authenticate: Digest realm="x", nonce="1"')
+        .asked("ACK"),
+        lambda call: call.gets(480).ack_refusal(),
+        "FAILED",
+    ),
+    "the enterprise redirects": (
+        Callee().says("302 Moved Temporarily", "", "Contact: <sip:elsewhere@192.0.2.1>").asked("ACK"),
+        lambda call: call.gets(480).ack_refusal(),
+        "FAILED",
+    ),
+    "the person holds": (
+        Callee().says("180 Ringing").says("200 OK", SDP).asked("ACK").asked("INVITE").answers("200 OK", HELD)
+        .asked("ACK").asked("BYE").answers("200 OK"),
+        lambda call: call.gets(180).gets(200).ack().request("INVITE", HOLD).gets(100, optional=True).gets(200).ack()
+        .request("BYE").gets(200),
+        "ANSWERED",
+    ),
     "answered, and the person hangs up": (
         Callee().says("180 Ringing").says("200 OK", SDP).asked("ACK").asked("BYE").answers("200 OK"),
         lambda call: call.gets(180).gets(200).ack().pause(BRIEFLY_MS).request("BYE").gets(200),
@@ -302,7 +433,10 @@ async def test_callback(core_house: House, tmp_path: Path, name: str) -> None:
     phone.mkdir()
     enterprise.write(phone / "scenario.xml")
     async with sipp(phone, "-sf", "scenario.xml", "-p", str(port)) as process:
-        await core_calls(house, tmp_path / "core", ENT_A.access_number, then(person_calls(person)))
+        reserves = name == "the core reserves before anybody rings"
+        more = (AWAITED, "Require: precondition", "Supported: 100rel") if reserves else (SDP,)
+        calls = then(person_calls(person, *more[1:], body=more[0]))
+        await core_calls(house, tmp_path / "core", ENT_A.access_number, calls)
         seen = await passed(phone, process)
     assert await record(house, before) == result
     assert re.search(rf"^From:.*sip:{aid}@", seen, re.MULTILINE)
@@ -338,3 +472,59 @@ async def test_a_call_from_elsewhere_than_the_core_is_403(core_house: House, tmp
     arguments = ["-sf", "scenario.xml", gateway, "-s", ENT_A.access_number, "-p", own]
     async with sipp(tmp_path, *arguments) as process:
         await passed(tmp_path, process)
+
+
+# --- limits, and other ways in ----------------------------------------------------------------------
+
+
+async def test_a_trunks_calls_ring_and_last_as_long_as_is_set_for_it(
+    core_house: House, tmp_path: Path
+) -> None:
+    house, person = core_house, core_house.people[2]
+    await house.set_trunk(ENT_B, ring_s=1.0, talk_s=1.0)
+    flows = (
+        Flow(
+            caller().gets(100, optional=True).gets(180).gets(480).ack_refusal(),
+            callee().says("180 Ringing").asked("CANCEL").answers("200 OK")
+            .says_to_invite("487 Request Terminated").asked("ACK"),
+            "NO_ANSWER",
+        ),
+        Flow(
+            answered().asked("BYE").answers("200 OK"),
+            answering().asked("BYE").answers("200 OK"),
+            "MAX_DURATION",
+        ),
+    )  # fmt: skip
+    for number, flow in enumerate(flows):
+        before = records_so_far(house)
+        (tmp_path / str(number)).mkdir()
+        await run(house, tmp_path / str(number), flow, ENT_B, person)
+        assert await record(house, before) == flow.result
+    await house.set_trunk(ENT_B, ring_s=None, talk_s=None, max_calls=0)
+    (tmp_path / "over").mkdir()
+    await refused_at_once(house, tmp_path / "over", refused(503), ENT_B, person)
+    await house.set_trunk(ENT_B, max_calls=10)
+
+
+async def test_a_call_without_a_hop_left_is_483(core_house: House, tmp_path: Path) -> None:
+    last = Caller().call(SDP, "Max-Forwards: 0").gets(100, optional=True).gets(483).ack_refusal()
+    await refused_at_once(core_house, tmp_path, last, ENT_A, core_house.people[1])
+
+
+async def test_a_call_over_tcp(core_house: House, tmp_path: Path) -> None:
+    flow = FLOWS["the enterprise holds and resumes"]
+    before = records_so_far(core_house)
+    seen, _ = await run(core_house, tmp_path, flow, options=("-t", "t1"))
+    assert "Via: SIP/2.0/TCP" in seen
+    assert await record(core_house, before) == flow.result
+
+
+async def refused_at_once(
+    house: House, folder: Path, scenario: Scenario, enterprise: DemoEnterprise, person: Person
+) -> None:
+    aid = await house.active_aid(enterprise, person)
+    scenario.write(folder / "scenario.xml")
+    own = str(free_port(socket.SOCK_DGRAM))
+    arguments = ["-sf", "scenario.xml", *authenticated(house, enterprise, aid), "-p", own]
+    async with sipp(folder, *arguments) as process:
+        await passed(folder, process)

@@ -18,7 +18,7 @@ from sip.events import (
     RequestReceived,
     ResponseReceived,
 )
-from sip.message import Request
+from sip.message import Request, make_response
 from sip.uri import SipUri
 from tests.gateway.voice.conftest import (
     AID,
@@ -285,3 +285,32 @@ async def test_a_peer_that_answers_is_up(world: World) -> None:
     world.core.agent.respond(asked.transaction, 404, now=world.core.now())
     await world.core.next(RequestReceived)
     assert set(world.service.core_states.values()) == {"up"}
+
+
+async def test_each_repeat_of_the_cores_answer_is_acknowledged(world: World) -> None:
+    """RFC 3261 13.2.2.4."""
+    world.call()
+    arrived = await world.core.next(IncomingCall)
+    arrived.call.answer(answer(arrived.request.body), world.core.now())
+    await world.core.next(CallEstablished)
+    transaction, response = arrived.call.invite, make_response(arrived.request, 200)
+    response.set("To", arrived.call.dialog.local)
+    for _ in range(3):
+        world.core.agent.layer.respond(transaction, response, world.core.now())
+    await until(lambda: bytes(world.core.received).count(b"ACK sip:") == 4)
+
+
+async def test_a_side_that_does_not_refresh_its_session_ends_it_for_both(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 4028 10: the core refreshes, and then vanishes."""
+    await world.restart(session_expires_s=90)
+    out, _ = await world.talk()
+    world.core.endpoint.close()
+    endpoint = world.service._bridges.endpoints["b"]
+    monkeypatch.setattr(type(endpoint), "now", lambda self: self._loop.time() + 100)
+    endpoint.agent.handle_timer(endpoint.now())
+    endpoint._flush()
+    await world.phone.next(CallEnded)
+    assert await world.results() == ["LOST"]
+    assert out.over
