@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from simulators.http_api import BadInput, number_field, text_field
-from simulators.telephone import Behaviour, Line, NoSuchCall, Telephone
+from pydantic import ValidationError
 
-ANSWER_SECONDS_MAX = 120
-"""Longest ringing before a line answers by itself."""
+from simulators.http_api import BadInput, text_field
+from simulators.scripts import Behaviour, Script
+from simulators.telephone import Line, NoSuchCall, Telephone
+
 DIGITS_MAX = 64
 """Keys pressed in one request."""
 
@@ -38,14 +39,14 @@ def act_on_call(telephone: Telephone, line: Line, action: str, body: Mapping[str
 
 
 def set_behaviour(behaviour: Behaviour, body: Mapping[str, Any]) -> Behaviour:
-    """{"answer_after": seconds} | {"never": true} | {"busy": true}. Raises BadInput."""
-    if body.get("busy") is True:
-        behaviour.busy = True
-        return behaviour
-    seconds: float | None = None
-    if body.get("never") is not True:
-        seconds = number_field(body, "answer_after")
-        if not 0 <= seconds <= ANSWER_SECONDS_MAX:
-            raise BadInput(f"answer_after: 0 to {ANSWER_SECONDS_MAX} seconds")
-    behaviour.busy, behaviour.answer_after = False, seconds
+    """The keys of a script (`simulators.scripts.Script`); what is not named stays as it was. Raises BadInput."""
+    if not body:
+        raise BadInput("no behaviour is named")
+    try:
+        script = Script.model_validate(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"{key}: {first['msg']}" if key else first["msg"]) from None
+    script.change(behaviour)
     return behaviour

@@ -6,13 +6,16 @@ journal of its calls.
 
 import asyncio
 import logging
+import random
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from simulators.journal import Journal
+from simulators.scripts import Behaviour, drawn
 from sip.agent import AgentConfig
 from sip.aio.endpoint import Listener, SipEndpoint
 from sip.call import Call
@@ -43,20 +46,15 @@ LIVE_CALLS_MAX = 5000
 RING_SECONDS_MAX = 180.0
 """A call that nobody answers is given up by the caller or refused by the called after this."""
 
+CALL_BACKS_MAX = 5000
+"""Calls that wait to be returned."""
+QUIET_AFTER_KEYS_S = 0.1
+
 CallStateName = Literal["calling", "ringing", "answered", "ended"]
 
 
 class NoSuchCall(Exception):
     """The line has no call in a state for what was asked."""
-
-
-@dataclass(slots=True)
-class Behaviour:
-    """What a line does when it is called."""
-
-    answer_after: float | None = 0.3
-    """Seconds of ringing before it answers by itself; None: it rings until told."""
-    busy: bool = False
 
 
 @dataclass(slots=True)
@@ -109,7 +107,35 @@ class LiveCall:
     call: Call | None = None
     media: RtpEndpoint | None = None
     timer: asyncio.TimerHandle | None = None
+    """Of ringing, then of talk."""
+    keys: asyncio.TimerHandle | None = None
     over: bool = False
+
+
+@dataclass(slots=True)
+class CallCounts:
+    """The calls of a telephone so far."""
+
+    placed: int = 0
+    taken: int = 0
+    answered: int = 0
+    up: int = 0
+    most: int = 0
+    """The most that were up at one time."""
+    ended: Counter[str] = field(default_factory=Counter)
+    """By cause."""
+    refused: Counter[int] = field(default_factory=Counter)
+    """Calls that were not answered, by status."""
+
+    def __str__(self) -> str:
+        refused = "".join(f", {count} ended {status}" for status, count in sorted(self.refused.items()))
+        return (
+            f"{self.up} calls up (at most {self.most}), {self.taken} taken, {self.placed} placed,"
+            f" {self.answered} answered{refused}"
+        )
+
+
+CallBack = Callable[[Line, CallRecord], Coroutine[Any, Any, None]]
 
 
 class Telephone:
@@ -123,14 +149,19 @@ class Telephone:
         tap_rtp: Callable[[bytes], None] | None = None,
         tap_rtcp: Callable[[bytes], None] | None = None,
         on_other: Callable[[Event], bool] | None = None,
+        seed: int | None = None,
     ) -> None:
+        self.counts = CallCounts()
+        self.on_call_back: CallBack | None = None
+        """Calls back for a line that does so."""
+        self._chance = random.Random(seed)
         self._line_of = line_of
         self._media_host = media_host
         self._tap_rtp = tap_rtp
         self._tap_rtcp = tap_rtcp
         self._on_other = on_other
-        self._live = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._call_backs: set[asyncio.TimerHandle] = set()
         self._endpoint: SipEndpoint
 
     @classmethod
@@ -146,10 +177,13 @@ class Telephone:
         on_other: Callable[[Event], bool] | None = None,
         user_agent: str = "telephone",
         symmetric: bool = False,
+        seed: int | None = None,
     ) -> "Telephone":
         """Bind `host`:`port` (0: any). `line_of` finds the line of a called user; what is not a call's
-        business goes to `on_other`, which says whether it dealt with it."""
-        telephone = cls(line_of, media_host=host, tap_rtp=tap_rtp, tap_rtcp=tap_rtcp, on_other=on_other)
+        business goes to `on_other`, which says whether it dealt with it. `seed`: of the times that are drawn."""
+        telephone = cls(
+            line_of, media_host=host, tap_rtp=tap_rtp, tap_rtcp=tap_rtcp, on_other=on_other, seed=seed
+        )
         config = AgentConfig(user_agent=user_agent, calls_max=LIVE_CALLS_MAX, symmetric=symmetric)
         telephone._endpoint = await SipEndpoint.open(
             [Listener("UDP", host, port)], telephone._on_event, config, tap=tap_sip
@@ -163,6 +197,8 @@ class Telephone:
 
     async def close(self) -> None:
         """Hang up everything and close all sockets."""
+        for waiting in self._call_backs:
+            waiting.cancel()
         self._endpoint.agent.close(self._endpoint.now())
         for task in list(self._tasks):
             task.cancel()
@@ -184,7 +220,7 @@ class Telephone:
     ) -> CallRecord:
         """Call `uri` and return the record, which changes as the call goes on. Raises NoSuchCall when the
         line has no room for another call."""
-        if len(line.live) >= line.live_max or self._live >= LIVE_CALLS_MAX:
+        if len(line.live) >= line.live_max or self.counts.up >= LIVE_CALLS_MAX:
             raise NoSuchCall("the line is busy")
         peer = to.uri.user or "" if isinstance(to.uri, SipUri) else str(to.uri)
         record = CallRecord(secrets.token_hex(8), "out", peer, str(from_.uri), str(to.uri), started=_now_ms())
@@ -209,6 +245,7 @@ class Telephone:
         except OverflowError:
             self._over(live, "not-placed")
             raise NoSuchCall("too many calls") from None
+        self.counts.placed += 1
         line.calls.put(record)
         return record
 
@@ -238,8 +275,7 @@ class Telephone:
     def press(self, line: Line, digits: str, call_id: str | None = None) -> CallRecord:
         """Press keys in an answered call (RFC 4733). Raises NoSuchCall; ValueError for what is no key."""
         live = self._find(line, call_id, ("answered",))
-        assert live.media is not None
-        live.media.send_digits(digits)
+        self._press(live, digits)
         return live.record
 
     def refresh(self, line: Line) -> None:
@@ -303,27 +339,34 @@ class Telephone:
             "ringing",
             _now_ms(),
         )
-        if line.behaviour.busy or len(line.live) >= line.live_max or self._live >= LIVE_CALLS_MAX:
+        self.counts.taken += 1
+        behaviour = line.behaviour
+        if behaviour.busy or len(line.live) >= line.live_max or self.counts.up >= LIVE_CALLS_MAX:
             call.reject(486, now)
             record.state, record.ended, record.status, record.cause = "ended", _now_ms(), 486, "busy"
-            return line.calls.put(record)
+            self._count_end(record)
+            line.calls.put(record)
+            return self._call_back(line, record)
         live = self._admit(line, record)
         live.call, call.context = call, live
         call.contact_user = line.user
         call.ring(now)
         line.calls.put(record)
+        after, refuse = behaviour.answer_after, behaviour.reject
         loop = asyncio.get_running_loop()
-        if line.behaviour.answer_after is not None:
-            live.timer = loop.call_later(line.behaviour.answer_after, lambda: self._spawn(self._answer(live)))
+        if after is None:
+            live.timer = loop.call_later(RING_SECONDS_MAX, self._refuse, live, 480, "no-answer")
+        elif refuse is not None:
+            live.timer = loop.call_later(drawn(after, self._chance), self._refuse, live, refuse, "rejected")
         else:
-            live.timer = loop.call_later(RING_SECONDS_MAX, self._unanswered, live)
+            live.timer = loop.call_later(drawn(after, self._chance), lambda: self._spawn(self._answer(live)))
 
-    def _unanswered(self, live: LiveCall) -> None:
+    def _refuse(self, live: LiveCall, status: int, cause: str) -> None:
         if live.over or live.call is None:
             return
-        live.call.reject(480, self._endpoint.now())
-        live.record.status = 480
-        self._over(live, "no-answer")
+        live.call.reject(status, self._endpoint.now())
+        live.record.status = status
+        self._over(live, cause)
 
     async def _answer(self, live: LiveCall) -> None:
         if live.over or live.media is not None or live.call is None:
@@ -377,23 +420,65 @@ class Telephone:
             return live.media.pause()
         host, port = media_address(session, audio)
         live.media.set_remote(host, port)
-        live.media.start()
+        if live.line.behaviour.audio:
+            live.media.start()
 
     def _up(self, live: LiveCall) -> None:
+        behaviour, loop = live.line.behaviour, asyncio.get_running_loop()
         if live.timer is not None:
             live.timer.cancel()
-        if live.media is not None:
+            live.timer = None
+        if live.media is not None and behaviour.audio:
             live.media.start()
         live.record.state = "answered"
         live.record.answered = _now_ms()
+        self.counts.answered += 1
         live.line.calls.put(live.record)
+        if behaviour.hang_up_after is not None:
+            live.timer = loop.call_later(drawn(behaviour.hang_up_after, self._chance), self._hang_up, live)
+        if behaviour.digits:
+            after = drawn(behaviour.digits_after, self._chance)
+            live.keys = loop.call_later(after, self._press, live, behaviour.digits)
+
+    def _hang_up(self, live: LiveCall) -> None:
+        if not live.over and live.call is not None:
+            live.call.hangup(self._endpoint.now())
+            self._over(live, "hangup")
+
+    @staticmethod
+    def _press(live: LiveCall, digits: str) -> None:
+        media = live.media
+        if live.over or media is None:
+            return
+        seconds = media.send_digits(digits)
+        if not live.line.behaviour.audio:
+            media.start()
+            live.keys = asyncio.get_running_loop().call_later(seconds + QUIET_AFTER_KEYS_S, media.pause)
+
+    def _call_back(self, line: Line, record: CallRecord) -> None:
+        """Who called is called back, if the line does so."""
+        after = line.behaviour.call_back_after
+        if after is None or record.direction != "in" or self.on_call_back is None:
+            return
+        if len(self._call_backs) >= CALL_BACKS_MAX:
+            _log.warning("a call is not returned: %d wait", CALL_BACKS_MAX)
+            return
+
+        def begin() -> None:
+            self._call_backs.discard(handle)
+            if self.on_call_back is not None:
+                self._spawn(self.on_call_back(line, record))
+
+        handle = asyncio.get_running_loop().call_later(drawn(after, self._chance), begin)
+        self._call_backs.add(handle)
 
     # Inside.
 
     def _admit(self, line: Line, record: CallRecord) -> LiveCall:
         live = LiveCall(line, record)
         line.live.append(live)
-        self._live += 1
+        self.counts.up += 1
+        self.counts.most = max(self.counts.most, self.counts.up)
         return live
 
     def _over(self, live: LiveCall, cause: str) -> None:
@@ -401,13 +486,21 @@ class Telephone:
         if live.over:
             return
         live.over = True
-        if live.timer is not None:
-            live.timer.cancel()
+        for timer in (live.timer, live.keys):
+            if timer is not None:
+                timer.cancel()
         live.line.live.remove(live)
-        self._live -= 1
+        self.counts.up -= 1
         live.record.cause = cause
         live.record.ended = _now_ms()
+        self._count_end(live.record)
+        self._call_back(live.line, live.record)
         self._spawn(self._close_media(live))
+
+    def _count_end(self, record: CallRecord) -> None:
+        self.counts.ended[record.cause or ""] += 1
+        if record.answered is None and record.status is not None:
+            self.counts.refused[record.status] += 1
 
     async def _close_media(self, live: LiveCall) -> None:
         _count(live)

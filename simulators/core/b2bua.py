@@ -6,6 +6,7 @@ the core adds; what the handset claimed to be is removed.
 """
 
 import logging
+from collections import Counter
 
 from simulators.core.settings import CoreSettings, Peer
 from sip.agent import AgentConfig
@@ -51,6 +52,7 @@ class Core:
         self._gateway = _flow(settings.gateway)
         self._handsets = _flow(settings.handsets)
         self._endpoint: SipEndpoint
+        self._counts: Counter[str] = Counter()
 
     @classmethod
     async def start(cls, settings: CoreSettings) -> "Core":
@@ -73,6 +75,14 @@ class Core:
     def legs(self) -> int:
         """Legs of calls that are up or being set up."""
         return len(self._endpoint.agent.calls)
+
+    def describe(self) -> str:
+        """What it is doing, in a line."""
+        counts = self._counts
+        return (
+            f"{self.legs} legs, {counts['routed']} calls routed, {counts['answered']} answered,"
+            f" {counts['refused']} refused here"
+        )
 
     async def stop(self) -> None:
         """Release every call and close the socket."""
@@ -100,6 +110,7 @@ class Core:
             case CallProgress(response=response):
                 other.ring(now, response.status, body=response.body)
             case CallAnswered(response=response):
+                self._counts["answered"] += 1
                 other.answer(response.body, now)
             case CallEstablished(ack=ack):
                 # RFC 3264 section 5: the INVITE had no offer, so the ACK carries the answer.
@@ -136,20 +147,20 @@ class Core:
         if _is_from(flow, self._gateway):
             number = _dialled(request.uri)
             if number is None or not number.startswith("+"):
-                return call.reject(404, now)
+                return self._refuse(call, 404, now)
             target, headers, caller = self._handsets, _passed(request, PASSED_FROM_GATEWAY), request.from_
         elif _is_from(flow, self._handsets):
             number = _dialled(request.uri)
             identity = _registered_identity(request)
             if number is None or identity is None:
-                return call.reject(403 if identity is None else 404, now)
+                return self._refuse(call, 403 if identity is None else 404, now)
             asserted = SipUri(identity, self._settings.domain, params=(("user", "phone"),))
             target = self._gateway
             headers = [*_passed(request, PASSED_FROM_HANDSET), ("P-Asserted-Identity", f"<{asserted}>")]
             caller = request.from_
         else:
             _log.warning("a call from an unknown address was refused")
-            return call.reject(403, now)
+            return self._refuse(call, 403, now)
         params = (("user", "phone"),) if number.startswith("+") else ()
         uri = SipUri(number, target.host, target.port, params=params)
         called = NameAddr(SipUri(number, self._settings.domain, params=params))
@@ -165,7 +176,13 @@ class Core:
                 context=call,
             )
         except OverflowError:
-            call.reject(503, now)
+            self._refuse(call, 503, now)
+        else:
+            self._counts["routed"] += 1
+
+    def _refuse(self, call: Call, status: int, now: float) -> None:
+        self._counts["refused"] += 1
+        call.reject(status, now)
 
     def _outside_dialog(self, event: RequestReceived, now: float) -> None:
         status = 200 if event.request.method == "OPTIONS" else 405

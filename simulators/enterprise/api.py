@@ -218,7 +218,7 @@ class EnterpriseApi:
         return await self._on_call(request, "digits")
 
     async def behaviour(self, request: Request) -> Any:
-        """{"answer_after": seconds} | {"never": true} | {"busy": true}"""
+        """The keys of a script: simulators.scripts."""
         return asdict(set_behaviour(self._phone.line.behaviour, await body_of(request)))
 
     async def _on_call(self, request: Request, action: str) -> Any:

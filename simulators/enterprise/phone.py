@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from simulators.enterprise.settings import SipSettings
 from simulators.journal import Journal
-from simulators.telephone import Behaviour, CallRecord, Line, Telephone
+from simulators.scripts import Behaviour
+from simulators.telephone import CallRecord, Line, Telephone
 from sip.digest import Credentials
 from sip.events import Event
 from sip.flow import Flow

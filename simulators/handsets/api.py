@@ -21,6 +21,7 @@ from simulators.handsets.radio import NotSent, Radio
 from simulators.handsets.sealing import PhoneApp, SealRefused, SealRequest
 from simulators.http_api import BadInput, body_of, items_field, poll_query, route, text_field
 from simulators.telephone import NoSuchCall
+from simulators.usage import usage
 
 LIST_MAX = 1_000_000
 SEAL_BATCH_MAX = 1000
@@ -31,7 +32,12 @@ class HandsetApi:
     """The routes over one fleet."""
 
     def __init__(
-        self, fleet: Fleet, radio: Radio, calls: HandsetCalls, app: PhoneApp | None, network: Peer | None
+        self,
+        fleet: Fleet,
+        radio: Radio | None,
+        calls: HandsetCalls,
+        app: PhoneApp | None,
+        network: Peer | None,
     ) -> None:
         self._fleet = fleet
         self._radio = radio
@@ -44,6 +50,7 @@ class HandsetApi:
         one = "/handsets/{msisdn}"
         return [
             route("/health", "GET", self.health),
+            route("/statistics", "GET", self.statistics),
             route("/handsets", "GET", self.handsets),
             route(one, "GET", self.handset),
             route(f"{one}/messages", "GET", self.messages),
@@ -61,7 +68,18 @@ class HandsetApi:
         ]
 
     async def health(self, _request: Request) -> Any:
-        return {"ready": self._radio.is_bound, "handsets": len(self._fleet), "bound": self._radio.is_bound}
+        bound = self._radio is not None and self._radio.is_bound
+        return {"ready": bound or self._radio is None, "handsets": len(self._fleet), "bound": bound}
+
+    async def statistics(self, _request: Request) -> Any:
+        """Calls so far and now, registrations, CPU seconds and memory of this process."""
+        registering = self._calls.registering
+        return {
+            "handsets": len(self._fleet),
+            "calls": asdict(self._calls.telephone.counts),
+            "registrations": {} if registering is None else registering.states,
+            **usage()._asdict(),
+        }
 
     async def handsets(self, request: Request) -> Any:
         """?limit=N&offset=N"""
@@ -92,6 +110,8 @@ class HandsetApi:
         to = text_field(body, "to", "") or self._last_sender(handset)
         if not _ADDRESS.fullmatch(to):
             raise BadInput("to: a number is expected")
+        if self._radio is None:
+            raise BadInput("these handsets have no radio", 503)
         try:
             return {"to": to, "message_ids": await self._radio.send(handset, to, text_field(body, "text"))}
         except NotSent as error:
@@ -120,7 +140,7 @@ class HandsetApi:
         return await self._on_call(request, "digits")
 
     async def behaviour(self, request: Request) -> Any:
-        """{"answer_after": seconds} | {"never": true} | {"busy": true}"""
+        """The keys of a script: simulators.scripts."""
         handset, body = self._handset(request), await body_of(request)
         set_behaviour(handset.line.behaviour, body)
         return _describe(handset)
@@ -190,14 +210,13 @@ class HandsetApi:
 
 
 def _describe(handset: Handset) -> dict[str, Any]:
-    holder, behaviour = handset.subscriber, handset.behaviour
+    holder = handset.subscriber
     messages, calls = handset.counts
     return {
         "msisdn": holder.msisdn,
         "imsi": holder.imsi,
         "imei": holder.imei,
-        "answer_after": behaviour.answer_after,
-        "busy": behaviour.busy,
+        **asdict(handset.behaviour),
         "messages": messages,
         "calls": calls,
     }

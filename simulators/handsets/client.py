@@ -70,16 +70,28 @@ class HandsetClient:
         return await self._http.post(f"/handsets/{msisdn}/digits", {"digits": digits})
 
     async def behave(
-        self, msisdn: str, *, answer_after: float | None = None, never: bool = False, busy: bool = False
+        self,
+        msisdn: str,
+        *,
+        answer_after: float | None = None,
+        never: bool = False,
+        busy: bool = False,
+        script: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """What it does from now on when it is called."""
-        if busy:
-            body: dict[str, Any] = {"busy": True}
+        """What it does from now on when it is called; `script`: by the keys of simulators.scripts.Script."""
+        if script is not None:
+            body = script
+        elif busy:
+            body = {"busy": True}
         elif never:
             body = {"never": True}
         else:
             body = {"answer_after": answer_after}
         return await self._http.put(f"/handsets/{msisdn}/behaviour", body)
+
+    async def statistics(self) -> dict[str, Any]:
+        """Calls so far and now, registrations, CPU seconds and memory of the fleet."""
+        return await self._http.get("/statistics")
 
     async def seal(self, msisdn: str, enterprise: str, nonce: str, id_type: str = "IMSI") -> str:
         """The app on the phone seals the phone's identifier for one consent; an EDI as text."""

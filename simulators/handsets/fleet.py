@@ -1,11 +1,13 @@
 """The handsets of a fleet, by number. Cheap until one is used: ten thousand start in a second."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from simulators.handsets.inbox import Inbox
 from simulators.handsets.subscribers import Subscriber, normalise_msisdn
 from simulators.journal import Journal
-from simulators.telephone import Behaviour, CallRecord, Line
+from simulators.scripts import Behaviour
+from simulators.telephone import CallRecord, Line
 
 CALLS_MAX = 200
 """Calls that one handset remembers; the oldest is dropped."""
@@ -14,11 +16,12 @@ CALLS_MAX = 200
 class Handset:
     """One phone: its SIM, its inbox and its line."""
 
-    __slots__ = ("_answer_after", "_inbox", "_line", "subscriber")
+    __slots__ = ("_behaviour", "_inbox", "_line", "subscriber")
 
-    def __init__(self, subscriber: Subscriber, answer_after: float) -> None:
+    def __init__(self, subscriber: Subscriber, behaviour: Behaviour) -> None:
+        """`behaviour` is shared by many handsets; the line has a copy of its own."""
         self.subscriber = subscriber
-        self._answer_after = answer_after
+        self._behaviour = behaviour
         self._inbox: Inbox | None = None
         self._line: Line | None = None
 
@@ -34,13 +37,13 @@ class Handset:
         """Its telephone line."""
         if self._line is None:
             calls: Journal[CallRecord] = Journal(CALLS_MAX)
-            self._line = Line(f"+{self.subscriber.msisdn}", calls, Behaviour(self._answer_after))
+            self._line = Line(f"+{self.subscriber.msisdn}", calls, replace(self._behaviour))
         return self._line
 
     @property
     def behaviour(self) -> Behaviour:
         """What it does when it is called, to look at; the line's own is the one to change."""
-        return self._line.behaviour if self._line is not None else Behaviour(self._answer_after)
+        return self._line.behaviour if self._line is not None else self._behaviour
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -52,8 +55,15 @@ class Handset:
 class Fleet:
     """All handsets."""
 
-    def __init__(self, subscribers: Iterable[Subscriber], answer_after: float = 0.3) -> None:
-        self._handsets = {one.msisdn: Handset(one, answer_after) for one in subscribers}
+    def __init__(
+        self, subscribers: Iterable[Subscriber], behaviour_of: Callable[[str], Behaviour] | None = None
+    ) -> None:
+        """`behaviour_of` says by its number what a handset does; without, it answers soon."""
+        default = Behaviour()
+        self._handsets = {
+            one.msisdn: Handset(one, default if behaviour_of is None else behaviour_of(one.msisdn))
+            for one in subscribers
+        }
 
     def __len__(self) -> int:
         return len(self._handsets)

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from simulators.journal import Journal
-from simulators.telephone import Behaviour, CallRecord, Line, NoSuchCall, Telephone
+from simulators.scripts import Behaviour
+from simulators.telephone import CallRecord, Line, NoSuchCall, Telephone
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.media.endpoint import RtpEndpoint
@@ -144,6 +145,85 @@ async def test_what_needs_a_call_is_refused_without_one(pair: tuple[Phone, Phone
             act(caller.line)
     with pytest.raises(NoSuchCall):
         caller.telephone.press(caller.line, "1")
+
+
+async def test_a_line_refuses_after_ringing_with_the_status_it_was_told(pair: tuple[Phone, Phone]) -> None:
+    caller, called = pair
+    called.line.behaviour = Behaviour(answer_after=0.01, reject=480)
+    await dial(caller, called)
+    await called.until("ringing")
+    assert (await caller.until("ended")).status == 480
+    assert called.telephone.counts.refused == {480: 1}
+
+
+async def test_a_line_presses_keys_and_hangs_up_by_itself(pair: tuple[Phone, Phone]) -> None:
+    caller, called = pair
+    called.line.behaviour = Behaviour(0.0, digits="5#", digits_after=0.0, hang_up_after=1.0)
+    await dial(caller, called)
+    await caller.until_heard("5#")
+    assert (await called.until("ended")).cause == "hangup"
+    assert (await caller.until("ended")).cause == "bye"
+
+
+async def test_a_caller_presses_keys_and_hangs_up_by_itself_too(pair: tuple[Phone, Phone]) -> None:
+    caller, called = pair
+    caller.line.behaviour = Behaviour(digits="7", digits_after=0.0, hang_up_after=0.6)
+    await dial(caller, called)
+    await called.until_heard("7")
+    assert (await caller.until("ended")).cause == "hangup"
+
+
+async def test_a_line_without_audio_sends_nothing_but_its_keys(pair: tuple[Phone, Phone]) -> None:
+    caller, called = pair
+    caller.line.behaviour = Behaviour(audio=False)
+    called.line.behaviour = Behaviour(0.0, audio=False)
+    await dial(caller, called)
+    await caller.until("answered")
+    await called.until("answered")
+    for phone in pair:
+        assert phone.line.live[0].media is not None
+        assert not await is_sending(phone.line.live[0].media)
+    called.telephone.press(called.line, "9")
+    await caller.until_heard("9")
+    async with asyncio.timeout(5):
+        while await is_sending(called.line.live[0].media):  # type: ignore[arg-type]
+            pass
+
+
+@pytest.mark.parametrize("behaviour", [Behaviour(0.0), Behaviour(busy=True), Behaviour(0.0, reject=603)])
+async def test_a_line_calls_back_however_the_call_ended(
+    pair: tuple[Phone, Phone], behaviour: Behaviour
+) -> None:
+    caller, called = pair
+    returned: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+
+    async def call_back(line: Line, record: CallRecord) -> None:
+        returned.put_nowait((line.user, record.peer))
+
+    for phone in pair:
+        phone.telephone.on_call_back = call_back
+        phone.line.behaviour = replace(behaviour, call_back_after=0.0)
+    await dial(caller, called)
+    if not (behaviour.busy or behaviour.reject):
+        await caller.until("answered")
+        caller.telephone.hangup(caller.line)
+    async with asyncio.timeout(5):
+        assert await returned.get() == ("bob", "alice")
+    await caller.until("ended")
+    await called.until("ended")
+    assert returned.empty()  # who called returns no call
+
+
+async def test_calls_are_counted(pair: tuple[Phone, Phone]) -> None:
+    caller, called = pair
+    await dial(caller, called)
+    await called.until("answered")
+    counts = called.telephone.counts
+    assert (counts.up, counts.most, counts.taken, counts.placed, counts.answered) == (1, 1, 1, 0, 1)
+    called.telephone.hangup(called.line)
+    await caller.until("ended")
+    assert (counts.up, counts.most, counts.ended["hangup"]) == (0, 1, 1)
+    assert str(counts) == "0 calls up (at most 1), 1 taken, 0 placed, 1 answered"
 
 
 async def test_a_held_call_goes_silent_and_comes_back(pair: tuple[Phone, Phone]) -> None:

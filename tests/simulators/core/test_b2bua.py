@@ -9,7 +9,8 @@ import pytest
 from simulators.core.b2bua import Core
 from simulators.core.settings import CoreSettings, Peer
 from simulators.journal import Journal
-from simulators.telephone import Behaviour, CallRecord, Line, Telephone
+from simulators.scripts import Behaviour
+from simulators.telephone import CallRecord, Line, Telephone
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.uri import SipUri

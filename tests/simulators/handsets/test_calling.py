@@ -16,7 +16,8 @@ from simulators.handsets.settings import FleetSettings, RadioSettings, SipSettin
 from simulators.handsets.subscribers import generate
 from simulators.http_client import ApiError
 from simulators.journal import Journal
-from simulators.telephone import Behaviour, Line, Telephone
+from simulators.scripts import Behaviour
+from simulators.telephone import Line, Telephone
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.uri import SipUri
@@ -131,3 +132,24 @@ async def test_a_number_without_a_handset_is_not_found(world: World) -> None:
     while record.state != "ended":
         assert await world.line.calls.wait(world.line.calls.last, 5)
     assert record.status == 404
+
+
+async def test_a_handset_that_calls_back_reaches_the_gateway_under_its_own_identity(world: World) -> None:
+    await world.handsets.behave(NUMBER, script={"busy": True, "call_back_after": 0.0})
+    await world.ring()
+    back, after = None, 0
+    while back is None:
+        calls = await world.line.calls.wait(after, 5)
+        assert calls, "nobody called back"
+        after = world.line.calls.last
+        back = next((call for call in calls if call.direction == "in"), None)
+    assert back.asserted == f"<sip:+{NUMBER}@ims.example;user=phone>"
+    assert back.to_uri.startswith("sip:10690001@")
+
+
+async def test_the_fleet_counts_its_calls_and_what_it_takes(world: World) -> None:
+    await world.ring()
+    await world.until("answered")
+    counted = await world.handsets.statistics()
+    assert (counted["handsets"], counted["calls"]["up"], counted["calls"]["answered"]) == (2, 1, 1)
+    assert counted["memory_mb"] > 1
