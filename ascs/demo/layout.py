@@ -181,6 +181,12 @@ class Layout:
     def regulator(self) -> Path:
         return self.root / "regulator"
 
+    @property
+    def witnesses(self) -> dict[str, Path]:
+        """Folders of the parties that watch the log: a carrier, an enterprise, a regulator."""
+        enterprise = ENTERPRISES[0].id
+        return {CARRIER: self.carrier, enterprise: self.enterprise(enterprise), REGULATOR: self.regulator}
+
     def enterprise(self, enterprise_id: str) -> Path:
         return self.root / f"enterprise-{enterprise_id}"
 

@@ -39,7 +39,7 @@ from gateway.settings import GatewaySettings
 from gm.keystore import KeyStore
 from gm.sm2 import PrivateKey
 from trust_party import app as trust_app
-from trust_party.admission import admit_carrier, admit_enterprise, admit_regulator
+from trust_party.admission import add_sign_key, admit_carrier, admit_enterprise, admit_regulator
 from trust_party.settings import TrustSettings
 
 SMSC_SYSTEM_ID = "gateway"
@@ -77,7 +77,9 @@ class Files:
     handsets: Path
     enterprises: dict[str, Path]
     regulator: Path
-    """Of its tools; it has no process."""
+    """Of its tools; it has no process of its own but its witness."""
+    witnesses: dict[str, Path]
+    """Of each party that watches the log."""
 
 
 def set_up(layout: Layout, people: Sequence[Person], smsc: OtherSmsc | None, core: OtherCore | None) -> Files:
@@ -96,6 +98,10 @@ def set_up(layout: Layout, people: Sequence[Person], smsc: OtherSmsc | None, cor
             for each in ENTERPRISES
         },
         regulator=_write(layout.regulator / "regulator.toml", _regulator(layout)),
+        witnesses={
+            party: _write(folder / "witness.toml", _witness(layout, party))
+            for party, folder in layout.witnesses.items()
+        },
     )
     trust_settings = load_settings(files.trust, TrustSettings)
     trust_app.init(trust_settings)
@@ -131,6 +137,10 @@ def set_up(layout: Layout, people: Sequence[Person], smsc: OtherSmsc | None, cor
         sign_public_pem=keys.current("sign").sm2.public_key.to_pem(),
         hmac_key=keys.current("http").material,
     )
+    # A key for its witness alone: the carrier's own is in its key store.
+    write_sign_key(layout.carrier)
+    add_sign_key(trust_settings, CARRIER, (layout.carrier / "sign.pem").read_bytes())
+    _introduce_witnesses(layout, keys)
     write_atomic(layout.simulators / "edi.pem", keys.current("edi").sm2.public_key.to_pem(), mode=0o644)
     network_key = keys.current(f"network/{NETWORK}").material.hex()
     write_atomic(layout.simulators / "network.hmac", network_key.encode())
@@ -140,6 +150,19 @@ def set_up(layout: Layout, people: Sequence[Person], smsc: OtherSmsc | None, cor
         [(each.msisdn, each.imsi, each.imei) for each in people],
     )
     return files
+
+
+def _introduce_witnesses(layout: Layout, keys: KeyStore) -> None:
+    """Give each witness the others' public keys, and the log's; and the regulator the carrier's and enterprise's."""
+    log_pem = (layout.trust / "public" / "log-1.pem").read_bytes()
+    sign_pem = (layout.trust / "public" / "sign-1.pem").read_bytes()
+    for folder in layout.witnesses.values():
+        write_atomic(folder / "trust-log.pem", log_pem, mode=0o644)
+        write_atomic(folder / "trust-sign.pem", sign_pem, mode=0o644)
+        for party, other in layout.witnesses.items():
+            write_atomic(folder / f"witness-{party}.pem", (other / "sign.pem").read_bytes(), mode=0o644)
+    carrier_pem = keys.current("sign").sm2.public_key.to_pem()
+    write_atomic(layout.regulator / f"{CARRIER}.pem", carrier_pem, mode=0o644)
 
 
 async def _fill_gateway(layout: Layout, files: Files, people: Sequence[Person]) -> KeyStore:
@@ -240,6 +263,7 @@ def _trust(layout: Layout) -> dict[str, object]:
         "host": HOST,
         "port": layout.ports.trust,
         "capture_file": "received.capture",
+        "witness_seconds": 1,
         "tls": _tls(TRUST),
         "keystore": {"path": "keys.store", "passphrase_file": "passphrase"},
     }
@@ -378,6 +402,25 @@ def _regulator(layout: Layout) -> dict[str, object]:
             "peer_keys": {f"{TRUST}/sign/1": "trust-sign.pem"},
         },
         "carriers": [{"id": CARRIER, "query_key": f"{CARRIER}-query-1.pem"}],
+    }
+
+
+def _witness(layout: Layout, party: str) -> dict[str, object]:
+    return {
+        "party": party,
+        "data_dir": "witness",
+        "log_key": "trust-log.pem",
+        "every_seconds": 0.5,
+        "trust": {
+            "url": f"https://{HOST}:{layout.ports.trust}",
+            "party": TRUST,
+            **_tls(party),
+            # The carrier's first key signs what its gateway states.
+            "sign_key_id": f"{party}/sign/{2 if party == CARRIER else 1}",
+            "sign_key": "sign.key",
+            "peer_keys": {f"{TRUST}/sign/1": "trust-sign.pem"},
+        },
+        "witnesses": {other: f"witness-{other}.pem" for other in layout.witnesses if other != party},
     }
 
 

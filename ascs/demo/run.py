@@ -131,6 +131,10 @@ class Demo:
                 each, each, layout.enterprise(each), "sim", "enterprise", str(files.enterprises[each])
             )
         await self._until_ready()
+        owners = {folder: owner for owner, folder in layout.folders.items()}
+        for party, folder in layout.witnesses.items():
+            config = str(files.witnesses[party])
+            await start(f"witness-{party}", owners[folder], folder, "evidence", "witness", config)
         click.echo(f"all parts are up after {time.monotonic() - began:.1f} s")
 
     async def _until_ready(self) -> None:

@@ -311,6 +311,10 @@ class Story:
         expect(all(outcome == "ANSWERED" for _, outcome in said), f"carriers said {said}")
         expect(found.answer.aids == [aid], f"the query by number found {found.answer.aids}")
         [evidence] = found.evidence
+        [report] = found.reports
+        open_ = "; ".join(finding.text.strip() for finding in report.findings if not finding.holds)
+        expect(report.complete, f"the evidence is not proved: {open_}")
+        checkpoint, witnesses = evidence.bundles[0].checkpoint, desk.witnesses
         kinds = Counter(record["kind"] for record in evidence.records)
         wanted = ("DEPOSIT", "CONFIRMATION", "COMMUNICATION", "CANCELLATION")
         expect(all(kinds[kind] for kind in wanted), f"the evidence is {dict(kinds)}")
@@ -329,7 +333,13 @@ class Story:
         ladder.arrow(TRUST, REGULATOR, told)
         ladder.note(
             REGULATOR,
-            f"each record proved to be in the log of {evidence.bundles[0].checkpoint.size} leaves",
+            f"each record proved to be in the log of {checkpoint.size} leaves, by public keys alone",
+        )
+        ladder.line()
+        names, count = ", ".join(witnesses), len(witnesses)
+        ladder.line(
+            f"■ Carrier, enterprise and regulator ({names}) witnessed the log of {checkpoint.size} leaves:"
+            f" {count} of {count}"
         )
 
     def summary(self) -> None:

@@ -15,6 +15,7 @@ from simulators.enterprise.settings import EnterpriseSettings
 from simulators.handsets.settings import FleetSettings
 from simulators.smsc.settings import SmscSettings
 from tests.ascs.demo.places import layout_in
+from trust_client.witness_settings import WitnessSettings
 from trust_party.settings import TrustSettings
 
 
@@ -36,6 +37,7 @@ def test_each_configuration_is_one_that_loads(files: Files) -> None:
         (files.core, CoreSettings),
         (files.handsets, FleetSettings),
         *((file, EnterpriseSettings) for file in files.enterprises.values()),
+        *((file, WitnessSettings) for file in files.witnesses.values()),
     ):
         assert check(file, model) == [], file
 

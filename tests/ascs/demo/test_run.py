@@ -52,9 +52,11 @@ def people(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     def set_up(layout: Any, people: Any, smsc: Any, core: Any) -> Files:
         given.extend(people)
         file = layout.root / "x.toml"
-        return Files(
-            file, file, file, file, file, {each.id: file for each in ENTERPRISES}, layout.regulator / "none"
+        enterprises, witnesses = (
+            {each.id: file for each in ENTERPRISES},
+            dict.fromkeys(layout.witnesses, file),
         )
+        return Files(file, file, file, file, file, enterprises, layout.regulator / "none", witnesses)
 
     monkeypatch.setattr(demo_run.parties, "set_up", set_up)
     return given

@@ -10,6 +10,7 @@ from ascs.demo import script
 from ascs.demo.layout import CONFIRMATION_NUMBER, ENTERPRISES, PEOPLE
 from ascs.demo.script import Actor, StepFailed, Story, expect, until
 from interparty.edi import to_text
+from trust_client.bundle import Finding, Report
 
 REFUSED = 0x0B
 
@@ -220,7 +221,9 @@ class TestOptOut:
 class FakeDesk:
     """A regulator that finds what it is told to."""
 
-    def __init__(self, aids: list[str], kinds: Sequence[str]) -> None:
+    def __init__(self, aids: list[str], kinds: Sequence[str], *, proved: bool = True) -> None:
+        self.witnesses: dict[str, Any] = {"CMCC": [], "ent-a": [], "regulator": []}
+        self._report = Report([Finding(proved, "2 of 3 witnesses saw this checkpoint")])
         self._aids = aids
         bundle = SimpleNamespace(checkpoint=SimpleNamespace(size=64))
         evidence = SimpleNamespace(records=[{"kind": kind} for kind in kinds], bundles=[bundle])
@@ -230,7 +233,8 @@ class FakeDesk:
         assert (number, enterprise) == (PEOPLE[0].msisdn, ENTERPRISES[0].id)
         outcomes = [SimpleNamespace(carrier="CMCC", outcome="ANSWERED")]
         answer = SimpleNamespace(aids=self._aids, outcomes=outcomes)
-        return SimpleNamespace(case="case-1", answer=answer, evidence=self._evidence)
+        reports = [self._report for _ in self._evidence]
+        return SimpleNamespace(case="case-1", answer=answer, evidence=self._evidence, reports=reports)
 
 
 class TestComplaint:
@@ -242,7 +246,15 @@ class TestComplaint:
         await story.consents()
         desk: Any = FakeDesk([story.a.aids[PEOPLE[0].name]], self.KINDS)
         await story.complaint(desk)
-        assert "2 × COMMUNICATION" in capsys.readouterr().out
+        told = capsys.readouterr().out
+        assert "2 × COMMUNICATION" in told
+        assert "(CMCC, ent-a, regulator) witnessed the log of 64 leaves: 3 of 3" in told
+
+    async def test_evidence_that_the_witnesses_did_not_all_see_fails_the_step(self, story: Story) -> None:
+        await story.consents()
+        desk: Any = FakeDesk([story.a.aids[PEOPLE[0].name]], self.KINDS, proved=False)
+        with pytest.raises(StepFailed, match="2 of 3 witnesses saw this checkpoint"):
+            await story.complaint(desk)
 
     async def test_another_aid_or_evidence_that_lacks_something_fails_the_step(self, story: Story) -> None:
         await story.consents()
