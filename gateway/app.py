@@ -20,6 +20,7 @@ from gateway.accounts.rates import Rates
 from gateway.carrier_api.number_queries import NumberQueries
 from gateway.carrier_api.routes import carrier_api
 from gateway.confirm.confirmations import Confirmations
+from gateway.guess_alert import GuessAlert
 from gateway.operations import Health, Operations
 from gateway.policy.text_rules import TextRules
 from gateway.policy.text_words import load_words
@@ -54,6 +55,7 @@ from smpp.pdu import Body, DataSm, DeliverSm, Pdu
 from smpp.receipts import outcome_of
 from trust_client.carrier import CarrierClient
 from trust_client.grant_cache import GrantCache
+from trust_client.guesses import Guesses
 from trust_client.mqtt_feed import MqttFeed
 from trust_client.revocation_feed import RevocationFeed
 from trust_client.verifier import Verifier
@@ -113,6 +115,11 @@ class Gateway:
             deadline=settings.trust.timeout_s,
             stream=VerifyStream(self._peer, self.feed if settings.trust.mqtt is None else None),
             cache=cache,
+            guesses=Guesses(
+                settings.trust.unknown_aids_per_minute,
+                settings.trust.unknown_aids_burst,
+                GuessAlert(self.domain, settings.carrier.id),
+            ),
             lease_holds=lambda: self.feed.lease_holds,
         )
         self.broker: MqttFeed | None = None

@@ -77,6 +77,18 @@ class TrustSettings(Config):
         le=10_000_000,
         description="answers used again while the revocation feed's lease holds; 0: every message is asked about",
     )
+    unknown_aids_per_minute: float = Field(
+        default=60,
+        gt=0,
+        le=100_000,
+        description="AIDs that are not its own an enterprise may name in the long run",
+    )
+    unknown_aids_burst: int = Field(
+        default=500,
+        ge=1,
+        le=1_000_000,
+        description="so many at once; over it nothing of the enterprise is asked for",
+    )
 
 
 class SmppTlsSettings(Config):
@@ -218,6 +230,9 @@ class SmsSettings(Config):
     outbox_validity_s: int = Field(default=3 * 86_400, ge=1, description="receipts and replies wait so long")
     sensitive_words: ConfigPath | None = Field(
         default=None, description="a file of words, one a line, that no text may have in it"
+    )
+    offer_digests: bool = Field(
+        default=True, description="a question about a whole message names the digest of its content"
     )
     opt_out_words: tuple[str, ...] = ("TD", "T", "退订", "N", "QX", "0000")
     opt_out_notice: str = "您已退订该企业的服务，将不再收到其短信和来电。"

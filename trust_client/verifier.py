@@ -20,6 +20,7 @@ from interparty.messages import ITEMS_MAX
 from trust_client.answers import AnswerReader, Grant, Refused
 from trust_client.carrier import CarrierClient
 from trust_client.grant_cache import GrantCache
+from trust_client.guesses import TOO_MANY_UNKNOWN, Guesses
 
 __all__ = ["Done", "Grant", "Outcome", "Question", "Refused", "Stream", "Unavailable", "Verifier"]
 
@@ -90,6 +91,7 @@ class Stream(Protocol):
 _QUEUE_FULL: Final = Unavailable("too many verifications wait")
 _TOO_LATE: Final = Unavailable("no answer in time")
 _STOPPED: Final = Unavailable("verification stopped")
+_GUESSING: Final = Unavailable("too many unknown AIDs")
 _REVOKED: Final = Refused("REVOKED")
 
 
@@ -104,13 +106,16 @@ class Verifier:
         deadline: float = DEADLINE_SECONDS,
         stream: Stream | None = None,
         cache: GrantCache | None = None,
+        guesses: Guesses | None = None,
         lease_holds: Callable[[], bool] = lambda: False,
         now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
     ) -> None:
-        """`cache`: grants that are used again while `lease_holds`."""
+        """`cache`: grants that are used again while `lease_holds`. `guesses`: for an enterprise that names too many
+        unknown AIDs nothing is asked, and everything is Unavailable."""
         self._client = client
         self._stream = stream
         self._cache = cache
+        self._guesses = guesses
         self._lease_holds = lease_holds
         self._now_ms = now_ms
         self._deadline = deadline
@@ -157,10 +162,14 @@ class Verifier:
         now, deadline = self._now_ms(), self._loop.time() + self._deadline
         queue = self._queue
         at_once: Answers[Asker] = []
+        guesses = self._guesses if self._guesses is not None and self._guesses.anybody else None
         for question, asker in questions:
-            text = question_text(question)
+            if guesses is not None and guesses.is_over(question.enterprise):
+                at_once.append((asker, _GUESSING))
+                continue
             grant = cache.get(question, now) if cache is not None and holds and not fresh else None
             if grant is not None:
+                # Before the text is made: what is to be said need not be digested for it.
                 self.cached += 1
                 at_once.append((asker, grant))
             elif self._closed:
@@ -168,7 +177,7 @@ class Verifier:
             elif len(queue) >= QUEUE_MAX:
                 at_once.append((asker, _QUEUE_FULL))
             else:
-                queue.append(_Ask(text, question, asker, done, deadline, holds))
+                queue.append(_Ask(question_text(question), question, asker, done, deadline, holds))
         if queue and not self._pump_due:
             # Once an iteration of the loop: what one read of a socket brought goes in one request.
             self._pump_due = True
@@ -292,7 +301,17 @@ class Verifier:
         final: list[Outcome] = (
             list(outcomes) if self._cache is None else self._keep(self._cache, batch, outcomes)
         )
+        if self._guesses is not None:
+            self._count_guesses(self._guesses, batch, final)
         _tell(batch, final)
+
+    @staticmethod
+    def _count_guesses(guesses: Guesses, batch: _Batch, outcomes: list[Outcome]) -> None:
+        for at, outcome in enumerate(outcomes):
+            if isinstance(outcome, Refused):
+                guesses.refused(batch[at].question.enterprise, outcome.reason)
+                if outcome.reason == TOO_MANY_UNKNOWN:
+                    outcomes[at] = _GUESSING
 
     @staticmethod
     def _keep(cache: GrantCache, batch: _Batch, outcomes: list[Grant | Refused]) -> list[Outcome]:

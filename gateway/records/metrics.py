@@ -84,6 +84,9 @@ REPLIES = Tally("ascs_sms_replies_total", "messages from subscribers by fate", [
 DELIVERED = Tally(
     "ascs_sms_deliveries_total", "deliver_sm to enterprises by account and status", ["account", "status"]
 )
+GUESS_ALERTS = Tally(
+    "ascs_guess_alerts_total", "Times that an enterprise named too many unknown AIDs", ["enterprise"]
+)
 REFUSALS = Tally("ascs_refusals_total", "refused contacts by channel", ["channel"])
 SUBMIT_SECONDS = Timing(
     "ascs_sms_submit_seconds",

@@ -17,6 +17,7 @@ from gateway.settings import SmsSettings
 from gateway.sms.account_keys import AccountKeys
 from gateway.sms.final import INTERMEDIATE_ASKED, Delivery, End, finish_messages
 from gateway.sms.outgoing import SEAL_MESSAGE, Outgoing, open_outgoing
+from gateway.sms.question import digest_of
 from gateway.sms.submission import Submission
 from gateway.store import long_messages, messages, records
 from gateway.store.domain import Domain
@@ -102,7 +103,7 @@ class Committer:
                 continue
             frame = self._frame(submission, person)
             payload = user_data(submission.body)[1]
-            digest = self._digest(submission, submission.body.data_coding, payload)
+            digest = digest_of(submission, self._keys)
             row = _row(submission, person, now, len(payload), digest)
             replaced: list[Stored] = []
             if submission.body.replace_if_present_flag:
@@ -242,10 +243,6 @@ class Committer:
             validity=submission.validity,
             allow=submission.access_number.allow,
         )
-
-    def _digest(self, submission: Submission, data_coding: int, text: bytes) -> bytes | None:
-        key = self._keys.get(submission.account.system_id)
-        return None if key is None else content_digest(key, text_of(submission.public_id), data_coding, text)
 
     def _refusal(self, submission: Submission, refusal: Refusal, now: int) -> records.RefusalRow:
         return records.RefusalRow(

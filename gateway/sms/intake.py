@@ -17,15 +17,18 @@ from gateway.policy.text_length import PARTS_MAX
 from gateway.policy.text_rules import TextRules
 from gateway.records import metrics
 from gateway.settings import SmsSettings
+from gateway.sms.account_keys import AccountKeys
 from gateway.sms.commit import Committed, Committer, DuplicatePart, NoSuchSet
 from gateway.sms.dispatch import Dispatcher
 from gateway.sms.final import Delivery
 from gateway.sms.long_messages import HOLD_S
 from gateway.sms.outgoing import Outgoing
+from gateway.sms.question import MessageQuestion
 from gateway.sms.submission import Submission
 from gateway.store.accounts import AccountRow
 from gateway.store.domain import Domain
 from gateway.store.ids import text_of
+from interparty.hot_messages import QuestionLike
 from masking.smpp_leg import check_submit
 from smpp.aio.connection import Connection
 from smpp.codec import EncodeError, encode
@@ -83,6 +86,7 @@ class Intake:
         self._rates = rates
         self._texts = texts
         self._on_deliveries = on_deliveries
+        self._keys = AccountKeys(directory.account_key)
         self._pending = 0
         self._accepted: dict[Connection, list[Submission]] = {}
         """What was committed and is to be acknowledged now."""
@@ -379,8 +383,10 @@ class Intake:
             self._question(submission), lambda _answer: self._settle(submission, status), fresh=True
         )
 
-    @staticmethod
-    def _question(submission: Submission) -> Question:
+    def _question(self, submission: Submission) -> QuestionLike:
+        if submission.part is None and self._settings.offer_digests:
+            return MessageQuestion(submission, self._keys)
+        # Of a long message the first part is asked about; what it says as a whole is not known yet.
         return Question(
             submission.aid, submission.account.enterprise_id, "sms", submission.access_number.number
         )

@@ -43,6 +43,8 @@ class Submission:
     grant: Grant | None = None
     reason: str | None = None
     """Why the trust party refused; stays inside the carrier."""
+    digest: bytes | None = None
+    """Of a whole message's content, once it was made (gateway.sms.question)."""
 
     @property
     def set_key(self) -> tuple[str, str, str, int, int]:

@@ -8,9 +8,10 @@ from interparty.client import PeerProblem, PeerUnavailable
 from trust_client import verifier as module
 from trust_client.carrier import CarrierClient
 from trust_client.grant_cache import GrantCache
+from trust_client.guesses import Guesses
 from trust_client.verifier import Grant, Question, Refused, Unavailable, Verifier
 
-from .conftest import EDI_ID, EDI_TEXT, grant, item
+from .conftest import EDI_ID, EDI_TEXT, grant, item, refusal
 
 
 @pytest.fixture
@@ -256,3 +257,52 @@ async def test_who_asked_together_is_answered_together_and_knows_whose_answer_is
     await turns()
     assert told == [[(f"message {n}", Refused(f"N1069{n}")) for n in range(3)]]
     assert peer.sizes == [3]
+
+    async def test_what_is_to_be_said_is_not_looked_at_where_an_earlier_grant_answers(self, house):
+        await house.verify(item())
+
+        class Unread:
+            aid, enterprise, channel, access_number = item().aid, "ent-a", "sms", item().access_number
+            template_id = template_digest = None
+
+            @property
+            def content_digest(self):
+                raise AssertionError("nobody is asked")
+
+        assert (await house.verify(Unread())).is_cached
+
+
+class TestGuesses:
+    """An enterprise that names too many unknown AIDs."""
+
+    @pytest.fixture
+    async def house(self, peer):
+        self.reason = "UNKNOWN_AID"
+        peer.answers["/v1/verifications"] = lambda message: {
+            "answers": [refusal(self.reason) for _ in message.items],
+            "batch": {"root": "0" * 64, "count": len(message.items), "at": 0, "signature": "A" * 86},
+        }
+        self.alerts = []
+        guesses = Guesses(60, 3, self.alerts.append, lambda: 0.0)
+        made = Verifier(CarrierClient(peer), guesses=guesses)
+        yield made
+        await made.close()
+
+    async def test_over_the_bound_nothing_of_it_is_asked_and_others_are_as_ever(self, peer, house):
+        for _ in range(3):
+            assert await house.verify(item()) == Refused("UNKNOWN_AID")
+        assert self.alerts == ["ent-a"]
+        assert isinstance(await house.verify(item()), Unavailable)
+        assert len(peer.requests) == 3
+        other = Question(item().aid, "ent-b", "sms", item().access_number)
+        assert await house.verify(other) == Refused("UNKNOWN_AID")
+
+    async def test_refusals_for_what_an_aid_is_count_nothing(self, peer, house):
+        self.reason = "EXPIRED"
+        for _ in range(10):
+            assert await house.verify(item()) == Refused("EXPIRED")
+        assert self.alerts == []
+
+    async def test_the_trust_partys_own_bound_is_no_statement_about_the_aid(self, peer, house):
+        self.reason = "TOO_MANY_UNKNOWN"
+        assert isinstance(await house.verify(item()), Unavailable)
