@@ -20,7 +20,8 @@ from typing import Any, Final
 
 from evidence import batches, merkle
 from evidence.batches import Batch
-from evidence.log import EvidenceLog
+from evidence.checkpoint import Checkpoint
+from evidence.log import NEWEST, SignedCheckpoint
 from evidence.merkle import Appender
 from foundation.seal import Sealer, add_missing_keys
 from foundation.store import Store
@@ -125,12 +126,16 @@ def grow(folder: Path, leaves: int) -> None:
 async def proving(folder: Path, leaves: int) -> dict[str, float]:
     """Milliseconds of a proof at random places: one by one, and of many together."""
     store = Store.open(folder / "trust.db", MIGRATIONS, secure_delete=True)
+    try:
+        return await _proving(store, folder, leaves)
+    finally:
+        await store.close()
+
+
+async def _proving(store: Store, folder: Path, leaves: int) -> dict[str, float]:
     before = _resident_mb()
-    evidence = EvidenceLog(PrivateKey.generate())
-    rows = await store.read(
-        "SELECT size, time_ms, root, signature FROM evidence_checkpoints ORDER BY checkpoint_id DESC LIMIT 1"
-    )
-    newest = evidence_log.checkpoint_body(evidence.signed(*rows[0]))
+    rows = await store.read(NEWEST)
+    newest = evidence_log.checkpoint_body(SignedCheckpoint(Checkpoint(*rows[0][:4]), rows[0][4]))
     places = random.Random(1)
     inclusion, consistency = [], []
     for _ in range(PROOFS):
@@ -153,7 +158,6 @@ async def proving(folder: Path, leaves: int) -> dict[str, float]:
         ):
             raise RuntimeError("a proof does not hold")
     checked = (time.perf_counter() - began) * 1000 / PROOFS
-    await store.close()
     return {
         "leaves": leaves,
         "nodes": len(nodes),

@@ -10,16 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from evidence.checkpoint import log_id
 from foundation import pki
 from gm.sm2 import PublicKey
 from interparty.client import Peer, PeerUnavailable
 from interparty.edi import date_in_shanghai
-from interparty.messages import Cancellation, Deposit
+from interparty.messages import Cancellation, CheckpointBody, Deposit
 from interparty.signed_http import Signer
 from tests.trust_party.test_app import Keys
 from tests.trust_party.world import CARRIER, HMAC_KEY, People, deposit_of, initialise, settings_in
 from trust_client.carrier import CarrierClient
 from trust_client.enterprise import EnterpriseClient
+from trust_client.witness import Witness
+from trust_client.witness_store import WitnessStore
 from trust_party.clock import DAY_MS, now_ms
 from trust_party.settings import TrustSettings
 
@@ -70,7 +73,7 @@ async def test_what_was_answered_survives_kill_9(tmp_path: Path, people: People)
         port = free.getsockname()[1]
     folder = tmp_path / "trust"
     folder.mkdir()
-    settings = settings_in(folder).model_copy(update={"port": port})
+    settings = settings_in(folder).model_copy(update={"port": port, "witness_seconds": 0.02})
     initialise(settings)
     people.admit(settings)
     pki.make_ca(tmp_path / "ca", "Test CA")
@@ -88,6 +91,24 @@ async def test_what_was_answered_survives_kill_9(tmp_path: Path, people: People)
     enterprise = EnterpriseClient(peers[0], people.enterprises["ent-a"])
     carrier = CarrierClient(peers[1], people.carriers[CARRIER])
     answered: dict[str, str] = {}
+    proved: list[CheckpointBody] = []
+    log_key = PublicKey.from_pem((settings.public_folder / "log-1.pem").read_bytes())
+    store = WitnessStore.open(tmp_path / "witness.db", log_id(log_key))
+    witness = Witness(
+        peers[0],
+        party="ent-a",
+        sign_key=people.enterprises["ent-a"],
+        log_key=log_key,
+        store=store,
+        others={},
+        now_ms=now_ms,
+    )
+
+    async def watch() -> None:
+        """A log that forgot anything that it signed is Misbehaviour."""
+        while True:
+            await witness.step()
+            await asyncio.sleep(0.01)
 
     async def live() -> None:
         """Deposit, confirm and cancel, noting each answer, until the trust party is gone."""
@@ -96,6 +117,9 @@ async def test_what_was_answered_survives_kill_9(tmp_path: Path, people: People)
             result = (await enterprise.deposit([deposit]))[0]
             assert result.aid is not None, result.error
             answered[result.aid] = "PENDING"
+            assert result.inclusion is not None
+            assert result.inclusion.checkpoint is not None
+            proved.append(result.inclusion.checkpoint)
             confirmation = people.confirmation(deposit.consent, confirmed_at=now_ms())
             assert (await carrier.confirm([confirmation]))[0].status == "ACTIVE"
             answered[result.aid] = "ACTIVE"
@@ -109,7 +133,7 @@ async def test_what_was_answered_survives_kill_9(tmp_path: Path, people: People)
         async with process(settings) as running:
             for one in await enterprise.statuses(list(answered)) if answered else []:
                 assert one.status in later[answered[one.aid]]
-            lives = [asyncio.create_task(live()) for _ in range(4)]
+            lives = [asyncio.create_task(each) for each in (*(live() for _ in range(4)), watch())]
             before = len(answered)
             async with asyncio.timeout(30):
                 while len(answered) < before + random.randint(5, 30):  # noqa: ASYNC110
@@ -120,5 +144,10 @@ async def test_what_was_answered_survives_kill_9(tmp_path: Path, people: People)
     async with process(settings):
         found = await enterprise.statuses(list(answered))
         assert all(one.status in later[answered[one.aid]] for one in found)
+        await witness.step()
+        # Every proof that was answered is of the log that goes on.
+        for checkpoint in proved:
+            await witness.compare(checkpoint)
+    store.close()
     for peer in peers:
         await peer.close()
