@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from interparty.evidence_messages import Bundle
+from interparty.evidence_messages import Bundle, PublicKeyHex
 from interparty.messages import Message, one_of, together
 from interparty.values import (
     Aid,
@@ -35,8 +35,10 @@ CARRIERS_MAX: Final = 16
 ANSWER_IDS: Final = 128
 """edi_ids in every carrier's answer, however many it found."""
 AIDS_MAX: Final = CARRIERS_MAX * ANSWER_IDS
-SEALED_QUERY_TEXT: Final = 827
+SEALED_QUERY_TEXT: Final = 998
 """Characters of a sealed query: base64url of interparty.number_query.LENGTH bytes."""
+FOUND_TEXT: Final = 2862
+"""Characters of what was found, sealed to the asker: base64url of interparty.number_query.FOUND_LENGTH bytes."""
 
 SealedQueryText = Annotated[
     str,
@@ -46,18 +48,25 @@ SealedQueryText = Annotated[
 ]
 
 
+FoundText = Annotated[
+    str, StringConstraints(min_length=FOUND_TEXT, max_length=FOUND_TEXT, pattern=r"^[A-Za-z0-9_-]+$")
+]
+SecretHex = Annotated[str, StringConstraints(min_length=64, max_length=64, pattern=r"^[0-9a-f]+$")]
+
+
 # --- by AID or edi_id: POST /v1/evidence/queries -----------------------------------------------------
 
 
 class EvidenceQuery(Message):
-    """Everything on record about one consent, page by page. Names it by an AID, or by an edi_id (carriers)."""
+    """Everything on record about one consent, page by page. Names it by an AID, or by an edi_id (carriers and
+    regulators)."""
 
     model_config = ConfigDict(json_schema_extra=one_of("aid", "edi_id"))
 
     aid: Aid | None = None
     """An AID of the consent, whatever it is now."""
     edi_id: EdiId | None = None
-    """An EDI of the consent, for the carrier whose subscriber confirmed it."""
+    """An EDI of the consent: for the carrier whose subscriber confirmed it, and for regulators."""
     case: Ref | None = None
     """The complaint or file that the query belongs to; a regulator must name one."""
     skip: Count | None = None
@@ -107,6 +116,8 @@ class NumberQuestion(Message):
     """To whom it is sealed."""
     nonce: Nonce
     """Makes equal questions differ."""
+    answer_key: PublicKeyHex
+    """SM2 key of the requester's, new for each query, to which what is found is sealed."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -187,6 +198,9 @@ class CarrierOutcome(Message):
     """What became of it."""
     reason: Reason | None = None
     """Why it was refused."""
+    found: FoundText | None = None
+    """Of an answer: the carrier's edi_ids without the random ones, sealed to the question's answer_key. Nobody but the
+    carrier knows that key, so what opens is the carrier's."""
 
 
 class NumberQueryResponse(Message):
@@ -198,6 +212,8 @@ class NumberQueryResponse(Message):
     """One for each carrier asked, in order."""
     aids: Annotated[list[Aid], Field(max_length=AIDS_MAX)]
     """In ascending order."""
+    joined: Annotated[list[EdiId], Field(max_length=AIDS_MAX)]
+    """The edi_ids that led to them. What a carrier found beyond these leads to no consent in force in the period."""
 
 
 # --- the carrier's side: POST /v1/number-queries -------------------------------------------------------
@@ -223,6 +239,8 @@ class NumberAnswer(Message):
     """SM3 over the bytes of the sealed query that is answered."""
     edi_ids: Annotated[list[EdiId], Field(min_length=ANSWER_IDS, max_length=ANSWER_IDS)]
     """In ascending order."""
+    found: FoundText
+    """How many of them were found, and which, sealed to the question's answer_key: always of one size."""
     at: Millis
     """When."""
 
@@ -267,6 +285,8 @@ class QueryDraft(Message):
     case: Ref
     reason: Label | None = None
     """For the approvers, in words."""
+    answer_secret: SecretHex
+    """The SM2 private key that opens what carriers find."""
     parts: Annotated[list[DraftPart], Field(min_length=1, max_length=CARRIERS_MAX)]
 
 

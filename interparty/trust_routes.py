@@ -170,9 +170,10 @@ QUERY_EVIDENCE: Final = Operation(
     answers=query_messages.EvidencePage,
     summary="Everything on record about one consent",
     description="An enterprise asks by AIDs of its own, a carrier by `edi_id` or AID of its own subscribers, a"
-    " regulator by any AID and names the case. Page by page, at most 500 records each, in the order in which things"
-    " happened; a page is a bundle, which proves its records offline. While there is `more`, ask again with `skip`, how"
-    " many records came so far. Each query becomes a record itself, of which regulators alone are shown.",
+    " regulator by any `edi_id` or AID and names the case. Page by page, at most 500 records each, in the order in"
+    " which things happened; a page is a bundle, which proves its records offline. While there is `more`, ask again"
+    " with `skip`, how many records came so far. Each query becomes a record itself, of which regulators alone are"
+    " shown.",
     repeats="The same records, with proofs under a newer checkpoint; it is recorded again.",
     refusals={
         404: "no evidence that the caller may see; unknown, erased and another's look alike",
@@ -190,7 +191,8 @@ QUERY_NUMBER: Final = Operation(
     summary="AIDs of whoever held a number, for one enterprise under complaint",
     description="The regulator's own tool seals (number, enterprise, period, case) to each carrier with SM2; two people"
     " who are enrolled at that carrier sign it (`ASCS-QUERY1`). The trust party passes each part on unread and joins"
-    " the `edi_id`s that come back to the enterprise's AIDs. `ANSWERED` says nothing of whether anything was found.",
+    " the `edi_id`s that come back to the enterprise's AIDs. `ANSWERED` says nothing of whether anything was found;"
+    " what was, each carrier seals to the regulator (`found`), who so notices what the trust party would leave out.",
     repeats="Carriers answer a sealed query once: REFUSED, REPLAYED.",
     refusals={429: "too many queries in a minute"},
 )

@@ -66,9 +66,9 @@ class EvidenceClient:
             raise EvidenceFault("the answer is about another AID")
         return found
 
-    async def of_edi(self, edi_id: str) -> ConsentEvidence:
-        """The same by an edi_id, for the carrier whose subscriber confirmed it."""
-        return await self._all(EvidenceQuery(edi_id=edi_id))
+    async def of_edi(self, edi_id: str, case: str | None = None) -> ConsentEvidence:
+        """The same by an edi_id, for the carrier whose subscriber confirmed it, and for regulators."""
+        return await self._all(EvidenceQuery(edi_id=edi_id, case=case))
 
     async def by_number(self, request: NumberQueryRequest) -> NumberQueryResponse:
         """Pass on what was sealed to carriers; which AIDs it leads to. For regulators; it takes as long as the

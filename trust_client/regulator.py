@@ -18,6 +18,7 @@ from interparty.query_messages import (
     ApprovalFile,
     DraftPart,
     NumberQueryRequest,
+    NumberQueryResponse,
     NumberQuestion,
     QueryDraft,
     SealedQuery,
@@ -49,6 +50,7 @@ def draft(
 ) -> QueryDraft:
     """A query sealed to every carrier, for two people to sign. It holds the number in the clear for them: keep it in
     the house. Times in ms since the epoch. Raises ValueError (pydantic's too) for what is no query."""
+    secret = PrivateKey.generate()
     parts: list[DraftPart] = []
     for carrier, key in carriers.items():
         question = NumberQuestion(
@@ -60,6 +62,7 @@ def draft(
             requester=requester,
             carrier=carrier,
             nonce=secrets.token_hex(NONCE_BYTES),
+            answer_key=secret.public_key.to_bytes().hex(),
         )
         sealed = number_query.seal(key.public_key, key.version, question)
         parts.append(DraftPart(carrier=carrier, sealed=sealed))
@@ -71,6 +74,7 @@ def draft(
         period_to=period_to,
         case=case,
         reason=reason,
+        answer_secret=secret.to_bytes().hex(),
         parts=parts,
     )
 
@@ -114,3 +118,18 @@ def request(query: QueryDraft, files: Sequence[ApprovalFile]) -> NumberQueryRequ
         period_to=query.period_to,
         queries=queries,
     )
+
+
+def found_by(query: QueryDraft, response: NumberQueryResponse) -> dict[str, list[str]]:
+    """What each carrier that answered found: its edi_ids, as it sealed them to this query alone.
+
+    The trust party cannot make or change this; what is in it and not in `response.joined` led to no AID, since the
+    consent was not in force in the period, or was erased, or because the trust party left it out. Raises QueryError for
+    what its carrier did not seal.
+    """
+    secret = PrivateKey.from_bytes(bytes.fromhex(query.answer_secret))
+    return {
+        outcome.carrier: number_query.open_found(secret, outcome.found)
+        for outcome in response.outcomes
+        if outcome.found is not None
+    }

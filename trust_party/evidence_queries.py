@@ -93,7 +93,7 @@ class EvidenceQueries:
         """The AIDs of the consent in the order of their issue, none if the caller may not know of it."""
         if asked.aid is not None:
             rows = await self._store.read(_BY_AID, (int(asked.aid),))
-        elif caller.role == "carrier":
+        elif caller.role != "enterprise":
             rows = await self._store.read(_BY_EDI, (bytes.fromhex(asked.edi_id or ""),))
         else:
             rows = []

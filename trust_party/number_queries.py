@@ -37,10 +37,10 @@ UNKNOWN_CARRIER: Final = "UNKNOWN_CARRIER"
 PATH: Final = "/v1/number-queries"
 
 _IN_FORCE: Final = (
-    "SELECT DISTINCT a.aid FROM edis e JOIN authorizations b ON b.aid = e.aid"
+    "SELECT a.aid, e.edi_id FROM edis e JOIN authorizations b ON b.aid = e.aid"
     " JOIN authorizations a ON a.data_key_id = b.data_key_id"
     " WHERE e.edi_id IN ({}) AND e.carrier = ? AND a.enterprise = ? AND a.deposited_at < ?"
-    " AND CASE WHEN a.state >= 3 THEN a.changed_at ELSE a.not_after END > ? ORDER BY a.aid"
+    " AND CASE WHEN a.state >= 3 THEN a.changed_at ELSE a.not_after END > ?"
 )
 
 _log = get_logger(__name__)
@@ -84,12 +84,13 @@ class NumberQueries:
         """What the carriers said, and the AIDs that it leads to. Raises StoreBusy, StoreUnavailable."""
         number = await self._store.write(lambda conn: self._record(conn, caller, asked, now_ms))
         replies = await asyncio.gather(*(self._pass_on(caller, asked, query) for query in asked.queries))
-        aids = await self._store.write(lambda conn: self._join(conn, caller, asked, replies, now_ms))
+        found = await self._store.write(lambda conn: self._join(conn, caller, asked, replies, now_ms))
         [proof] = await self._sequencer.proofs([number])
         return NumberQueryResponse(
             evidence_id=proof.index,
             outcomes=[reply.outcome for reply in replies],
-            aids=[str(aid) for aid in aids],
+            aids=[str(aid) for aid in sorted(found)],
+            joined=sorted({edi_id for edi_ids in found.values() for edi_id in edi_ids}),
         )
 
     def _record(
@@ -143,7 +144,9 @@ class NumberQueries:
         if not await asyncio.to_thread(_genuine, carrier, query, reply):
             _log.error("answer to a query by number is not its carrier's", carrier=carrier.id)
             return _Reply(CarrierOutcome(carrier=carrier.id, outcome="UNAVAILABLE"))
-        return _Reply(CarrierOutcome(carrier=carrier.id, outcome="ANSWERED"), reply.answer)
+        assert reply.answer is not None  # it is genuine
+        outcome = CarrierOutcome(carrier=carrier.id, outcome="ANSWERED", found=reply.answer.found)
+        return _Reply(outcome, reply.answer)
 
     def _join(
         self,
@@ -152,8 +155,9 @@ class NumberQueries:
         asked: NumberQueryRequest,
         replies: Sequence[_Reply],
         now_ms: int,
-    ) -> list[int]:
-        found: set[int] = set()
+    ) -> dict[int, set[str]]:
+        """The AIDs, each with the edi_ids that led to it."""
+        found: dict[int, set[str]] = {}
         for reply in replies:
             if reply.answer is None:
                 continue
@@ -162,7 +166,8 @@ class NumberQueries:
                 _IN_FORCE.replace("{}", marks),
                 [*params, reply.answer.carrier, asked.enterprise, asked.period_to, asked.period_from],
             )
-            found.update(row[0] for row in rows)
+            for aid, edi_id in rows:
+                found.setdefault(aid, set()).add(edi_id.hex())
         # Which AIDs are one person's is nothing to keep beyond each of them: one record for each, under its own key.
         for aid in sorted(found):
             record = {
@@ -176,7 +181,9 @@ class NumberQueries:
             self._evidence.append_query(conn, record, aid, now_ms)
         outcomes = [
             {
-                **reply.outcome.fields(),
+                "carrier": reply.outcome.carrier,
+                "outcome": reply.outcome.outcome,
+                **({"reason": reply.outcome.reason} if reply.outcome.reason else {}),
                 **({"answer_sm3": sm3(statements.jcs(reply.answer)).hex()} if reply.answer else {}),
             }
             for reply in replies
@@ -189,7 +196,7 @@ class NumberQueries:
             "at": now_ms,
         }
         self._evidence.append(conn, [answered], now_ms)
-        return sorted(found)
+        return found
 
 
 def _refused(query: SealedQuery, reason: str) -> _Reply:

@@ -17,24 +17,32 @@ from trust_client.evidence import ConsentEvidence, EvidenceClient
 
 @click.command()
 @CONFIG_FILE
-@click.argument("aids", nargs=-1, required=True, metavar="AID...")
+@click.argument("aids", nargs=-1, metavar="AID...")
+@click.option("--edi", "edi_ids", multiple=True, help="An edi_id that a carrier found, for a regulator.")
 @click.option("--case", help="Number of the complaint or file; a regulator must name one.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for the bundles, each a file AID-1.json, … for `ascs evidence verify`.",
 )
-def query(config: Path, aids: tuple[str, ...], case: str | None, out: Path | None) -> None:
+def query(
+    config: Path, aids: tuple[str, ...], edi_ids: tuple[str, ...], case: str | None, out: Path | None
+) -> None:
     """Print what is on record about AIDs, after checking that it is in the log.
 
     CONFIG says who asks: an enterprise of its own AIDs, a regulator of any.
     """
+    if not aids and not edi_ids:
+        raise click.UsageError("give an AID, or --edi")
     settings = load_settings(config, AskerSettings)
 
     async def ask() -> list[ConsentEvidence]:
         async with connect(settings.trust) as peer:
             client = EvidenceClient(peer, settings.log_public_keys())
-            return [await client.of_aid(aid, case) for aid in aids]
+            return [
+                *[await client.of_aid(aid, case) for aid in aids],
+                *[await client.of_edi(edi_id, case) for edi_id in edi_ids],
+            ]
 
     with plain_errors():
         for found in asyncio.run(ask()):

@@ -98,8 +98,15 @@ def submit(config: Path, draft: Path, approvals: tuple[Path, ...]) -> None:
         shown = QueryDraft.model_validate_json(draft.read_bytes())
         files = [ApprovalFile.model_validate_json(path.read_bytes()) for path in approvals]
         answer = asyncio.run(_ask(settings, house.request(shown, files)))
+        found = house.found_by(shown, answer)
     for outcome in answer.outcomes:
-        click.echo(f"{outcome.carrier}\t{outcome.outcome}\t{outcome.reason or ''}".rstrip(), err=True)
+        said = outcome.reason or ""
+        if outcome.carrier in found:
+            said = f"{len(found[outcome.carrier])} found"
+        click.echo(f"{outcome.carrier}\t{outcome.outcome}\t{said}".rstrip(), err=True)
+    for carrier, edi_ids in found.items():
+        for edi_id in sorted(set(edi_ids) - set(answer.joined)):
+            click.echo(f"{carrier} found {edi_id}: not in force in the period, erased, or left out", err=True)
     click.echo(f"on record as evidence {answer.evidence_id}", err=True)
     for aid in answer.aids:
         click.echo(aid)

@@ -22,11 +22,11 @@ from gateway.settings import QuerySettings
 from gateway.store import number_queries
 from gateway.store.domain import Domain
 from gateway.store.number_queries import QueryRow
-from gm.errors import KeyStoreError
+from gm.errors import GmError
 from gm.sm2 import PrivateKey, PublicKey
 from interparty import statements
 from interparty.edi import EDI_ID_BYTES
-from interparty.number_query import QueryError, key_version, open_query, sealed_sm3
+from interparty.number_query import QueryError, key_version, open_query, seal_found, sealed_sm3
 from interparty.query_messages import (
     ANSWER_IDS,
     APPROVALS,
@@ -85,32 +85,44 @@ class NumberQueries:
     async def answer(self, asked: CarrierNumberQuery) -> CarrierNumberReply:
         """The answer, or why there is none. Raises StoreBusy, StoreUnavailable."""
         due = asyncio.get_running_loop().time() + self._settings.answer_s
-        outcome: _Outcome
-        try:
-            question = open_query(self._query_key(key_version(asked.sealed)), asked.sealed, self._carrier)
-        except (QueryError, KeyStoreError):
-            outcome = await self._domain.store.write(lambda conn: self._refuse(conn, asked, FORM))
-        else:
-            outcome = await self._domain.store.write(lambda conn: self._decide(conn, asked, question))
-        if isinstance(outcome, str):
+        question = self._open(asked)
+        outcome = await self._domain.store.write(lambda conn: self._decide(conn, asked, question))
+        if isinstance(outcome, str) or question is None:
             _log.warning("query by number refused", requester=asked.requester, reason=outcome)
-            return CarrierNumberReply(refusal=outcome)
-        answer = NumberAnswer(
-            carrier=self._carrier,
-            sealed_sm3=sealed_sm3(asked.sealed),
-            edi_ids=_padded(outcome),
-            at=self._domain.now_ms(),
-        )
-        signature = await asyncio.to_thread(statements.sign, self._sign_key(), statements.ANSWER, answer)
+            return CarrierNumberReply(refusal=str(outcome))
+        answer, signature = await asyncio.to_thread(self._answer, asked, question, outcome)
         # How long the look-up took must tell nothing of what it found.
         await self._sleep(max(0.0, due - asyncio.get_running_loop().time()))
         return CarrierNumberReply(answer=answer, signature=signature)
 
+    def _open(self, asked: CarrierNumberQuery) -> NumberQuestion | None:
+        try:
+            question = open_query(self._query_key(key_version(asked.sealed)), asked.sealed, self._carrier)
+            PublicKey.from_bytes(bytes.fromhex(question.answer_key))
+        except (QueryError, GmError):
+            return None
+        return question
+
+    def _answer(
+        self, asked: CarrierNumberQuery, question: NumberQuestion, found: list[bytes]
+    ) -> tuple[NumberAnswer, str]:
+        """The same work, of the same size, for whatever was found."""
+        answer = NumberAnswer(
+            carrier=self._carrier,
+            sealed_sm3=sealed_sm3(asked.sealed),
+            edi_ids=_padded(found),
+            found=seal_found(question.answer_key, found),
+            at=self._domain.now_ms(),
+        )
+        return answer, statements.sign(self._sign_key(), statements.ANSWER, answer)
+
     # --- in one operation of the store ------------------------------------------------------------------
 
     def _decide(
-        self, conn: sqlite3.Connection, asked: CarrierNumberQuery, question: NumberQuestion
+        self, conn: sqlite3.Connection, asked: CarrierNumberQuery, question: NumberQuestion | None
     ) -> _Outcome:
+        if question is None:
+            return self._refuse(conn, asked, FORM)
         now = self._domain.now_ms()
         reason = self._refusal(conn, asked, question, now)
         if reason is not None:

@@ -93,7 +93,10 @@ async def test_a_number_leads_to_the_aid_and_the_trust_party_never_sees_it(
     draft = await asyncio.to_thread(regulator.draft, PERSON.msisdn)
     assert PERSON.msisdn in draft.read_text()
     approvals = await asyncio.to_thread(regulator.signed, draft)
-    assert await asyncio.to_thread(regulator.submit, draft, *approvals) == [aid]
+    result = await asyncio.to_thread(ascs, "regulator", "submit", house.files.regulator, draft, *approvals)
+    assert (result.exit_code, result.stdout.split()) == (0, [aid])
+    assert f"{CARRIER}\tANSWERED\t1 found" in result.output
+    assert "left out" not in result.output
     shown = await asyncio.to_thread(regulator.evidence, aid)
     assert "DEPOSIT" in shown
     assert "CONFIRMATION" in shown

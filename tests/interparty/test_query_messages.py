@@ -27,7 +27,7 @@ APPROVAL = {
     },
     "signature": SIGNATURE,
 }
-PART = {"carrier": "CMCC", "sealed": "A" * 827, "approvals": [APPROVAL, APPROVAL]}
+PART = {"carrier": "CMCC", "sealed": "A" * 998, "approvals": [APPROVAL, APPROVAL]}
 REQUEST: dict[str, Any] = {
     "case": "case-1",
     "enterprise": "ent-a",
@@ -35,7 +35,13 @@ REQUEST: dict[str, Any] = {
     "period_to": 2,
     "queries": [PART],
 }
-ANSWER = {"carrier": "CMCC", "sealed_sm3": "ab" * 32, "edi_ids": ["00" * 16] * ANSWER_IDS, "at": 1}
+ANSWER = {
+    "carrier": "CMCC",
+    "sealed_sm3": "ab" * 32,
+    "edi_ids": ["00" * 16] * ANSWER_IDS,
+    "found": "A" * 2862,
+    "at": 1,
+}
 
 
 def test_a_query_names_one_consent() -> None:
@@ -63,6 +69,8 @@ def test_an_answer_has_one_size() -> None:
     NumberAnswer.model_validate(ANSWER)
     with pytest.raises(ValidationError):
         NumberAnswer.model_validate(ANSWER | {"edi_ids": []})
+    with pytest.raises(ValidationError):
+        NumberAnswer.model_validate(ANSWER | {"found": ""})
 
 
 def test_a_reply_is_a_signed_answer_or_a_refusal() -> None:

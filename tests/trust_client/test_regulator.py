@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from gm.sm2 import PrivateKey
 from interparty import number_query, statements
-from interparty.query_messages import QueryDraft
+from interparty.query_messages import CarrierOutcome, NumberQueryResponse, QueryDraft
 from trust_client import regulator
 from trust_client.regulator import CarrierKey
 
@@ -52,6 +52,20 @@ def test_an_approver_signs_every_part_of_what_was_shown() -> None:
         assert statements.verify(ZHANG.public_key, statements.QUERY, signed.statement, signed.signature)
 
 
+def test_what_carriers_found_opens_and_what_they_did_not_seal_is_nothing() -> None:
+    query = draft()
+    opened = number_query.open_query(CARRIERS["CMCC"], query.parts[0].sealed, "CMCC")
+    found = number_query.seal_found(opened.answer_key, [bytes(16)])
+    outcomes = [
+        CarrierOutcome(carrier="CMCC", outcome="ANSWERED", found=found),
+        CarrierOutcome(carrier="CUCC", outcome="UNAVAILABLE"),
+    ]
+    response = NumberQueryResponse(evidence_id=1, outcomes=outcomes, aids=[], joined=[])
+    assert regulator.found_by(query, response) == {"CMCC": ["00" * 16]}
+    with pytest.raises(number_query.QueryError):
+        regulator.found_by(draft(), response)
+
+
 def test_what_leaves_the_house_is_all_but_the_number() -> None:
     query = draft()
     files = [regulator.approve(query, name, key, AT) for name, key in (("zhang-san", ZHANG), ("li-si", LI))]
@@ -61,6 +75,7 @@ def test_what_leaves_the_house_is_all_but_the_number() -> None:
     assert NUMBER not in text
     assert "a complaint" not in text
     assert NUMBER in query.model_dump_json()
+    assert query.answer_secret not in text
 
 
 def test_two_different_people_must_have_signed_every_part() -> None:

@@ -107,8 +107,10 @@ async def test_a_carrier_asks_by_the_edi_ids_of_its_own_subscribers(party: Party
     found = await page(party, CARRIER, edi_id=consent.edi_ids[0])
     assert found is not None
     assert found.aids == [aid]
-    for caller in (OTHER_CARRIER, "ent-a", REGULATOR):
+    for caller in (OTHER_CARRIER, "ent-a"):
         assert await page(party, caller, edi_id=consent.edi_ids[0]) is None
+    # A regulator follows what a carrier found for it.
+    assert await page(party, REGULATOR, edi_id=consent.edi_ids[0], case="case-1") is not None
     assert await page(party, CARRIER, edi_id="00" * 16) is None
 
 

@@ -25,7 +25,7 @@ from tests.trust_party.test_reports import report
 from tests.trust_party.world import CARRIER, NOW, OTHER_CARRIER, REGULATOR, Party
 from trust_party.clock import DAY_MS
 
-APPROVER = PrivateKey.generate()
+APPROVER, ANSWER_KEY = PrivateKey.generate(), PrivateKey.generate()
 QUERY_KEY = PrivateKey.generate()
 PERIOD = (NOW - DAY_MS, NOW + DAY_MS)
 
@@ -56,6 +56,9 @@ class FakeCarrier:
             "carrier": CARRIER,
             "sealed_sm3": number_query.sealed_sm3(message.sealed),
             "edi_ids": sorted(ids),
+            "found": number_query.seal_found(
+                ANSWER_KEY.public_key.to_bytes().hex(), [bytes.fromhex(each) for each in self.found]
+            ),
             "at": NOW,
         }
         answer = NumberAnswer.model_validate(fields | self.changed)
@@ -84,6 +87,7 @@ def part(carrier: str = CARRIER, **approved: Any) -> SealedQuery:
         requester=REGULATOR,
         carrier=carrier,
         nonce="ab" * 16,
+        answer_key=ANSWER_KEY.public_key.to_bytes().hex(),
     )
     sealed = number_query.seal(QUERY_KEY.public_key, 1, question)
     fields = {
@@ -138,7 +142,10 @@ async def test_what_carriers_answer_leads_to_the_enterprises_aids(party: Party, 
     carrier.found = [consent.edi_ids[0], others.edi_ids[0]]
     response = await ask(party)
     assert response.aids == [aid]
+    assert response.joined == consent.edi_ids
     assert outcomes(response) == [("ANSWERED", None)]
+    # What the carrier found goes on as it came: only the one who asked can open it, and see what is left out.
+    assert number_query.open_found(ANSWER_KEY, response.outcomes[0].found or "") == carrier.found
     [asked] = carrier.asked
     assert (asked.requester, len(asked.approvals)) == (REGULATOR, 2)
     assert carrier.closed == 1
@@ -202,6 +209,7 @@ async def test_a_carriers_refusal_is_told_and_the_others_answer(party: Party, ca
     party.asked_carriers[OTHER_CARRIER] = FakeCarrier(APPROVER, refusal="DAILY_CAP")
     response = await ask(party, part(), part(OTHER_CARRIER), part("CTCC"))
     assert response.aids == [aid]
+    assert [each.found is None for each in response.outcomes] == [False, True, True]
     assert outcomes(response) == [
         ("ANSWERED", None),
         ("REFUSED", "DAILY_CAP"),

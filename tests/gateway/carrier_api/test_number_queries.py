@@ -37,7 +37,7 @@ from tests.gateway.carrier import (
     rows,
 )
 
-QUERY_KEY, SIGN_KEY = PrivateKey.generate(), PrivateKey.generate()
+QUERY_KEY, SIGN_KEY, ANSWER_KEY = (PrivateKey.generate() for _ in range(3))
 PEOPLE = {name: PrivateKey.generate() for name in ("zhang-san", "li-si", "wang-wu", "stranger")}
 STRANGER_NUMBER = "447700900123"
 SETTINGS = QuerySettings(per_day=3, answer_s=0.5)
@@ -81,6 +81,7 @@ class Desk:
             "requester": "regulator",
             "carrier": "CMCC",
             "nonce": "ab" * 16,
+            "answer_key": ANSWER_KEY.public_key.to_bytes().hex(),
         }
         question = NumberQuestion.model_validate(fields | changed)
         sealed = number_query.seal(QUERY_KEY.public_key, version, question)
@@ -138,6 +139,7 @@ async def test_it_answers_with_the_edi_ids_of_who_held_the_number(desk: Desk) ->
     assert reply.answer is not None
     assert reply.signature is not None
     assert EDI_ID.hex() in reply.answer.edi_ids
+    assert number_query.open_found(ANSWER_KEY, reply.answer.found) == [EDI_ID.hex()]
     assert (reply.answer.carrier, reply.answer.at) == ("CMCC", NOW_MS)
     assert reply.answer.sealed_sm3 == number_query.sealed_sm3(asked.sealed)
     assert statements.verify(SIGN_KEY.public_key, statements.ANSWER, reply.answer, reply.signature)
@@ -158,6 +160,7 @@ async def test_whether_it_is_our_number_and_whether_anything_was_found_looks_the
     stranger, again = replies[2].answer, await desk.domain.store.read("SELECT edi_id FROM edi")
     assert stranger is not None
     assert not {row[0].hex() for row in again} & set(stranger.edi_ids)
+    assert number_query.open_found(ANSWER_KEY, stranger.found) == []
     assert len(desk.slept) == 3
     # Each was held back to the same moment after its question.
     assert all(0 < waited <= SETTINGS.answer_s for waited in desk.slept)
@@ -182,6 +185,7 @@ async def test_whether_it_is_our_number_and_whether_anything_was_found_looks_the
         ({"requester": "other"}, "MISMATCH"),
         ({"carrier": "CUCC"}, "FORM"),
         ({"version": 2}, "FORM"),
+        ({"answer_key": "04" + "00" * 64}, "FORM"),
         ({"period_from": NOW_MS - 366 * DAY_MS}, "PERIOD"),
         ({"period_from": NOW_MS + 1}, "PERIOD"),
     ],

@@ -63,7 +63,7 @@ async def test_only_the_trust_party_asks_for_confirmations(party: str) -> None:
     assert (await post(party, "/v1/confirmation-requests", {}))[0] == 403
 
 
-QUERY = {"requester": "regulator", "sealed": "A" * 827, "approvals": [APPROVAL]}
+QUERY = {"requester": "regulator", "sealed": "A" * 998, "approvals": [APPROVAL]}
 
 
 @pytest.mark.parametrize("party", ["ent-a", "network", "CMCC", "regulator"])
