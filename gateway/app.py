@@ -30,7 +30,7 @@ from gateway.revoked import RevokedByTrust
 from gateway.settings import GatewaySettings
 from gateway.sms.congestion import Congestion
 from gateway.sms.deliver import Deliveries
-from gateway.sms.dispatch import HELD_MAX, Dispatcher
+from gateway.sms.dispatch import Dispatcher
 from gateway.sms.front import SmppFront
 from gateway.sms.inbound import Inbound
 from gateway.sms.intake import Intake
@@ -220,9 +220,7 @@ class Gateway:
             self.deliveries.offer,
             self.trust_rows.wake,
         )
-        congestion = Congestion(
-            lambda: self.domain.store.backlog / QUEUE_MAX, lambda: self.dispatcher.held / HELD_MAX
-        )
+        congestion = Congestion(lambda: self.domain.store.backlog / QUEUE_MAX, lambda: self.dispatcher.load)
         self.front = SmppFront(
             smpp, self.directory, intake, services, self.deliveries, self.rates, congestion
         )

@@ -33,6 +33,8 @@ from trust_client.verifier import Grant, Question, Refused, Unavailable, Verifie
 
 HELD_MAX = 20_000
 """Messages held in memory, waiting or sent; the rest wait in the store."""
+BACKLOG_MAX = 100_000
+"""Messages that wait for the SMSC in memory and store together; at as many nothing more is accepted."""
 LOAD_MAX = 1_000
 REVERIFY_AFTER_MS = 1_000
 """A message that waited longer is asked for again before it is sent: consent may have ended meanwhile."""
@@ -41,6 +43,8 @@ RETRY_MAX_MS = 60_000
 LINK_RETRY_MS = 10
 """After a fault of the link: another link, or this one once it is well again."""
 SWEEP_S = 1.0
+SWEEPS_A_COUNT = 5
+"""The backlog is counted so often."""
 SWEEPS_A_TRIM = 60
 """What is kept only so long is looked through so rarely."""
 
@@ -109,6 +113,8 @@ class Dispatcher:
         """Held messages that came from the store, and not from their own commit."""
         self._sweeper: asyncio.Task[None] | None = None
         self._sweeps = 0
+        self._backlog = 0
+        """As it was counted last."""
         self._stopping = False
         self._accepting: Stage[_Accepted, list[Delivery]] = Stage(
             self._accept, self._accept_done, order=DISPATCH_ORDER, patience_s=PATIENCE_S
@@ -129,6 +135,12 @@ class Dispatcher:
     @property
     def held(self) -> int:
         return len(self._held)
+
+    @property
+    def load(self) -> float:
+        """How full the way to the SMSC is, from 0 to 1: memory, and what the store has besides: what was left
+        by an earlier process, or waits after errors that pass."""
+        return max(len(self._held) / HELD_MAX, self._backlog / BACKLOG_MAX)
 
     def is_held(self, message_id: int) -> bool:
         """Whether memory has the message, or is about to."""
@@ -424,11 +436,19 @@ class Dispatcher:
         """Bring due messages from the store, and end those whose time is over."""
         while True:
             try:
+                if self._sweeps % SWEEPS_A_COUNT == 0:
+                    await self._count()
                 await self._load()
                 await self._expire()
             except (StoreBusy, StoreUnavailable) as error:
                 _log.warning("sweep waits: %s", error)
             await asyncio.sleep(SWEEP_S)
+
+    async def _count(self) -> None:
+        until = self._domain.now_ms() + RETRY_MAX_MS
+        self._backlog = await self._domain.store.write(
+            lambda conn: messages.backlog(conn, until, BACKLOG_MAX)
+        )
 
     async def _load(self) -> None:
         room = min(LOAD_MAX, HELD_MAX - len(self._held))

@@ -291,5 +291,11 @@ def under_edis(
     return [_stored(row) for row in found], rows[-1][0] if len(rows) == rows_read else None
 
 
-def pending_count(conn: sqlite3.Connection) -> int:
-    return int(conn.execute("SELECT COUNT(*) FROM message WHERE state < 3").fetchone()[0])
+def backlog(conn: sqlite3.Connection, until_ms: int, limit: int) -> int:
+    """QUEUED messages that are due until then, up to `limit`."""
+    return int(
+        conn.execute(
+            "SELECT count(*) FROM (SELECT 1 FROM message WHERE state = 1 AND not_before <= ? LIMIT ?)",
+            (until_ms, limit),
+        ).fetchone()[0]
+    )

@@ -598,3 +598,29 @@ async def test_what_the_smsc_answers_is_counted_by_status(desk: World) -> None:
     after = [metrics.SENT.value("smsc", key) for key in ("0", "timeout", "8")]
     assert [now - then for now, then in zip(after, before, strict=True)] == [1, 1, 1]
     await settled(desk.domain)
+
+
+async def test_what_waits_in_the_store_counts_as_load_too(
+    desk: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a restart, or when every message fails for now, memory alone would say that all is well."""
+    monkeypatch.setattr(dispatch, "BACKLOG_MAX", 4)
+    desk.smsc.room = False
+    for message_id in (1, 2):
+        await desk.commit(message_id, not_before=NOW_MS + dispatch.RETRY_MAX_MS)
+    await desk.commit(3, not_before=NOW_MS + dispatch.RETRY_MAX_MS + 1)  # scheduled: it waits for nobody
+    assert desk.dispatcher.load == 0
+    desk.dispatcher.start()
+    await desk.sweeps(1)
+    assert desk.dispatcher.load == 0.5
+    for message_id in range(4, 9):
+        await desk.commit(message_id)
+    await desk.sweeps(dispatch.SWEEPS_A_COUNT + 1)
+    assert desk.dispatcher.load == 1
+
+
+async def test_memory_that_is_full_is_load(desk: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "HELD_MAX", 2)
+    desk.smsc.room = False
+    await desk.offer(1)
+    assert desk.dispatcher.load == 0.5

@@ -18,6 +18,10 @@ DELIVERED = 2
 REJECTED = 8
 
 
+def pending_count(conn: sqlite3.Connection) -> int:
+    return int(conn.execute("SELECT count(*) FROM message WHERE state < 3").fetchone()[0])
+
+
 async def put(domain: Domain, message_id: int, upstream: str | None = None, **fields: Any) -> None:
     """A message, QUEUED, or ACCEPTED under `upstream`, which is its id at the SMSC too."""
     state = fields.pop("state", State.QUEUED)
@@ -211,10 +215,10 @@ async def test_overdue_by_validity_or_by_a_receipt_that_never_came(domain: Domai
 
 async def test_a_whole_message_goes_with_its_outcome_and_once(domain: Domain) -> None:
     await put(domain, 1)
-    assert await domain.store.write(messages.pending_count) == 1
+    assert await domain.store.write(pending_count) == 1
     assert await domain.store.write(lambda conn: messages.remove(conn, [1, 2])) == 1
     assert await domain.store.write(lambda conn: messages.remove(conn, [1, 2])) == 0
-    assert await domain.store.write(messages.pending_count) == 0
+    assert await domain.store.write(pending_count) == 0
 
 
 async def test_a_part_ends_once_and_its_text_goes(domain: Domain) -> None:
@@ -224,7 +228,7 @@ async def test_a_part_ends_once_and_its_text_goes(domain: Domain) -> None:
     got = await get(domain, 1)
     assert (got.state, got.sealed, got.outcome, got.error) == (State.FINAL, None, DELIVERED, 0)
     assert got.done_at == NOW_MS
-    assert await domain.store.write(messages.pending_count) == 0
+    assert await domain.store.write(pending_count) == 0
 
 
 async def test_the_parts_of_a_long_message_are_in_their_order(domain: Domain) -> None:
@@ -315,3 +319,19 @@ class TestUnderEdis:
 
     async def test_nothing_there(self, domain: Domain) -> None:
         assert await self.walk(domain, [EDI_ID], 3) == [[]]
+
+
+async def test_the_backlog_is_what_is_queued_and_due_by_then(domain: Domain) -> None:
+    for message_id, not_before in ((1, NOW_MS), (2, NOW_MS + 5), (3, NOW_MS + 6)):
+        await add_message(domain, message_row(message_id, not_before=not_before))
+    await add_message(domain, message_row(4), state=messages.State.ACCEPTED)
+    for until_ms, limit, count in (
+        (NOW_MS, 9, 1),
+        (NOW_MS + 5, 9, 2),
+        (NOW_MS + 6, 2, 2),
+        (NOW_MS - 1, 9, 0),
+    ):
+        found = await domain.store.write(
+            lambda conn, until_ms=until_ms, limit=limit: messages.backlog(conn, until_ms, limit)
+        )
+        assert found == count
