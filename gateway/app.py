@@ -31,6 +31,7 @@ from gateway.settings import GatewaySettings
 from gateway.sms.congestion import Congestion
 from gateway.sms.deliver import Deliveries
 from gateway.sms.dispatch import Dispatcher
+from gateway.sms.esme_outbind import EsmeOutbinds
 from gateway.sms.front import SmppFront
 from gateway.sms.inbound import Inbound
 from gateway.sms.intake import Intake
@@ -224,6 +225,12 @@ class Gateway:
         self.front = SmppFront(
             smpp, self.directory, intake, services, self.deliveries, self.rates, congestion
         )
+        self.outbinds = EsmeOutbinds(
+            self.domain,
+            self.directory,
+            self.front.call,
+            lambda name: self.deliveries.has_receiver(name) or self.front.is_called(name),
+        )
         self.voice = VoiceService(
             self.domain,
             self.directory,
@@ -296,11 +303,13 @@ class Gateway:
             signer=lambda: own_keys.response_signer(self.settings, self._keys),
         )
         await self.front.start()
+        self.outbinds.start()
         await self.operations.start()
         _log.info("gateway is up: SMPP %d, carrier API %d", self.front.port, self._api.port)
 
     async def stop(self) -> None:
         """Drain: no new work, answers for what was accepted, then close the store."""
+        await self.outbinds.stop()
         await self.front.stop()
         await self.voice.stop()
         if self._api is not None:

@@ -221,8 +221,15 @@ def account() -> None:
 @SYSTEM_ID
 @click.option("--password", help="Ends the sessions that are bound.")
 @click.option("--max-binds", type=int, help="Of all types together.")
+@click.option(
+    "--outbind",
+    help="HOST:PORT where its ESME waits to be asked to bind when something waits for it; default: nowhere.",
+)
+@click.option("--outbind-password", help="What it is told then, at most 8 characters.")
 @account_settings
-def account_set(config: Path, system_id: str, password: str | None, **values: Any) -> None:
+def account_set(
+    config: Path, system_id: str, password: str | None, outbind_password: str | None, **values: Any
+) -> None:
     """Change what is given, leave the rest. A number given as "default" is the configuration's again.
 
     Bound sessions learn it within about a second; those that it no longer allows are unbound.
@@ -230,6 +237,8 @@ def account_set(config: Path, system_id: str, password: str | None, **values: An
     options = cast(AccountOptions, given(values))
 
     async def work(_: GatewaySettings, domain: Domain) -> AccountRow:
+        if outbind_password is not None:
+            options["outbind_sealed"] = account_options.seal_outbind(domain.vault, outbind_password)
         return await domain.store.write(
             lambda conn: account_options.change_account(conn, system_id, options, password)
         )
@@ -398,7 +407,7 @@ def access_number_list(config: Path) -> None:
         click.echo(" ".join(words + ([] if whose is None else [f"sub-code-of={whose}"])))
 
 
-_HIDDEN: Final = ("password_hash", "key_sealed")
+_HIDDEN: Final = ("password_hash", "key_sealed", "outbind_sealed")
 
 
 def _show(row: AccountRow | AccessNumberRow) -> None:
@@ -409,7 +418,7 @@ def _show(row: AccountRow | AccessNumberRow) -> None:
         if isinstance(value, tuple):
             value = " ".join(map(str, value)) or "-"
         elif value is None:
-            value = "-" if each.name in ("sms_account", "voice_trunk", "signature") else _DEFAULT
+            value = "-" if each.name in ("sms_account", "voice_trunk", "signature", "outbind") else _DEFAULT
         elif isinstance(value, bool):
             value = "yes" if value else "no"
         click.echo(f"{each.name}: {value}")

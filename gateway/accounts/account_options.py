@@ -13,6 +13,7 @@ from gateway.accounts.number_plan import check_digits, check_place
 from gateway.store import accounts
 from gateway.store.accounts import (
     SEAL_ACCOUNT_KEY,
+    SEAL_OUTBIND,
     AccessNumberRow,
     AccountRow,
     Network,
@@ -54,6 +55,8 @@ class AccountOptions(TypedDict, total=False):
     response_s: float | None
     aggregate_receipts: bool
     key_sealed: bytes
+    outbind: str | None
+    outbind_sealed: bytes
 
 
 class AccessNumberOptions(TypedDict, total=False):
@@ -121,7 +124,31 @@ def check_account(row: AccountRow) -> AccountRow:
     if row.window_pdus is not None and not 1 <= row.window_pdus <= WINDOW_MAX:
         raise ValueError(f"a window has 1 to {WINDOW_MAX} PDUs")
     _check_rate(row.rate, row.burst)
+    if row.outbind is not None:
+        host_and_port(row.outbind)
+        if row.tls or row.certificates:
+            raise ValueError("an account that binds over TLS only is not called: outbind has no TLS here")
     return row
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """ "host:port", an IPv6 address in brackets. Raises ValueError."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or any(each.isspace() for each in host) or not (port.isascii() and port.isdigit()):
+        raise ValueError(f"{text!r} is not HOST:PORT")
+    if not 1 <= int(port) <= 65_535:
+        raise ValueError("a port is 1 to 65535")
+    return host, int(port)
+
+
+def seal_outbind(vault: Vault, password: str) -> bytes:
+    """As it is stored. Raises ValueError."""
+    if not (password.isascii() and len(password) <= PASSWORD_CHARACTERS):
+        raise ValueError(
+            f"an outbind password has at most {PASSWORD_CHARACTERS} ASCII characters (3.4, 4.1.7)"
+        )
+    return vault.seal(SEAL_OUTBIND, password.encode("ascii")) if password else b""
 
 
 def check_access_number(row: AccessNumberRow) -> AccessNumberRow:

@@ -7,6 +7,7 @@ from typing import Final
 
 from gateway.store.accounts import (
     SEAL_ACCOUNT_KEY,
+    SEAL_OUTBIND,
     AccessNumberRow,
     AccountRow,
     DirectoryRows,
@@ -29,6 +30,7 @@ class Snapshot:
     access_numbers: dict[str, AccessNumberRow] = field(default_factory=dict)
     trunks: dict[str, TrunkRow] = field(default_factory=dict)
     account_keys: dict[str, bytes] = field(default_factory=dict, repr=False)
+    outbind_passwords: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def static_trunks(self) -> tuple[TrunkRow, ...]:
@@ -49,6 +51,11 @@ def snapshot(rows: DirectoryRows, vault: Vault) -> Snapshot:
             for row in rows.accounts
             if row.key_sealed
         },
+        outbind_passwords={
+            row.system_id: vault.open(SEAL_OUTBIND, row.outbind_sealed)
+            for row in rows.accounts
+            if row.outbind_sealed
+        },
     )
 
 
@@ -64,6 +71,15 @@ class Directory:
     def account_key(self, system_id: str) -> bytes | None:
         """What the account's enterprise has too, for the salts of content digests; None if it has none."""
         return self.current.account_keys.get(system_id)
+
+    @property
+    def outbind_accounts(self) -> list[AccountRow]:
+        """Accounts whose ESMEs wait for outbind."""
+        return [row for row in self.current.accounts.values() if row.outbind is not None]
+
+    def outbind_password(self, system_id: str) -> bytes:
+        """What outbind tells the account's ESME; empty where it has none."""
+        return self.current.outbind_passwords.get(system_id, b"")
 
     def trunk(self, username: str) -> TrunkRow | None:
         return self.current.trunks.get(username)

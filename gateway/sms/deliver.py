@@ -80,6 +80,11 @@ class Deliveries:
         account.more_in_store = True
         self.pump(system_id)
 
+    def has_receiver(self, system_id: str) -> bool:
+        """Whether the account has a bind that takes deliver_sm."""
+        account = self._accounts.get(system_id)
+        return account is not None and bool(account.connections)
+
     def unbound(self, system_id: str, connection: Connection) -> None:
         account = self._accounts.get(system_id)
         if account is not None and connection in account.connections:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from foundation import passwords
 from foundation.pki import PkiError, public_context
+from gateway.accounts.account_options import host_and_port
 from gateway.accounts.bind_rules import exceeds_limit, origin_fault
 from gateway.accounts.directory import Directory
 from gateway.accounts.rates import Rates
@@ -22,6 +23,7 @@ from gateway.sms.intake import Intake
 from gateway.sms.services import Services
 from gateway.store.accounts import AccountRow
 from smpp.aio.connection import Connection
+from smpp.aio.outbind import send_outbind
 from smpp.aio.server import Server
 from smpp.constants import VERSION_5_0, CommandStatus
 from smpp.events import (
@@ -35,7 +37,7 @@ from smpp.events import (
     ResponseMalformed,
     ResponseReceived,
 )
-from smpp.pdu import Bind, Body, CancelSm, DataSm, Pdu, QuerySm, ReplaceSm, SubmitMulti
+from smpp.pdu import Bind, Body, CancelSm, DataSm, Outbind, Pdu, QuerySm, ReplaceSm, SubmitMulti
 from smpp.session import SessionConfig
 
 _log = logging.getLogger(__name__)
@@ -66,6 +68,8 @@ class SmppFront:
         self._binds: dict[str, dict[Connection, type[Bind]]] = {}
         self._checks: set[asyncio.Task[None]] = set()
         self._ends: dict[Connection, asyncio.Task[None]] = {}
+        self._called: dict[Connection, str] = {}
+        """Connections that we opened for outbind, and whose bind is awaited on them."""
         self._told_bad: set[Connection] = set()
         """Sessions of which a refused PDU was logged; bounded by connections_max."""
         self._tls: ssl.SSLContext | None = None
@@ -97,7 +101,33 @@ class SmppFront:
         for system_id, connections in self._binds.items():
             for connection in connections:
                 self._deliveries.unbound(system_id, connection)  # what is not sent yet waits in the store
-        await self._server.stop(self._settings.drain_s)
+        await asyncio.gather(
+            self._server.stop(self._settings.drain_s),
+            *(connection.close(self._settings.drain_s) for connection in list(self._called)),
+        )
+
+    async def call(self, account: AccountRow, password: bytes) -> None:
+        """Connect to where the account's ESME waits, and send outbind. Raises ConnectFailed."""
+        assert account.outbind is not None
+        host, port = host_and_port(account.outbind)
+        connection = await send_outbind(
+            host,
+            port,
+            Outbind(self._settings.system_id.encode(), password),
+            self._on_events,
+            session_config(self._settings, account),
+            on_lost=self._call_ended,
+        )
+        self._called[connection] = account.system_id
+        if self._stopping:
+            connection.abort("stopping")
+
+    def _call_ended(self, connection: Connection) -> None:
+        self._called.pop(connection, None)
+
+    def is_called(self, system_id: str) -> bool:
+        """Whether an outbind to the account is open, or led to a bind that is."""
+        return system_id in self._called.values()
 
     def reload_certificate(self) -> None:
         """Take the TLS certificate and key anew, for connections from now on; the old ones stay if they are bad."""
@@ -153,6 +183,8 @@ class SmppFront:
         account = self._directory.account(system_id)
         # Whether the address or the password is wrong takes equally long and is answered alike.
         fault = "no such account" if account is None else _origin_fault(account, connection)
+        if self._called.get(connection, system_id) != system_id:
+            fault = "outbind was to another account"
         stored = None if account is None or fault is not None else account.password_hash
         try:
             right = await passwords.verify(stored, body.password.decode("latin-1"))

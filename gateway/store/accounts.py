@@ -43,9 +43,14 @@ class AccountRow:
     """One receipt for a long message instead of one for each part."""
     key_sealed: bytes = field(default=b"", repr=False)
     """The account key: 32 random bytes that the enterprise has too, under Vault's label SEAL_ACCOUNT_KEY."""
+    outbind: str | None = None
+    """host:port where its ESME waits for outbind; None: it is never called."""
+    outbind_sealed: bytes = field(default=b"", repr=False)
+    """The password that outbind tells it, under Vault's label SEAL_OUTBIND; empty: none."""
 
 
 SEAL_ACCOUNT_KEY = "account-key"
+SEAL_OUTBIND = "outbind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +143,8 @@ class UnknownEnterprise(ValueError):
 _ACCOUNT_COLUMNS = (
     "system_id", "enterprise_id", "password_hash", "max_binds", "max_transmitters", "max_receivers",
     "max_transceivers", "addresses", "tls", "certificates", "rate", "burst", "window_pdus", "enquire_link_s",
-    "inactivity_s", "response_s", "aggregate_receipts", "key_sealed",
+    "inactivity_s", "response_s", "aggregate_receipts", "key_sealed", "outbind",
+    "outbind_sealed",
 )  # fmt: skip
 _TRUNK_COLUMNS = (
     "username", "enterprise_id", "realm", "ha1_md5", "ha1_sha256", "default_access_number", "contact",

@@ -45,6 +45,12 @@ def for_account(conn: sqlite3.Connection, account: str, after: int, limit: int) 
     return [EnterpriseRow._make(row) for row in rows]
 
 
+def waits_for(conn: sqlite3.Connection, account: str) -> bool:
+    """Whether anything waits for an account."""
+    row = conn.execute("SELECT 1 FROM enterprise_outbox WHERE account = ? LIMIT 1", (account,)).fetchone()
+    return row is not None
+
+
 def done_enterprise(conn: sqlite3.Connection, row_ids: Sequence[int]) -> None:
     execute_keys(conn, "DELETE FROM enterprise_outbox WHERE id IN (@keys)", row_ids)
 

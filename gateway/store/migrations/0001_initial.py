@@ -23,7 +23,7 @@ STATEMENTS = [
         max_transceivers INTEGER, addresses TEXT NOT NULL, tls INTEGER NOT NULL,
         certificates TEXT NOT NULL, rate REAL, burst INTEGER, window_pdus INTEGER, enquire_link_s REAL,
         inactivity_s REAL, response_s REAL, aggregate_receipts INTEGER NOT NULL,
-        key_sealed BLOB NOT NULL)""",
+        key_sealed BLOB NOT NULL, outbind TEXT, outbind_sealed BLOB NOT NULL)""",
     """CREATE TABLE access_number (
         number TEXT PRIMARY KEY, enterprise_id TEXT NOT NULL, sms_account TEXT, voice_trunk TEXT,
         rate REAL, burst INTEGER, sms_content TEXT NOT NULL, extension_digits INTEGER NOT NULL,

@@ -54,6 +54,7 @@ def test_every_setting_with_the_enterprise_and_none_is_secret(gateway_file: Path
         "max_receivers": "2", "max_transceivers": "3", "addresses": "192.0.2.0/24 2001:db8::1/128",
         "tls": "yes", "certificates": "san:esme.example", "rate": "50.5", "burst": "100", "window_pdus": "10",
         "enquire_link_s": "15.0", "inactivity_s": "0.0", "response_s": "5.0", "aggregate_receipts": "yes",
+        "outbind": "-",
     }  # fmt: skip
 
 
@@ -62,6 +63,13 @@ def test_what_is_given_is_changed_and_the_rest_stays(carrier: Path) -> None:
     found = set_account(carrier, "--max-binds", "1")
     assert (found["max_binds"], found["rate"], found["addresses"]) == ("1", "5.0", "192.0.2.1/32")
     assert found["tls"] == "yes"
+
+
+def test_where_it_waits_for_outbind_is_set_and_its_password_is_not_shown(carrier: Path) -> None:
+    found = set_account(carrier, "--outbind", "esme.example:2775", "--outbind-password", "outbind")
+    assert found["outbind"] == "esme.example:2775"
+    assert "outbind_sealed" not in found
+    assert set_account(carrier, "--outbind", "default")["outbind"] == "-"
 
 
 def test_what_was_set_is_taken_back(carrier: Path) -> None:

@@ -12,11 +12,19 @@ from gateway.accounts.account_options import (
     check_access_number,
     check_account,
     find_account,
+    host_and_port,
     make_key,
     password_hash,
+    seal_outbind,
 )
 from gateway.store import accounts
-from gateway.store.accounts import SEAL_ACCOUNT_KEY, AccessNumberRow, AccountRow, UnknownEnterprise
+from gateway.store.accounts import (
+    SEAL_ACCOUNT_KEY,
+    SEAL_OUTBIND,
+    AccessNumberRow,
+    AccountRow,
+    UnknownEnterprise,
+)
 from gateway.store.domain import Domain
 from masking.smpp_options import UnknownOption
 
@@ -120,3 +128,36 @@ def test_an_access_number_has_3_to_20_digits(number: str) -> None:
 def test_a_content_option_must_be_one_that_is() -> None:
     with pytest.raises(UnknownOption):
         check_access_number(replace(NUMBER, sms_content=("flush",)))
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("esme.example:2775", ("esme.example", 2775)),
+        ("192.0.2.1:1", ("192.0.2.1", 1)),
+        ("[2001:db8::1]:9", ("2001:db8::1", 9)),
+    ],
+)
+def test_where_an_esme_waits_for_outbind(text: str, place: tuple[str, int]) -> None:
+    assert host_and_port(text) == place
+    assert check_account(replace(ACCOUNT, outbind=text)).outbind == text
+
+
+@pytest.mark.parametrize("text", ["", "esme", ":2775", "a b:1", "esme:0", "esme:65536", "esme:x"])
+def test_where_nobody_can_wait(text: str) -> None:
+    with pytest.raises(ValueError, match=r"HOST:PORT|65535"):
+        check_account(replace(ACCOUNT, outbind=text))
+
+
+def test_an_account_of_tls_is_not_called() -> None:
+    with pytest.raises(ValueError, match="outbind has no TLS"):
+        check_account(replace(ACCOUNT, outbind="esme:1", tls=True))
+
+
+def test_an_outbind_password_is_sealed(domain: Domain) -> None:
+    sealed = seal_outbind(domain.vault, "outbind")
+    assert b"outbind" not in sealed
+    assert domain.vault.open(SEAL_OUTBIND, sealed) == b"outbind"
+    assert seal_outbind(domain.vault, "") == b""
+    with pytest.raises(ValueError, match="at most 8"):
+        seal_outbind(domain.vault, "ninechars")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from gateway.accounts.directory import Directory, Snapshot, snapshot
 from gateway.store.accounts import (
     SEAL_ACCOUNT_KEY,
+    SEAL_OUTBIND,
     AccessNumberRow,
     AccountRow,
     DirectoryRows,
@@ -77,3 +78,13 @@ async def test_an_account_key_is_sealed_in_the_row_and_open_in_the_directory(dom
     assert directory.account_key("sms-a") == key
     assert directory.account_key("sms-b") is None
     assert repr(key) not in repr(directory.current)
+
+
+async def test_who_waits_for_outbind_and_what_it_is_told(domain: Domain) -> None:
+    called = replace(ACCOUNT, outbind="esme:1", outbind_sealed=domain.vault.seal(SEAL_OUTBIND, b"outbind"))
+    rows = (called, replace(ACCOUNT, system_id="sms-b"))
+    directory = Directory(snapshot(DirectoryRows(1, {}, rows, (), ()), domain.vault))
+    assert directory.outbind_accounts == [called]
+    assert directory.outbind_password("sms-a") == b"outbind"
+    assert directory.outbind_password("sms-b") == b""
+    assert "b'outbind'" not in repr(directory.current)

@@ -60,6 +60,7 @@ async def test_an_enterprise_is_added_once(domain: Domain) -> None:
 FULL_ACCOUNT = AccountRow(
     "sms-a", "ent-a", "hash", 4, 1, 2, 3, (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")), True,
     ("sha256:" + "ab" * 32, "san:esme.example"), 50.5, 100, 10, 15.0, 600.0, 5.0, True, b"sealed",
+    "esme.example:2775", b"sealed too",
 )  # fmt: skip
 FULL_NUMBER = AccessNumberRow("1069", "ent-a", "sms-a", "pbx-a", 10.0, 20, ("flash", "ports"), 4)
 

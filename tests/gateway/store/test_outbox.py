@@ -52,3 +52,12 @@ async def test_kinds_for_the_trust_party_are_apart(domain: Domain) -> None:
     assert [tuple(row) for row in found] == [(1, "first"), (2, "second")]
     await domain.store.write(lambda conn: outbox.done_trust(conn, [1, 2]))
     assert await domain.store.write(outbox.backlog) == (0, 1)
+
+
+async def test_whether_anything_waits_for_an_account(domain: Domain) -> None:
+    row = outbox.EnterpriseRow(1, "sms-a", 0, 1, b"frame", 0)
+    await domain.store.write(lambda conn: outbox.put_enterprise(conn, [row]))
+    for account, found in (("sms-a", True), ("sms-b", False)):
+        assert (
+            await domain.store.write(lambda conn, account=account: outbox.waits_for(conn, account)) is found
+        )
