@@ -27,6 +27,7 @@ from sip.transaction import (
     ClientFailed,
     RequestArrived,
     ResponseArrived,
+    StrayAnswer,
     TransactionEvent,
     TransactionLayer,
 )
@@ -41,6 +42,8 @@ M = TypeVar("M", Request, Response)
 _DESCRIBED = frozenset(("INVITE", "UPDATE", "PRACK", "ACK"))
 _DIALOG_METHODS = frozenset(("BYE", "PRACK", "UPDATE"))
 
+RELEASED_MAX = 10_000
+"""Dialogs of an earlier run remembered as ended, so that each is sent one BYE."""
 CONTACTS_MAX = 10_000
 """Contacts of ours remembered ready made."""
 
@@ -89,6 +92,7 @@ class UserAgent:
         )
         self.calls: dict[Call, None] = {}
         self._dialogs: dict[DialogKey, tuple[Call, Dialog]] = {}
+        self._released: dict[DialogKey, None] = {}
         self._events: list[Event] = []
         self._contacts: dict[tuple[str, str, bool], NameAddr] = {}
         self._allow = ", ".join(config.allow)
@@ -176,7 +180,32 @@ class UserAgent:
             owner = event.transaction.owner
             if isinstance(owner, Call | _Exchange):
                 owner.on_failure(event.transaction, event.cause, now)
+        elif isinstance(event, StrayAnswer):
+            self._stray_answer(event.response, event.flow, now)
         # AckMissing: the call was refused long ago; the layer has counted it.
+
+    def _stray_answer(self, response: Response, flow: Flow, now: float) -> None:
+        """13.2.2.4: a 2xx that nobody wants is acknowledged and ended all the same. All goes back to where it came
+        from, so that nobody is sent anywhere by it."""
+        if not self.config.releases_strays or response.to.tag is None:
+            return
+        found = self._dialogs.get((response.call_id, response.from_.tag or "", response.to.tag))
+        if found is not None:
+            found[0].answered_again(response)
+            return
+        items = [(name, response.get(name) or "") for name in ("From", "To", "Call-ID")]
+        try:
+            request = Request("INVITE", response.to.uri, [*items, ("CSeq", f"{response.cseq.number} INVITE")])
+            dialog = Dialog.as_client(request, response, flow, pinned=True)
+        except DialogError:
+            return
+        self.layer.send_stateless(self.signed(dialog.build("ACK", cseq=response.cseq.number)), flow)
+        if dialog.key not in self._released:
+            self._released[dialog.key] = None
+            if len(self._released) > RELEASED_MAX:
+                del self._released[next(iter(self._released))]
+            self.layer.counters["strays_released"] += 1
+            self.end_dialog(dialog, now)
 
     # -- requests ---------------------------------------------------------------------------------------
 

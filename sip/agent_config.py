@@ -42,6 +42,8 @@ class AgentConfig:
     ring_max: float = RING_MAX
     symmetric: bool = False
     """Keep a dialog's requests on the flow that made it, whatever its Contact says: peers behind NAT."""
+    releases_strays: bool = False
+    """End at once what answers an INVITE of an earlier run: ACK and BYE. It would ring, be taken, and be silent."""
     reliable_provisional: str = "no"
     """Provisional responses with PRACK (RFC 3262), of calls of which nothing else is said (``call.reliability``).
     ``no``: never, and a caller that requires them gets 420. ``supported``: offered to callees; towards callers

@@ -122,6 +122,11 @@ class CallerSide(ReliableSide):
             self.agent.add_dialog(dialog, self._self())
         return dialog
 
+    def answered_again(self, response: Response) -> None:
+        """A 2xx came after all transactions of its INVITE were over: its ACK was lost, and goes again."""
+        if self._ack is not None and self._ack_cseq == response.cseq.number:
+            self.agent.layer.send(*self._ack)
+
     def _make_dialog(self, response: Response) -> Dialog:
         return Dialog.as_client(self.request, response, self.flow, pinned=self.agent.config.symmetric)
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sip.flow import Flow, local_address
+from sip.flow import Flow, default_port, local_address
 from sip.headers import BRANCH_MAGIC, Via
 from sip.message import Message, Request, Response, make_error_response, make_response
 from sip.parser import SipParseError, parse
@@ -68,7 +68,16 @@ class AckMissing(NamedTuple):
     transaction: ServerTransaction
 
 
-TransactionEvent = RequestArrived | AckArrived | CancelArrived | ResponseArrived | ClientFailed | AckMissing
+class StrayAnswer(NamedTuple):
+    """A 2xx to an INVITE of which nothing is known here, though it has our Via: who sent it waits for an ACK."""
+
+    response: Response
+    flow: Flow
+
+
+TransactionEvent = (
+    RequestArrived | AckArrived | CancelArrived | ResponseArrived | ClientFailed | AckMissing | StrayAnswer
+)
 
 
 class TransactionLayer:
@@ -159,8 +168,17 @@ class TransactionLayer:
             if transaction is None or len(message.vias) != 1:
                 # 8.1.3.3: more than one Via means that it is not for us.
                 self.counters["stray_response"] += 1
+                if transaction is None and self._is_answer_to_us(message):
+                    self._emit(StrayAnswer(message, flow))
                 return
             transaction.receive(message, now)
+
+    def _is_answer_to_us(self, response: Response) -> bool:
+        if not 200 <= response.status < 300 or response.cseq.method != "INVITE" or len(response.vias) != 1:
+            return False
+        via = response.top_via
+        sent_by = (bare_host(via.host), via.port or default_port(via.transport))
+        return any((bare_host(own.host), own.port) == sent_by for own in self.addresses)
 
     def _receive_request(self, request: Request, flow: Flow, now: float) -> None:
         # 18.2.1 and RFC 3581 4: note where it really came from.

@@ -297,6 +297,7 @@ class VoiceService:
             values=_timer_values(address.t1_ms),
             ring_max=RING_MAX_S,
             symmetric=symmetric,
+            releases_strays=True,
             session_expires=settings.session_expires_s,
             # What a call requires of these is judged when it is known whose it is.
             tolerated=JUDGED,

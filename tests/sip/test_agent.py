@@ -9,6 +9,7 @@ from sip.call_caller import EARLY_DIALOGS_MAX
 from sip.digest import Authenticator, Credentials, ha1
 from sip.events import (
     CallAnswered,
+    CallEnded,
     CallProgress,
     Event,
     IncomingCall,
@@ -19,7 +20,7 @@ from sip.events import (
 from sip.flow import Flow
 from sip.message import Request, Response, make_response
 from sip.transaction_server import ServerTransaction
-from tests.sip.pair import ALICE, BOB, Pair
+from tests.sip.pair import ALICE, BOB, Pair, established
 from tests.sip.wire import PEER, SDP, address_of, invite_text, lines, only, request_text, response_of, sent
 
 
@@ -378,3 +379,63 @@ def test_a_call_may_want_another_reliability_than_the_agent(
     (invite,) = sent(agent)
     assert ("100rel" in invite.supported) == supported
     assert ("100rel" in invite.require) == require
+
+
+class TestStrays:
+    """A 2xx to an INVITE of an earlier run (13.2.2.4)."""
+
+    def test_it_is_acknowledged_and_ended_once(self) -> None:
+        pair = Pair()
+        pair.bob_answers()
+        bob = address_of("bob", BOB)
+        first = pair.network.agents.pop((ALICE, 5060))  # its run ends before the answer comes
+        first.invite(
+            bob.uri, to=bob, from_=address_of("alice", ALICE), flow=Flow("UDP", BOB, 5060), now=0.0, body=SDP
+        )
+        pair.bob.receive_datagram(first.datagrams()[0][0], Flow("UDP", ALICE, 5060), 0.0)
+        config = AgentConfig((Flow("UDP", ALICE, 5060),), releases_strays=True)
+        again = pair.network.add(ALICE, pair._handler(ALICE), config)
+        pair.run(40.0)
+        assert [event.cause for event in pair.all(BOB, CallEnded)] == ["bye"]
+        assert pair.messages(ALICE).count("BYE") == 1
+        assert again.layer.counters["strays_released"] == 1
+        assert not pair.bob.calls
+
+    def test_who_does_not_want_to_answers_nothing(self) -> None:
+        agent = agent_of()
+        agent.receive_datagram(answer_text("192.0.2.2"), PEER, 0.0)
+        assert sent(agent) == []
+
+    @pytest.mark.parametrize("via", ["192.0.2.9", "192.0.2.2:5070"])
+    def test_anothers_answer_is_nobodys(self, via: str) -> None:
+        agent = agent_of(releases_strays=True)
+        agent.receive_datagram(answer_text(via), PEER, 0.0)
+        assert sent(agent) == []
+
+    def test_all_goes_back_to_where_it_came_from(self) -> None:
+        agent = agent_of(releases_strays=True)
+        agent.receive_datagram(answer_text("192.0.2.2"), PEER, 0.0)
+        datagrams = agent.datagrams()
+        assert [flow for _, flow in datagrams] == [PEER, PEER]
+        assert [data.split(b" ")[0] for data, _ in datagrams] == [b"ACK", b"BYE"]
+        agent.receive_datagram(answer_text("192.0.2.2"), PEER, 0.1)
+        assert lines(sent(agent)) == ["ACK"]
+
+    def test_of_a_call_that_is_up_the_ack_goes_again(self) -> None:
+        pair, call = established(alice={"releases_strays": True})
+        pair.run(40.0)  # the INVITE's transaction is over
+        before = pair.messages(ALICE).count("ACK")
+        answer = pair.wire(BOB, 200)[0]
+        pair.alice.receive_datagram(answer.to_bytes(), Flow("UDP", BOB, 5060), pair.now)
+        pair.run(1.0)
+        assert pair.messages(ALICE).count("ACK") == before + 1
+        assert call in pair.alice.calls
+
+
+def answer_text(via: str) -> bytes:
+    """A 200 to an INVITE that came from `via`."""
+    return (
+        f"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP {via};branch=z9hG4bKearlier\r\n"
+        "From: <sip:us@192.0.2.2>;tag=us\r\nTo: <sip:them@192.0.2.1>;tag=them\r\nCall-ID: earlier\r\n"
+        "CSeq: 7 INVITE\r\nContact: <sip:victim@203.0.113.1>\r\nContent-Length: 0\r\n\r\n"
+    ).encode()
