@@ -18,6 +18,7 @@ CALLS_OPEN_S = 10
 """Calls that may be open at one time, as a multiple of the calls a second."""
 MEDIA_PORTS = range(29_000, 32_000, 10)
 """Where the first port of RTP is looked for; the port after it and the two after those are taken too."""
+PORT_TRIES = 10
 AUDIO_OCTETS = 8_000 * 60
 """A minute of G.711 A-law: longer than any call of a bench."""
 SILENCE = b"\xd5"
@@ -62,6 +63,24 @@ def media_port() -> int:
                 continue
             return first
     raise OSError("no free media port")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody has, for TCP and UDP both. Raises OSError when there are none."""
+    with contextlib.ExitStack() as held:
+        found: list[int] = []
+        for _ in range(count * PORT_TRIES):
+            taken = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            taken.bind((HOST, 0))
+            port: int = taken.getsockname()[1]
+            try:
+                held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM)).bind((HOST, port))
+            except OSError:
+                continue
+            found.append(port)
+            if len(found) == count:
+                return found
+    raise OSError("no free ports")
 
 
 def answerer(port: int) -> list[str]:

@@ -9,7 +9,6 @@ import logging
 import random
 import secrets
 import time
-from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -122,9 +121,9 @@ class CallCounts:
     up: int = 0
     most: int = 0
     """The most that were up at one time."""
-    ended: Counter[str] = field(default_factory=Counter)
+    ended: dict[str, int] = field(default_factory=dict)
     """By cause."""
-    refused: Counter[int] = field(default_factory=Counter)
+    refused: dict[int, int] = field(default_factory=dict)
     """Calls that were not answered, by status."""
 
     def __str__(self) -> str:
@@ -498,9 +497,10 @@ class Telephone:
         self._spawn(self._close_media(live))
 
     def _count_end(self, record: CallRecord) -> None:
-        self.counts.ended[record.cause or ""] += 1
-        if record.answered is None and record.status is not None:
-            self.counts.refused[record.status] += 1
+        counts, cause, status = self.counts, record.cause or "", record.status
+        counts.ended[cause] = counts.ended.get(cause, 0) + 1
+        if record.answered is None and status is not None:
+            counts.refused[status] = counts.refused.get(status, 0) + 1
 
     async def _close_media(self, live: LiveCall) -> None:
         _count(live)

@@ -42,6 +42,15 @@ class World:
                     return call
         raise AssertionError(f"no call became {state}")
 
+    async def until_cause(self, cause: str) -> None:
+        """Return when a call of the handset has ended so."""
+        after = 0
+        while not any(
+            call["cause"] == cause for call in await self.handsets.calls(NUMBER, after=after, wait=5)
+        ):
+            after += 1
+            assert after < 100, f"no call ended by {cause}"
+
     async def ring(self) -> None:
         uri = SipUri(f"+{NUMBER}", "127.0.0.1", self.core_port, params=(("user", "phone"),))
         caller = NameAddr(SipUri("10690001", "carrier.example"))
@@ -152,4 +161,11 @@ async def test_the_fleet_counts_its_calls_and_what_it_takes(world: World) -> Non
     await world.until("answered")
     counted = await world.handsets.statistics()
     assert (counted["handsets"], counted["calls"]["up"], counted["calls"]["answered"]) == (2, 1, 1)
+    await world.handsets.hangup(NUMBER)
+    await world.handsets.behave(NUMBER, script={"busy": True})
+    await world.until("ended")
+    await world.ring()
+    await world.until_cause("busy")
+    counted = await world.handsets.statistics()
+    assert (counted["calls"]["ended"], counted["calls"]["refused"]) == ({"hangup": 1, "busy": 1}, {"486": 1})
     assert counted["memory_mb"] > 1
