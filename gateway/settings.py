@@ -423,6 +423,9 @@ class QuerySettings(Config):
         default=86_400, ge=60, le=7 * 86_400, description="how old an approver's signature may be"
     )
     period_days_max: int = Field(default=366, ge=1, le=3_660, description="the longest period asked about")
+    kept_days: int = Field(
+        default=1_096, ge=8, le=36_600, description="how long the numbers asked about are kept for review"
+    )
     answer_s: float = Field(
         default=0.5, ge=0, le=5, description="after so long each is answered, whatever was found"
     )

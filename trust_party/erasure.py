@@ -46,6 +46,8 @@ class Erasure:
         self._keys = keys
         self._party = party
         self._retention_days = retention_days
+        self._in_log = False
+        """What was erased may still lie in the write-ahead log."""
 
     async def run(self, every_seconds: float = EVERY_SECONDS) -> None:
         """Erase for ever."""
@@ -70,11 +72,18 @@ class Erasure:
             total += erased
             if erased < ERASE_CONSENTS:
                 break
-        if total:
-            self._keys.forget()
-            if not await self._store.truncate_log():
-                _log.warning("write-ahead log not truncated; the next erasure will")
+        await self._finish(total > 0)
         return total
+
+    async def _finish(self, erased: bool) -> None:
+        """Take what was erased out of memory and out of the write-ahead log, now or, if others hold it, next time."""
+        if erased:
+            self._keys.forget()
+            self._in_log = True
+        if self._in_log:
+            self._in_log = not await self._store.truncate_log()
+            if self._in_log:
+                _log.warning("write-ahead log not truncated; tried again at the next round")
 
     async def unlink(self, aid: int, enterprise: str, order: str, now_ms: int) -> str:
         """Erase the consent behind an AID before its time, by order: its nonce is gone, and nothing links it any more.
@@ -83,10 +92,7 @@ class Erasure:
         `erase`.
         """
         result = await self._store.write(lambda conn: self._unlink(conn, aid, enterprise, order, now_ms))
-        if result == UNLINKED:
-            self._keys.forget()
-            if not await self._store.truncate_log():
-                _log.warning("write-ahead log not truncated; the next erasure will")
+        await self._finish(result == UNLINKED)
         return result
 
     def _unlink(self, conn: sqlite3.Connection, aid: int, enterprise: str, order: str, now_ms: int) -> str:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from foundation import audit
+from foundation.allowance import Allowance
 from foundation.logs import get_logger
 from gateway.settings import QuerySettings
 from gateway.store import number_queries
@@ -51,6 +52,10 @@ REPLAYED: Final = "REPLAYED"
 DAILY_CAP: Final = "DAILY_CAP"
 """The requester has had its queries of the last 24 hours."""
 
+REFUSALS_A_DAY: Final = 1_000
+"""Refusals of one requester's queries that are recorded in a day; more are refused unread, so that whoever passes them
+on cannot fill the audit chain."""
+MINUTES_A_DAY: Final = 1_440
 DAY_MS: Final = 86_400_000
 TIME_MAX_MS: Final = 253_402_300_799_000
 """The end of the year 9999, the last that can be written as a date."""
@@ -81,13 +86,19 @@ class NumberQueries:
         self._query_key = query_key
         self._sign_key = sign_key
         self._sleep = sleep
+        self._refusals = Allowance(REFUSALS_A_DAY / MINUTES_A_DAY, REFUSALS_A_DAY)
 
     async def answer(self, asked: CarrierNumberQuery) -> CarrierNumberReply:
         """The answer, or why there is none. Raises StoreBusy, StoreUnavailable."""
-        due = asyncio.get_running_loop().time() + self._settings.answer_s
+        began = asyncio.get_running_loop().time()
+        due = began + self._settings.answer_s
+        if self._refusals.is_over((asked.requester,), began):
+            _log.warning("query by number refused unread", requester=asked.requester)
+            return CarrierNumberReply(refusal=DAILY_CAP)
         question = self._open(asked)
         outcome = await self._domain.store.write(lambda conn: self._decide(conn, asked, question))
         if isinstance(outcome, str) or question is None:
+            self._refusals.spend((asked.requester,), 1, began)
             _log.warning("query by number refused", requester=asked.requester, reason=outcome)
             return CarrierNumberReply(refusal=str(outcome))
         answer, signature = await asyncio.to_thread(self._answer, asked, question, outcome)
@@ -148,6 +159,7 @@ class NumberQueries:
             number_sealed=number_queries.seal_number(vault, question.number),
         )
         number_queries.put(conn, row)
+        number_queries.forget_before(conn, now - self._settings.kept_days * DAY_MS)
         self._audit(conn, asked, True, {"found": len(found)})
         if len(found) > ANSWER_IDS:
             _log.error("more EDIs than an answer holds: the newest are in it", case=question.case)

@@ -96,6 +96,11 @@ def put(conn: sqlite3.Connection, row: QueryRow) -> None:
     )
 
 
+def forget_before(conn: sqlite3.Connection, at_ms: int) -> None:
+    """Forget queries of before a time, with the numbers asked about."""
+    conn.execute("DELETE FROM number_query WHERE at < ?", (at_ms,))
+
+
 def queries(conn: sqlite3.Connection, limit: int) -> list[QueryRow]:
     """The newest, newest first."""
     rows = conn.execute(f"SELECT {_QUERY} FROM number_query ORDER BY at DESC LIMIT ?", (limit,))

@@ -177,3 +177,20 @@ def _verifies(proof: InclusionBody, head: CheckpointBody, key: PublicKey) -> boo
     return key.verify(signed, b64url_decode(head.signature)) and verify_inclusion(
         proof.index, proof.size, bytes.fromhex(proof.leaf), nodes, bytes.fromhex(head.root)
     )
+
+
+async def test_a_log_that_others_hold_is_emptied_at_the_next_round(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[bool] = []
+
+    async def held() -> bool:
+        tried.append(True)
+        return len(tried) > 1
+
+    monkeypatch.setattr(party.store, "truncate_log", held)
+    await expired(party)
+    assert await party.erasure.erase(DUE) == 1
+    for _ in range(2):
+        assert await party.erasure.erase(DUE) == 0
+    assert len(tried) == 2

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from foundation import audit
+from foundation.allowance import Allowance
 from gateway.carrier_api import approvers
 from gateway.carrier_api.number_queries import DAY_MS, NumberQueries
 from gateway.settings import QuerySettings
@@ -276,6 +277,31 @@ async def test_the_carrier_can_see_which_numbers_were_asked_about(desk: Desk) ->
     assert (row.case_ref, row.found, row.approvers) == ("case-1", 1, "li-si zhang-san")
     assert number_queries.open_number(desk.domain.vault, row) == MSISDN
     assert MSISDN.encode() not in row.number_sealed
+
+
+async def test_the_numbers_asked_about_are_kept_so_long(desk: Desk) -> None:
+    await desk.queries.answer(desk.asked())
+    desk.clock.now_ms += SETTINGS.kept_days * DAY_MS + 1
+    at = {"at": desk.clock.now_ms}
+    period = {"period_from": desk.clock.now_ms - DAY_MS, "period_to": desk.clock.now_ms}
+    assert await desk.refusal(approved=at, **period) is None
+    [row] = await rows(desk.domain, "number_query", "at")
+    assert row["at"] == desk.clock.now_ms
+    assert (
+        len(
+            [each for each in await rows(desk.domain, "audit", "sequence") if each["event"] == "number.query"]
+        )
+        == 2
+    )
+
+
+async def test_refusals_without_end_do_not_fill_the_audit_chain(desk: Desk) -> None:
+    desk.queries._refusals = Allowance(0.001, 2)
+    for _ in range(2):
+        assert await desk.refusal(approvers=("zhang-san",)) == "APPROVERS"
+    before = len(await rows(desk.domain, "audit", "sequence"))
+    assert await desk.refusal(approvers=("zhang-san",)) == "DAILY_CAP"
+    assert len(await rows(desk.domain, "audit", "sequence")) == before
 
 
 async def test_more_than_an_answer_holds_are_the_newest(desk: Desk) -> None:
