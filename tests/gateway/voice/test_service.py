@@ -11,13 +11,13 @@ from gateway.settings import MediaSettings, RtpengineSettings
 from masking.encodings import Numbers, find
 from sip.aio.endpoint import Listener, SipEndpoint
 from sip.digest import Credentials
-from sip.events import CallAnswered, CallEnded, Event, IncomingCall
+from sip.events import CallAnswered, CallEnded, CallFailed, Event, IncomingCall
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.media.endpoint import RtpEndpoint
 from sip.media.relay_client import RelayClient
 from sip.media.rtpengine import RtpengineClient
-from sip.sdp import media_address, parse_sdp
+from sip.sdp import make_offer, media_address, parse_sdp
 from sip.uri import SipUri
 from tests.gateway.voice.conftest import (
     AID,
@@ -52,11 +52,12 @@ def listen_to(endpoint: RtpEndpoint, body: bytes) -> None:
     endpoint.start()
 
 
-async def audio_and_digits_go_through(world: World) -> None:
+async def audio_and_digits_go_through(world: World, host: str = "127.0.0.1") -> None:
+    """`host`: where the enterprise's phone has its audio."""
     tapped = bytearray()
-    phone = await RtpEndpoint.open(tap_rtp=tapped.extend, tap_rtcp=tapped.extend)
+    phone = await RtpEndpoint.open(host, tap_rtp=tapped.extend, tap_rtcp=tapped.extend)
     handset = await RtpEndpoint.open(cname=f"+{MSISDN}")
-    out = world.call(body=offer(phone.rtp_port))
+    out = world.call(body=make_offer(host, phone.rtp_port, session_id=7).to_bytes())
     arrived = await world.core.next(IncomingCall)
     listen_to(handset, arrived.request.body)
     arrived.call.answer(answer(arrived.request.body, handset.rtp_port), world.core.now())
@@ -77,6 +78,32 @@ async def audio_and_digits_go_through(world: World) -> None:
 
 async def test_audio_and_digits_go_through_the_relay(relayed: World) -> None:
     await audio_and_digits_go_through(relayed)
+
+
+async def test_audio_goes_between_ipv6_and_ipv4(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.service.stop()
+    monkeypatch.setattr(RelayClient, "start", START)
+    media = MediaSettings(host="::1", core_host="127.0.0.1")
+    world.settings = world.settings.model_copy(update={"media": media})
+    world.service = world.make_service()
+    await world.service.start()
+    await audio_and_digits_go_through(world, "::1")
+
+
+@pytest.mark.parametrize("profile", ["RTP/SAVP", "RTP/SAVPF", "UDP/TLS/RTP/SAVPF", "RTP/AVPF"])
+async def test_an_offer_of_srtp_alone_is_488(world: World, profile: str) -> None:
+    world.call(body=offer().replace(b"RTP/AVP", profile.encode()))
+    assert (await world.phone.next(CallFailed)).status == 488
+
+
+async def test_beside_srtp_plain_rtp_is_taken_and_no_key_crosses(world: World) -> None:
+    plain = offer()
+    secured = b"m=audio 40100 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0\r\n"
+    world.call(body=plain.replace(b"m=audio", secured + b"m=audio"))
+    arrived = await world.core.next(IncomingCall)
+    media = parse_sdp(arrived.request.body).media
+    assert [(each.protocol, bool(each.port)) for each in media] == [("RTP/SAVP", False), ("RTP/AVP", True)]
+    assert b"crypto" not in arrived.request.body
 
 
 @pytest.mark.peer("rtpengine")
@@ -106,6 +133,7 @@ async def test_a_relay_that_dies_is_replaced(relayed: World) -> None:
     assert isinstance(relay, RelayClient)
     os.kill(relay.pid, 9)
     await world.phone.next(CallEnded)
+    await world.core.next(CallEnded)
     await until(lambda: world.service.media_running and world.service._relay is not relay)
     assert [row["result"] for row in await world.closed()] == ["MEDIA_LOST"]
     await world.talk()
