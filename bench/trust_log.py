@@ -78,7 +78,7 @@ async def appending(folder: Path, records: int) -> dict[str, float]:
     sealed_s = sealed_cpu = tree_s = tree_cpu = 0.0
     while records > 0:
         # A sequencer's turn takes what came since the last: as many as in some seconds of a busy day.
-        turn = min(records, batches.LEAVES_MAX // OPERATION * OPERATION)
+        turn = min(records, batches.TURN_MAX // OPERATION * OPERATION)
         began, cpu = time.perf_counter(), time.process_time()
         given = [
             [(RECORD % next(numbers)).encode() for _ in range(OPERATION)] for _ in range(turn // OPERATION)

@@ -1,9 +1,10 @@
 """Padded batches: how pending records become leaves without telling how many they are.
 
-A batch has a power of two of leaves, at least :data:`LEAVES_MIN`. Its records lie at places drawn at random, the
-others are padding: commitments to the record ``{"kind":"PADDING"}``, which nobody but the log's owner can tell from
-any other. So the size of the tree, the index of a leaf and the order of two leaves of one batch say nothing about how
-much else was recorded, beyond the power of two. An auditor to whom the owner opens a batch sees that what is not a
+What is pending becomes a power of two of leaves, at least :data:`LEAVES_MIN`, in one batch or in several equal ones.
+Records lie in their batch at places drawn at random, the others are padding: commitments to the record
+``{"kind":"PADDING"}``, which nobody but the log's owner can tell from any other. So the size of the tree, the index of
+a leaf and the order of two leaves of one batch say nothing about how much else was recorded, beyond the power of two.
+An auditor to whom the owner opens a batch sees that what is not a
 record is padding, and no record that was held back::
 
     slot secret = 32 random bytes, sealed with associated data "ASCS-PAD1" 00 | u64 first leaf
@@ -24,8 +25,10 @@ from gm.sm3 import sm3
 
 LEAVES_MIN: Final = 32
 """Leaves of the smallest batch."""
-LEAVES_MAX: Final = 65_536
-"""Leaves of the largest batch: a slot is two bytes. More records than that wait for the next one."""
+LEAVES_MAX: Final = 8192
+"""Leaves of the largest batch: drawing and hashing them is some milliseconds' work."""
+TURN_MAX: Final = 65_536
+"""Leaves that are planned at once; what is pending beyond waits for the next plan."""
 SLICE: Final = 1024
 """Leaves that are hashed and written at a time, some milliseconds' work."""
 
@@ -34,6 +37,7 @@ PADDING_TAG: Final = b"ASCS-PAD1\0"
 SECRET_SIZE: Final = 32
 SLOT_SIZE: Final = 2
 
+COUNT: Final = "SELECT COALESCE(MAX(record_id) + 1, 0) FROM evidence_records"
 HEAD: Final = (
     "SELECT first_leaf + leaves, first_record + records FROM evidence_batches"
     " ORDER BY first_leaf DESC LIMIT 1"
@@ -62,26 +66,40 @@ class Batch:
     """Leaf hashes of records and padding, by slot."""
 
 
-def draft(pending: Sequence[bytes], *, first_leaf: int, first_record: int, sealer: Sealer) -> Batch:
-    """A batch of pending records by their leaf hashes, 1 to :data:`LEAVES_MAX` of them."""
-    size = max(LEAVES_MIN, 1 << (len(pending) - 1).bit_length())
+def plan(pending: int) -> list[tuple[int, int]]:
+    """How so many pending records become leaves: records and leaves of each batch, which together have a power of two
+    of leaves. But for rounding every batch has the same share of records, so that they all look alike."""
+    pending = min(pending, TURN_MAX)
+    if pending == 0:
+        return []
+    total = max(LEAVES_MIN, 1 << (pending - 1).bit_length())
+    leaves = min(total, LEAVES_MAX)
+    count = total // leaves
+    return [(pending * (at + 1) // count - pending * at // count, leaves) for at in range(count)]
+
+
+def draft(
+    pending: Sequence[bytes], *, leaves: int, first_leaf: int, first_record: int, sealer: Sealer
+) -> Batch:
+    """A batch of that many leaves of pending records by their leaf hashes."""
+    size = leaves
     draws = memoryview(secrets.token_bytes(8 * size)).cast("Q")
     order = sorted(range(size), key=draws.__getitem__)
-    leaves = [b""] * size
+    hashes = [b""] * size
     slots = order[: len(pending)]
     for slot, leaf in zip(slots, pending, strict=True):
-        leaves[slot] = leaf
+        hashes[slot] = leaf
     secret = secrets.token_bytes(SECRET_SIZE)
     for slot in order[len(pending) :]:
         salt = sm3(PADDING_TAG + secret + slot.to_bytes(SLOT_SIZE, "big"))
-        leaves[slot] = leaf_hash(ENTRY_TAG + sm3(RECORD_TAG + salt + PADDING))
+        hashes[slot] = leaf_hash(ENTRY_TAG + sm3(RECORD_TAG + salt + PADDING))
     return Batch(
         first_leaf,
         first_record,
         len(pending),
         struct.pack(f">{len(slots)}H", *slots),
         sealer.seal(secret, PADDING_TAG + first_leaf.to_bytes(8, "big")),
-        leaves,
+        hashes,
     )
 
 
@@ -130,16 +148,21 @@ def sequence(conn: sqlite3.Connection, log: EvidenceLog, *, sealer: Sealer, now_
     """Take all pending records into the log, in the caller's transaction, and sign it."""
     while True:
         size, records = conn.execute(HEAD).fetchone() or (0, 0)
-        pending = [row[0] for row in conn.execute(PENDING, (records, LEAVES_MAX))]
         edge = edge_positions(size)
         nodes = nodes_at(conn, edge)
         appender = Appender(size, [nodes[at] for at in edge])
-        if not pending:
+        planned = plan(conn.execute(COUNT).fetchone()[0] - records)
+        if not planned:
             return log.checkpoint(conn, size, appender.root(), now_ms)
-        batch = draft(pending, first_leaf=size, first_record=records, sealer=sealer)
-        for first, hashes in slices(batch, appender):
-            write_nodes(conn, first, hashes)
-        finish(conn, log, batch, appender.root(), now_ms)
+        for count, leaves in planned:
+            pending = [row[0] for row in conn.execute(PENDING, (records, count))]
+            batch = draft(
+                pending, leaves=leaves, first_leaf=appender.size, first_record=records, sealer=sealer
+            )
+            for first, hashes in slices(batch, appender):
+                write_nodes(conn, first, hashes)
+            finish(conn, log, batch, appender.root(), now_ms)
+            records += count
 
 
 def size(conn: sqlite3.Connection) -> int:

@@ -8,7 +8,7 @@ has the next batch begun as early as that allows; what nobody waits for is taken
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from evidence import batches
 from evidence.log import NODES, SignedCheckpoint
@@ -19,8 +19,8 @@ from trust_party import evidence_log
 from trust_party.evidence_log import Evidence, checkpoint_body
 from trust_party.store.rows import read_in
 
-ROUNDS_MAX: Final = 16
-"""Batches in one turn: a backlog of a million records. More wait for the next turn."""
+PLANS_MAX: Final = 16
+"""Plans carried out in one turn: a backlog of a million records. More wait for the next turn."""
 
 
 class Sequencer:
@@ -86,36 +86,49 @@ class Sequencer:
                 await asyncio.sleep(self._earliest - now)
             self._waits = False
             self._earliest = asyncio.get_running_loop().time() + self._every
-            for _ in range(ROUNDS_MAX):
-                if not await self._batch():
+            for _ in range(PLANS_MAX):
+                if not await self._take_in():
                     break
         finally:
             self._waits = False
             self._turn = None
 
-    async def _batch(self) -> bool:
-        """One batch, if anything is pending; whether more may be."""
+    async def _take_in(self) -> bool:
+        """Take what is pending; whether more may be."""
         store, log = self._store, self._evidence.log
         head = await store.read(batches.HEAD)
         size, records = (head[0][0], head[0][1]) if head else (0, 0)
-        rows = await store.read(batches.PENDING, (records, batches.LEAVES_MAX))
+        pending = int((await store.read(batches.COUNT))[0][0]) - records
         appender = Appender(size, await self._edge(size))
-        if not rows:
+        planned = batches.plan(pending)
+        if not planned:
             signed = await store.write(
                 lambda conn: log.checkpoint(conn, size, appender.root(), self._clock())
             )
             self.newest = checkpoint_body(signed)
-            return False
-        batch = batches.draft(
+        for count, leaves in planned:
+            await self._batch(appender, records, count, leaves)
+            records += count
+        return pending > batches.TURN_MAX
+
+    async def _batch(self, appender: Appender, first_record: int, count: int, leaves: int) -> None:
+        """Append one batch of `leaves` leaves, of which `count` are records from `first_record` on."""
+        store, log = self._store, self._evidence.log
+        rows = await store.read(batches.PENDING, (first_record, count))
+        # What takes long goes off the loop, and what takes moments does not go there and back.
+        aside = asyncio.to_thread if leaves > batches.SLICE else _here
+        batch = await aside(
+            batches.draft,
             [row[0] for row in rows],
-            first_leaf=size,
-            first_record=records,
+            leaves=leaves,
+            first_leaf=appender.size,
+            first_record=first_record,
             sealer=self._evidence.sealer,
         )
         pieces = batches.slices(batch, appender)
-        piece = next(pieces)
+        piece = await aside(next, pieces)
         # All but the last piece on their own, so that no operation keeps the loop for long.
-        for following in pieces:
+        while (following := await aside(next, pieces, None)) is not None:
             await store.write(lambda conn, written=piece: batches.write_nodes(conn, *written))  # type: ignore[misc]
             piece = following
         root = appender.root()
@@ -125,7 +138,6 @@ class Sequencer:
             return batches.finish(conn, log, batch, root, self._clock())
 
         self.newest = checkpoint_body(await store.write(finish))
-        return len(rows) == batches.LEAVES_MAX
 
     async def _edge(self, size: int) -> list[bytes]:
         positions = batches.edge_positions(size)
@@ -134,3 +146,8 @@ class Sequencer:
         rows = await read_in(self._store, NODES + "({})", positions)
         nodes = {row["position"]: row["hash"] for row in rows}
         return [nodes[at] for at in positions]
+
+
+async def _here(work: Callable[..., Any], *args: Any, **named: Any) -> Any:
+    """As asyncio.to_thread, in this one."""
+    return work(*args, **named)

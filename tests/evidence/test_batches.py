@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from evidence import batches, checkpoint, log, merkle
-from evidence.batches import LEAVES_MAX, LEAVES_MIN, SLICE, draft, sequence
+from evidence.batches import LEAVES_MAX, LEAVES_MIN, SLICE, TURN_MAX, draft, sequence
 from evidence.log import EvidenceLog, SignedCheckpoint
 from evidence.merkle import Appender, verify_consistency, verify_inclusion
 from gm.errors import DecryptError
@@ -103,7 +103,7 @@ def test_what_an_unfinished_batch_left_is_replaced(conn: sqlite3.Connection) -> 
     edge = batches.edge_positions(before.size)
     nodes = batches.nodes_at(conn, edge)
     appender = Appender(before.size, [nodes[at] for at in edge])
-    lost = draft([bytes(32)] * 1500, first_leaf=before.size, first_record=40, sealer=SEALER)
+    lost = draft([bytes(32)] * 1500, leaves=2048, first_leaf=before.size, first_record=40, sealer=SEALER)
     first, hashes = next(batches.slices(lost, appender))
     batches.write_nodes(conn, first, hashes)
     assert len(lost.leaves) > SLICE
@@ -127,10 +127,36 @@ def test_a_rolled_back_batch_leaves_its_records_pending(conn: sqlite3.Connection
     assert 3 in batches.leaf_indices(conn, [3])
 
 
-def test_the_largest_batch_and_what_waits_for_the_next(conn: sqlite3.Connection) -> None:
-    drawn = draft([bytes(32)] * LEAVES_MAX, first_leaf=0, first_record=0, sealer=SEALER)
-    assert len(drawn.leaves) == LEAVES_MAX
-    assert len(drawn.slots) == 2 * LEAVES_MAX
+@pytest.mark.parametrize("pending", [1, 32, 33, 8192, 8193, 20_000, 32_768, 32_769, 65_536, 100_000])
+def test_what_is_pending_is_planned_as_a_power_of_two_of_leaves_in_batches_that_look_alike(
+    pending: int,
+) -> None:
+    planned = batches.plan(pending)
+    leaves = [each for _, each in planned]
+    assert sum(records for records, _ in planned) == min(pending, TURN_MAX)
+    assert len(set(leaves)) == 1
+    assert leaves[0] <= LEAVES_MAX
+    assert sum(leaves).bit_count() == 1
+    assert sum(leaves) < 2 * max(pending, LEAVES_MIN)
+    shares = [records for records, _ in planned]
+    assert max(shares) - min(shares) <= 1
+    assert 0 < min(shares) <= max(shares) <= leaves[0]
+
+
+def test_nothing_pending_is_no_batch() -> None:
+    assert batches.plan(0) == []
+
+
+def test_more_than_one_batch_is_one_log(conn: sqlite3.Connection) -> None:
+    state = recorded(conn, 9000).checkpoint
+    assert state.size == 16_384
+    assert conn.execute("SELECT count(*) FROM evidence_batches").fetchone()[0] == 2
+    assert batches.hashes(conn, merkle.root_plan(state.size)) == [state.root]
+    indices = batches.leaf_indices(conn, [0, 4499, 4500, 8999])
+    for record_id, index in indices.items():
+        opened = EvidenceLog(lambda: KEY).open(conn, record_id, sealer=SEALER)
+        proof = batches.hashes(conn, merkle.inclusion(index, state.size))
+        assert verify_inclusion(index, state.size, log.leaf_of(opened.record, opened.salt), proof, state.root)
 
 
 def test_what_lies_beyond_the_log_is_refused(conn: sqlite3.Connection) -> None:
