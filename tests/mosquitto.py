@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 from pathlib import Path
 
 from foundation import pki
@@ -67,9 +66,3 @@ class Mosquitto:
             self.thaw()
             self._process.terminate()
             await self._process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
+
 HOST = "127.0.0.1"
 WAIT_S = 20.0
 
@@ -23,12 +25,6 @@ _installed = importlib.util.find_spec("pjsua2") is not None
 needs_pjsua2 = pytest.mark.skipif(
     not _installed and os.environ.get("CI") != "true", reason="needs pjsua2 (the extra `audio`)"
 )
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 class Handset:
@@ -60,10 +56,10 @@ class Handset:
 @contextlib.asynccontextmanager
 async def handset(*arguments: str, port: int = 0) -> AsyncIterator[Handset]:
     """A handset that is ready, until the end of the block."""
-    port = port or free_port()
+    port = port or free_port(socket.SOCK_DGRAM)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "simulators.handsets.pjsua",
-        "--port", str(port), "--media-port", str(free_port() & ~1), *arguments,
+        "--port", str(port), "--media-port", str(free_port(socket.SOCK_DGRAM) & ~1), *arguments,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     running = Handset(process, port)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 START_S = 10.0
 STOP_S = 5.0
 
@@ -16,9 +18,7 @@ STOP_S = 5.0
 @contextmanager
 def rtpengine_daemon(folder: Path, *, port_min: int, port_max: int) -> Iterator[int]:
     """A running daemon with its log in `folder`; the UDP port of its NG protocol."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
+    port = free_port(socket.SOCK_DGRAM)
     options = [
         "--table=-1",
         "--interface=127.0.0.1",

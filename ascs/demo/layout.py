@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import random
 import shutil
 import socket
 import tempfile
@@ -22,6 +23,11 @@ CONFIRMATION_NUMBER = "10690000"
 DESCRIPTION = "demo.json"
 MARK = ".ascs-demo"
 """Says that a folder is a demo's, and may be cleared by the next one."""
+
+
+OTHER_PORTS = range(10_000, 20_000)
+"""Where a second demo listens: below the relay's ports, and below those that the kernel gives to outgoing connections,
+one of which could be taken between the look and the process that listens there."""
 
 
 class DemoRefused(Exception):
@@ -120,17 +126,17 @@ def _first_here() -> bool:
 
 
 def _free(preferred: int, kind: socket.SocketKind, taken: set[int]) -> int:
-    for port in (preferred, 0):
+    for port in (preferred, *random.sample(OTHER_PORTS, 100)):
+        if port in taken:
+            continue
         with socket.socket(socket.AF_INET, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((HOST, port))
             except OSError:
                 continue
-            found = int(probe.getsockname()[1])
-            if found not in taken:
-                taken.add(found)
-                return found
+            taken.add(port)
+            return port
     raise DemoRefused("no free port on loopback")
 
 
@@ -140,7 +146,7 @@ def choose_ports() -> Ports:
     usual = _first_here()
 
     def free(preferred: int, kind: socket.SocketKind) -> int:
-        return _free(preferred if usual else 0, kind, taken)
+        return _free(preferred if usual else random.choice(OTHER_PORTS), kind, taken)
 
     tcp, udp = socket.SOCK_STREAM, socket.SOCK_DGRAM
     return Ports(

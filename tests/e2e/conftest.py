@@ -13,8 +13,8 @@ from ascs.demo import parties
 from ascs.demo.layout import HOST, PEOPLE, Layout, person
 from ascs.demo.parties import OtherCore
 from tests.e2e.house import House, free_ports
-from tests.e2e.peer_process import free_port
 from tests.e2e.timing import SILENCE_S, T1_MS
+from tests.ports import free_port
 
 CORE_HOUSE = {
     "[voice]": f"core_probe_s = 0\nsilence_s = {SILENCE_S}",

@@ -25,6 +25,7 @@ from simulators.enterprise.backend import Backend, Given
 from simulators.enterprise.settings import EnterpriseSettings
 from simulators.handsets.client import HandsetClient
 from simulators.http_client import ApiError, JsonClient
+from tests.ports import free_port
 from trust_client.enterprise import EnterpriseClient
 
 WAIT_S = 15.0
@@ -35,16 +36,8 @@ ENT_A, ENT_B = ENTERPRISES
 
 def free_ports() -> Ports:
     """Ports that nothing listens on: a demo may be running on the usual ones."""
-    held: list[socket.socket] = []
-
-    def free(kind: socket.SocketKind) -> int:
-        probe = socket.socket(socket.AF_INET, kind)
-        probe.bind((HOST, 0))
-        held.append(probe)
-        return int(probe.getsockname()[1])
-
-    tcp, udp = socket.SOCK_STREAM, socket.SOCK_DGRAM
-    ports = Ports(
+    free, tcp, udp = free_port, socket.SOCK_STREAM, socket.SOCK_DGRAM
+    return Ports(
         trust=free(tcp),
         smpp=free(tcp),
         sip_enterprise=free(udp),
@@ -59,9 +52,6 @@ def free_ports() -> Ports:
         media_min=26_000,
         media_max=27_999,
     )
-    for probe in held:
-        probe.close()
-    return ports
 
 
 async def until(ask: Callable[[], Awaitable[Any]], what: str, seconds: float = WAIT_S) -> Any:

@@ -7,22 +7,14 @@ import contextlib
 import os
 import pty
 import re
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from ascs.demo.layout import HOST
 from tests.conftest import find_program
 from tests.e2e.house import until
 
 STOP_S = 5.0
 SAID_MAX = 1_000_000
-
-
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 class Peer:

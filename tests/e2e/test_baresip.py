@@ -13,7 +13,8 @@ import pytest
 from ascs.demo.layout import AID_DOMAIN, HOST, Person
 from tests.e2e import page
 from tests.e2e.house import ENT_B, House
-from tests.e2e.peer_process import Peer, free_port, running
+from tests.e2e.peer_process import Peer, running
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.peer("baresip"), pytest.mark.asyncio(loop_scope="session")]
 

@@ -16,7 +16,8 @@ from yarl import URL
 from ascs.demo.layout import HOST
 from tests.e2e import page
 from tests.e2e.house import ENT_A, ENT_B, House, until
-from tests.e2e.peer_process import free_port, running
+from tests.e2e.peer_process import running
+from tests.ports import free_port
 
 pytestmark = [
     pytest.mark.e2e,

@@ -34,7 +34,8 @@ from smpp.constants import CommandStatus
 from smpp.pdu import BindTransceiver, Pdu, SubmitSm
 from smpp.session import SessionConfig
 from tests.e2e.house import ENT_A, House, free_ports, until
-from tests.mosquitto import Mosquitto, free_port
+from tests.mosquitto import Mosquitto
+from tests.ports import free_port
 from trust_party.admission import resume_enterprise, suspend_enterprise
 from trust_party.settings import TrustSettings
 

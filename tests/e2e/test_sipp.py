@@ -14,7 +14,7 @@ import pytest
 from ascs.demo.layout import HOST, DemoEnterprise
 from tests.conftest import find_program
 from tests.e2e.house import ENT_A, ENT_B, House
-from tests.e2e.peer_process import free_port
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.peer("sipp"), pytest.mark.asyncio(loop_scope="session")]
 

@@ -19,7 +19,6 @@ import pytest
 
 from ascs.demo.layout import HOST, DemoEnterprise, Person
 from tests.e2e.house import ENT_A, ENT_B, House, until
-from tests.e2e.peer_process import free_port
 from tests.e2e.scenario import (
     AGAIN,
     AWAITED,
@@ -36,6 +35,7 @@ from tests.e2e.scenario import (
     Scenario,
 )
 from tests.e2e.test_sipp import SCENARIOS, authenticated, passed, sipp
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.peer("sipp"), pytest.mark.asyncio(loop_scope="session")]
 

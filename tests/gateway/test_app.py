@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -27,6 +26,7 @@ from smpp.pdu import AlertNotification, BindTransceiver, DeliverSm
 from smpp.session import SessionConfig
 from tests.gateway.carrier import ENTERPRISE, MSISDN, NUMBER, until
 from tests.gateway.installation import FakeTrustParty, make_key_store, settings_in, trust_party
+from tests.ports import free_port
 from tests.smpp.aio.centre import Centre
 
 PASSWORD = "Sd-2024!"
@@ -49,9 +49,7 @@ async def party(tmp_path: Path, certificates: Path) -> AsyncIterator[FakeTrustPa
 @pytest.fixture
 def settings(tmp_path: Path, certificates: Path, party: FakeTrustParty, centre: Centre) -> GatewaySettings:
     smsc = (SmscSettings(name="main", port=centre.port, system_id="gateway", password="secret08"),)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        api = HttpSettings(port=probe.getsockname()[1])
+    api = HttpSettings(port=free_port())
     return settings_in(tmp_path, certificates, trust_port=party.port, smsc=smsc, carrier_api=api)
 
 

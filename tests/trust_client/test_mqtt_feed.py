@@ -10,7 +10,8 @@ import pytest
 
 from foundation import pki
 from interparty.messages import Revocation
-from tests.mosquitto import Mosquitto, free_port, make_folder
+from tests.mosquitto import Mosquitto, make_folder
+from tests.ports import free_port
 from tests.trust_party.conftest import admitted_folder, party, people, settings  # noqa: F401  # fixtures
 from tests.trust_party.served import context, make_pki, served
 from tests.trust_party.world import CARRIER, HMAC_KEY, Party

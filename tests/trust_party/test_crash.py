@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import random
-import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from interparty.client import Peer, PeerUnavailable
 from interparty.edi import date_in_shanghai
 from interparty.messages import Cancellation, CheckpointBody, Deposit
 from interparty.signed_http import Signer
+from tests.ports import free_port
 from tests.trust_party.test_app import Keys
 from tests.trust_party.world import CARRIER, HMAC_KEY, People, deposit_of, initialise, settings_in
 from trust_client.carrier import CarrierClient
@@ -31,6 +31,7 @@ import sys
 from foundation.loop import run
 from trust_party.app import run as serve
 from trust_party.settings import TrustSettings
+from tests.ports import free_port
 settings = TrustSettings.model_validate_json(sys.argv[1])
 run(lambda stop: serve(settings, stop, lambda port: print("ready", flush=True)))
 """
@@ -69,8 +70,7 @@ def fresh_deposit(people: People) -> Deposit:
 
 @pytest.mark.e2e
 async def test_what_was_answered_survives_kill_9(tmp_path: Path, people: People) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     folder = tmp_path / "trust"
     folder.mkdir()
     settings = settings_in(folder).model_copy(update={"port": port, "witness_seconds": 0.02})

@@ -16,7 +16,8 @@ from paho.mqtt.properties import Properties
 from foundation import pki
 from interparty import mqtt
 from interparty.messages import Revoked
-from tests.mosquitto import Mosquitto, free_port, make_folder
+from tests.mosquitto import Mosquitto, make_folder
+from tests.ports import free_port
 from tests.trust_party.served import context, make_pki
 from tests.trust_party.world import CARRIER, HMAC_KEY, OTHER_CARRIER, Party
 from trust_party.mqtt_feed import MqttFeed

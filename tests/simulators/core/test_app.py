@@ -5,19 +5,13 @@ import socket
 
 from simulators.core.app import run
 from simulators.core.settings import CoreSettings
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+from tests.ports import free_port
 
 
 async def test_it_runs_until_it_is_told_to_stop(tmp_path) -> None:
     side = {"host": "127.0.0.1", "port": 9}
     settings = CoreSettings.model_validate(
-        {"port": free_port(), "gateway": side, "handsets": side, "log_dir": tmp_path}
+        {"port": free_port(socket.SOCK_DGRAM), "gateway": side, "handsets": side, "log_dir": tmp_path}
     )
     stop = asyncio.Event()
     running = asyncio.create_task(run(settings, stop))

@@ -21,6 +21,7 @@ from simulators.telephone import Line, Telephone
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.uri import SipUri
+from tests.ports import free_port
 
 NUMBER = generate(1)[0].msisdn
 
@@ -59,19 +60,12 @@ class World:
         )
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     line = Line("10690001", Journal(10), Behaviour(0.0))
     gateway = await Telephone.open("127.0.0.1", 0, lambda _user: line)
     host, port = gateway.endpoint.local
-    fleet_port = free_port()
+    fleet_port = free_port(socket.SOCK_DGRAM)
     core = await Core.start(
         CoreSettings(
             port=0, gateway=Peer(host=host, port=port), handsets=Peer(port=fleet_port), log_dir=tmp_path

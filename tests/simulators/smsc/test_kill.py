@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 
@@ -15,15 +14,11 @@ from smpp.aio.client import Client, ConnectFailed
 from smpp.aio.connection import Connection
 from smpp.events import Event, RequestReceived, ResponseReceived
 from smpp.pdu import BindTransceiver, DeliverSm, SubmitSm, SubmitSmResp
+from tests.ports import free_port
 
 WINDOW = 50
 ACKNOWLEDGED_BEFORE_KILL = 300
 START_S = 30.0
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 class Esme:
