@@ -368,6 +368,12 @@ class VoiceSettings(Config):
     core_probe_s: float = Field(
         default=10.0, ge=0, le=3_600, description="between OPTIONS to each peer; 0: none"
     )
+    contact_probe_s: float = Field(
+        default=30.0,
+        ge=0,
+        le=3_600,
+        description="between OPTIONS to each trunk's configured contact; 0: none",
+    )
     realm: str = "ascs"
     digest: tuple[Literal["SHA-256", "MD5"], ...] = Field(
         default=("SHA-256", "MD5"),

@@ -95,6 +95,12 @@ SUBMIT_SECONDS = Timing(
 )
 BINDS = Gauge("ascs_smpp_binds", "bound sessions by account", ["account"], registry=REGISTRY)
 CORE_UP = Gauge("ascs_core_peer_up", "1 while the core's peer answers", ["peer"], registry=REGISTRY)
+TRUNK_REACHABLE = Gauge(
+    "ascs_trunk_reachable",
+    "1 while the trunk is registered, or its contact answers",
+    ["trunk"],
+    registry=REGISTRY,
+)
 TRUST_UP = Gauge("ascs_trust_party_up", "1 while the trust party answers", registry=REGISTRY)
 LINKS = Gauge("ascs_smsc_link_up", "1 while the link is bound", ["link"], registry=REGISTRY)
 CALLS = Counter(

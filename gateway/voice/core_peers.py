@@ -12,55 +12,32 @@ from collections.abc import Sequence
 from typing import Final
 
 from gateway.settings import CoreSettings
+from gateway.voice.probes import Probed
 from sip.aio.resolver import Target
 from sip.flow import Flow
 from sip.uri import bare_host, host_reference
 
-PROBES_MISSED: Final = 2
-"""Probes in a row without an answer, after which a peer is down."""
 AVOID_S: Final = 5.0
 """How long a 503 without Retry-After keeps calls away."""
 AVOID_MAX_S: Final = 300.0
 
 
-class CorePeer:
-    """One peer and what is known of it."""
+class CorePeer(Probed):
+    """One peer and what is known of it. Its name is the configuration's and, where that is not all, the address."""
 
-    __slots__ = ("_missed", "avoid_until", "flow", "priority", "settings", "weight")
+    __slots__ = ("avoid_until", "priority", "settings", "weight")
 
     def __init__(
         self, settings: CoreSettings, flow: Flow, priority: tuple[int, int] = (1, 0), weight: float = 1.0
     ) -> None:
         """`priority`: the configuration's, then DNS's; `weight`: more than 0."""
+        host, address = settings.host, host_reference(flow.host)
+        at = f"{address}:{flow.port}"
+        super().__init__(at if bare_host(host) == flow.host else f"{host} {at}", flow)
         self.settings = settings
-        self.flow = flow
         self.priority = priority
         self.weight = weight
         self.avoid_until = float("-inf")
-        self._missed = 0
-
-    @property
-    def name(self) -> str:
-        """As the configuration names it and, where that is not all, the address; for logs, metrics and health."""
-        host, address = self.settings.host, host_reference(self.flow.host)
-        if bare_host(host) == self.flow.host:
-            return f"{address}:{self.flow.port}"
-        return f"{host} {address}:{self.flow.port}"
-
-    @property
-    def is_up(self) -> bool:
-        return self._missed < PROBES_MISSED
-
-    def answered(self) -> bool:
-        """It gave a sign of life; True when it had been down."""
-        was_down = not self.is_up
-        self._missed = 0
-        return was_down
-
-    def missed(self) -> bool:
-        """A probe had no answer; True when it is down by that."""
-        self._missed += 1
-        return self._missed == PROBES_MISSED
 
     def overloaded(self, now: float, retry_after_s: int | None) -> None:
         """It answered a call 503."""

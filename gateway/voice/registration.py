@@ -9,12 +9,13 @@ from typing import Final
 from gateway.policy.refusal import Case
 from gateway.store.accounts import TrunkRow
 from gateway.voice.admission import Admission, Rejection, rejection
+from gateway.voice.probes import Probed
 from sip.agent import UserAgent
 from sip.aio.resolver import Resolver, is_address
 from sip.events import RequestReceived
 from sip.flow import TRANSPORTS, Flow, default_port
 from sip.registrar import Registrar
-from sip.uri import SipUri, Uri, UriError, bare_host, parse_uri
+from sip.uri import SipUri, Uri, UriError, bare_host, host_reference, parse_uri
 
 NAMES_MAX: Final = 2_000
 """Configured contacts that are looked up."""
@@ -34,6 +35,7 @@ class Registrations:
         self._places: dict[str, list[Flow]] = {}
         """Of configured contacts that have a name, as DNS had them last."""
         self._missing: frozenset[str] = frozenset()
+        self._probed: dict[Flow, Probed] = {}
 
     async def locate(self, trunks: Iterable[TrunkRow]) -> None:
         """Look up where configured contacts with a name are (RFC 3263). What is not found stays where it was."""
@@ -80,15 +82,42 @@ class Registrations:
             (binding.uri, binding.flow) for binding in self._registrar.contacts(trunk.username, now)
         ]
         uri = _contact(trunk)
-        if uri is None or trunk.contact is None:
+        if uri is None:
             return found
-        host = bare_host(uri.host)
-        if is_address(host):
-            transport = "TLS" if uri.scheme == "sips" else _transport(uri) or "UDP"
-            places = [Flow(transport, host, uri.port or default_port(transport))]
-        else:
-            places = self._places.get(trunk.contact, [])[:PLACES_MAX]
+        # Those that answer no OPTIONS last: a probe may be wrong, and a call can but fail.
+        places = sorted(self._places_of(trunk, uri), key=lambda place: not self._is_up(place))
         return found + [(uri, place) for place in places]
+
+    def _places_of(self, trunk: TrunkRow, uri: SipUri) -> list[Flow]:
+        host = bare_host(uri.host)
+        if not is_address(host):
+            return self._places.get(trunk.contact or "", [])[:PLACES_MAX]
+        transport = "TLS" if uri.scheme == "sips" else _transport(uri) or "UDP"
+        return [Flow(transport, host, uri.port or default_port(transport))]
+
+    def _is_up(self, place: Flow) -> bool:
+        probed = self._probed.get(place)
+        return probed is None or probed.is_up
+
+    def probed(self, trunks: Iterable[TrunkRow]) -> list[Probed]:
+        """Where the configured contacts are, to be asked whether they are there."""
+        found: dict[Flow, Probed] = {}
+        for trunk in trunks:
+            uri = _contact(trunk)
+            for place in [] if uri is None else self._places_of(trunk, uri):
+                name = f"the contact of trunk {trunk.username} at {host_reference(place.host)}:{place.port}"
+                found.setdefault(place, self._probed.get(place) or Probed(name, place))
+            if len(found) >= NAMES_MAX:
+                break
+        self._probed = found
+        return list(found.values())
+
+    def is_reachable(self, trunk: TrunkRow, now: float) -> bool:
+        """It has a registered contact, or a configured one that answers or was not asked yet."""
+        if self._registrar.contacts(trunk.username, now):
+            return True
+        uri = _contact(trunk)
+        return uri is not None and any(self._is_up(place) for place in self._places_of(trunk, uri))
 
     def expire(self, now: float) -> None:
         """Forget contacts that were not refreshed."""

@@ -26,6 +26,7 @@ from gateway.voice.egress import CORE_SIDE, ENTERPRISE_SIDE
 from gateway.voice.media_control import MediaClient, start_media
 from gateway.voice.outbound import Outbound
 from gateway.voice.peer_policy import JUDGED
+from gateway.voice.probes import Probe, Probed, Probes
 from gateway.voice.registration import Registrations
 from gateway.voice.transfer import Transfers
 from sip.agent import AgentConfig
@@ -33,12 +34,9 @@ from sip.agent_config import DEFAULT_ALLOW
 from sip.aio.endpoint import Listener, SipEndpoint
 from sip.aio.resolver import Resolver
 from sip.events import Event, IncomingCall, ReferReceived, RequestFailed, RequestReceived, ResponseReceived
-from sip.flow import local_address
-from sip.headers import NameAddr
 from sip.media.control import MediaError, Side
 from sip.timers import TimerValues
-from sip.transaction_client import ClientTransaction
-from sip.uri import SipUri, bare_host, host_reference
+from sip.uri import bare_host
 from trust_client.carrier import CarrierClient
 from trust_client.verifier import Verifier
 
@@ -46,8 +44,6 @@ SWEEP_S = 1.0
 """How exact the longest talk and the longest silence are."""
 RELAY_RESTART_S = 1.0
 """Wait before a relay that ended is started again."""
-PROBE_S = 4.0
-"""How long an OPTIONS may take; it is sent four times in it."""
 LOCATE_S = 5.0
 """How often it is seen to whether names lead elsewhere; DNS is asked when what it said is no longer valid."""
 DRAIN_S = 3.0
@@ -96,7 +92,7 @@ class VoiceService:
         self._core = CorePeers([])
         self._missing: set[str] = set()
         """Peers of the core whose name was not found when it was asked for last."""
-        self._next_probe: asyncio.TimerHandle | None = None
+        self._probes: list[Probes] = []
         self._stopping = False
         self._sweeper: asyncio.Task[None] | None = None
         self._locator: asyncio.Task[None] | None = None
@@ -168,8 +164,7 @@ class VoiceService:
         told = (flow.host for flow in own.agent.config.addresses)
         self._admission.listens_on(*named, *told, *(flow.host for flow in own.bound))
         await self._release(left)
-        if self._settings.core_probe_s:
-            self._probe()
+        self._start_probes()
         self._sweeper = asyncio.create_task(self._sweep(), name="voice-sweep")
         self._locator = asyncio.create_task(self._locate(), name="voice-locate")
         _log.info("SIP listens on port %d for enterprises", self.enterprise_address[1])
@@ -214,41 +209,25 @@ class VoiceService:
                 _log.exception("names were not looked up")
                 await asyncio.sleep(LOCATE_S)
 
-    def _probe(self) -> None:
-        """Ask each peer of the core whether it is there. An answer of any kind says so, but 503."""
-        loop, endpoint = asyncio.get_running_loop(), self._bridges.endpoints[CORE_SIDE]
-        interval = self._settings.core_probe_s
-        self._next_probe = loop.call_later(interval, self._probe)
-        for peer in self._core.peers:
-            to = NameAddr(SipUri(None, host_reference(peer.flow.host), peer.flow.port))
-            own = local_address(endpoint.agent.config.addresses, peer.flow)
-            try:
-                sent = endpoint.agent.send_request(
-                    "OPTIONS",
-                    to.uri,
-                    to=to,
-                    from_=NameAddr(SipUri(None, host_reference(own.host), own.port)),
-                    flow=peer.flow,
-                    now=endpoint.now(),
-                    context=peer,
-                )
-            except OverflowError:
-                return
-            loop.call_later(min(PROBE_S, interval), self._probe_late, peer, sent)
+    def _start_probes(self) -> None:
+        settings, endpoints = self._settings, self._bridges.endpoints
+        trunks, registrations = self._directory, self._registrations
+        self._probes = [
+            Probes(endpoints[CORE_SIDE], settings.core_probe_s, lambda: self._core.peers, self._judged),
+            Probes(
+                endpoints[ENTERPRISE_SIDE],
+                settings.contact_probe_s,
+                lambda: registrations.probed(trunks.current.trunks.values()),
+                self._judged,
+            ),
+        ]
+        for probes in self._probes:
+            probes.start()
 
-    def _probe_late(self, peer: CorePeer, sent: ClientTransaction) -> None:
-        if sent.context is peer:
-            sent.context = None
-            sent.abandon()
-            self._probed(peer, False)
-
-    def _probed(self, peer: CorePeer, is_there: bool) -> None:
-        if is_there:
-            if peer.answered():
-                _log.info("the core's peer %s is back", peer.name)
-        elif peer.missed():
-            _log.warning("the core's peer %s does not answer", peer.name)
-        metrics.CORE_UP.labels(peer.name).set(1 if peer.is_up else 0)
+    @staticmethod
+    def _judged(target: Probed) -> None:
+        if isinstance(target, CorePeer):
+            metrics.CORE_UP.labels(target.name).set(1 if target.is_up else 0)
 
     async def _release(self, left: Sequence[Left]) -> None:
         """No ghost calls: what an earlier run left is ended on both legs, and its records are closed."""
@@ -265,8 +244,8 @@ class VoiceService:
         """Release all calls on both legs, close their records, then the sockets and the relay."""
         self._stopping = True
         await _cancelled(self._sweeper, self._locator, self._restart)
-        if self._next_probe is not None:
-            self._next_probe.cancel()
+        for probes in self._probes:
+            probes.stop()
         self._bridges.release_all(Result.RELEASED)
         if self._bridges.endpoints:
             await self._callbacks.stop()
@@ -335,12 +314,10 @@ class VoiceService:
                 else:
                     allow = [("Allow", ", ".join(endpoint.agent.config.allow))]
                     endpoint.agent.respond(transaction, 405, now=now, headers=allow)
-            case ResponseReceived(transaction=sent, response=response) if isinstance(sent.context, CorePeer):
-                peer, sent.context = sent.context, None
-                self._probed(peer, response.status != 503)
-            case RequestFailed(transaction=sent) if isinstance(sent.context, CorePeer):
-                peer, sent.context = sent.context, None
-                self._probed(peer, False)
+            case ResponseReceived(transaction=sent, response=response) if isinstance(sent.context, Probe):
+                sent.context.over(sent, response.status)
+            case RequestFailed(transaction=sent) if isinstance(sent.context, Probe):
+                sent.context.over(sent, None)
             case _:
                 self._bridges.handle(event)
 
@@ -369,12 +346,18 @@ class VoiceService:
             _log.info("the relay is back")
             return
 
+    def _tell_reachable(self, now: float) -> None:
+        for trunk in self._directory.current.trunks.values():
+            reachable = self._registrations.is_reachable(trunk, now)
+            metrics.TRUNK_REACHABLE.labels(trunk.username).set(1 if reachable else 0)
+
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(SWEEP_S)
             self._bridges.sweep(loop.time())
             self._registrations.expire(loop.time())
+            self._tell_reachable(loop.time())
             self._records.retry()
             try:
                 await self._bridges.release_silent(loop.time())

@@ -244,6 +244,17 @@ class World:
         self.service = self.make_service()
         await self.service.start()
 
+    async def crash(self) -> None:
+        """The service ends without a word, and another is started in its place."""
+        crashed = self.service
+        for endpoint in crashed._bridges.endpoints.values():
+            endpoint._open = False
+            endpoint._release()
+        assert crashed._sweeper is not None
+        crashed._sweeper.cancel()
+        self.service = self.make_service()
+        await self.service.start()
+
     async def results(self, count: int = 1) -> list[str]:
         """How the calls ended, once so many are over."""
         return [row["result"] for row in await self.closed(count)]

@@ -1,10 +1,14 @@
 """What happens to a call while it rings and while it is up, whoever causes it; and that its record is closed."""
 
+import socket
+
 import pytest
 
 from foundation.store import StoreBusy
 from gateway.records.reports import report_of
+from gateway.settings import SipSideSettings
 from gateway.store import records
+from gateway.voice import probes
 from gateway.voice import service as voice_service
 from interparty.messages import Report
 from sip.events import (
@@ -152,17 +156,29 @@ async def test_after_a_crash_calls_are_released_on_both_legs(world: World) -> No
     await world.talk()
     [row] = await world.rows("call")
     assert MSISDN.encode() not in row["sealed"]
-    crashed = world.service
-    for endpoint in crashed._bridges.endpoints.values():
-        endpoint._open = False
-        endpoint._release()
-    assert crashed._sweeper is not None
-    crashed._sweeper.cancel()
-    world.service = world.make_service()
-    await world.service.start()
+    await world.crash()
     assert (await world.phone.next(CallEnded)).cause == "bye"
     assert (await world.core.next(CallEnded)).cause == "bye"
     assert await world.results() == ["INTERRUPTED"]
+
+
+async def test_a_call_that_rang_at_the_crash_and_is_taken_afterwards_is_released(world: World) -> None:
+    """The person would hear nothing, and nobody would know."""
+    await world.restart(core_side=SipSideSettings(port=free_port()))
+    world.call()
+    arrived = await world.core.next(IncomingCall)
+    arrived.call.ring(world.core.now())
+    await world.phone.next(CallProgress)
+    await world.crash()
+    assert await world.results() == ["INTERRUPTED"]
+    arrived.call.answer(answer(arrived.request.body), world.core.now())
+    assert (await world.core.next(CallEnded)).cause == "bye"
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 async def test_the_report_names_the_edi_and_no_number(world: World) -> None:
@@ -272,7 +288,7 @@ async def test_what_the_person_answers_is_not_asked_of_another_peer(world: World
 async def test_a_peer_that_answers_no_options_is_told_to_be_down(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(voice_service, "PROBE_S", 0.02)
+    monkeypatch.setattr(probes, "PROBE_S", 0.02)
     world.core.endpoint.close()
     await world.restart(core_probe_s=0.03)
     await until(lambda: set(world.service.core_states.values()) == {"down"})

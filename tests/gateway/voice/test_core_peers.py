@@ -4,7 +4,8 @@ import random
 from collections import Counter
 
 from gateway.settings import CoreSettings
-from gateway.voice.core_peers import AVOID_MAX_S, AVOID_S, PROBES_MISSED, CorePeer, CorePeers, peers_of
+from gateway.voice.core_peers import AVOID_MAX_S, AVOID_S, CorePeer, CorePeers, peers_of
+from gateway.voice.probes import PROBES_MISSED
 from sip.aio.resolver import Target
 from sip.flow import Flow
 

@@ -7,15 +7,17 @@ import pytest
 from gateway.accounts.directory import Directory
 from gateway.store import edis
 from gateway.store.accounts import TrunkRow
+from gateway.voice import probes
 from gateway.voice.admission import Admission
+from gateway.voice.probes import PROBES_MISSED
 from gateway.voice.registration import Registrations
 from sip.aio.resolver import Resolver, Target
 from sip.digest import Credentials
-from sip.events import IncomingCall, ResponseReceived
+from sip.events import IncomingCall, RequestReceived, ResponseReceived
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.uri import SipUri
-from tests.gateway.voice.conftest import DOMAIN, EDI_ID, MSISDN, NOW_MS, NUMBER, World
+from tests.gateway.voice.conftest import DOMAIN, EDI_ID, MSISDN, NOW_MS, NUMBER, World, until
 
 
 async def test_a_trunk_registers_and_is_told_its_contact(world: World) -> None:
@@ -119,3 +121,40 @@ async def test_a_configured_contact_with_an_address_is_not_looked_up(contact: st
     await registrations.locate([trunk])
     assert names.asked == []
     assert [place for _, place in registrations.targets(trunk, 0.0)] == [flow]
+
+
+async def test_a_contact_that_answers_no_options_is_tried_last() -> None:
+    registrations = Registrations(Admission(Directory(), "ascs", DOMAIN), Names())
+    trunk = TrunkRow("pbx-a", "ent-a", "ascs", "", "", NUMBER, "sip:desk@192.0.2.7", 1)
+    flow = Flow("UDP", "192.0.2.7", 5060)
+    other = Flow("UDP", "192.0.2.8", 5060)
+    registrations._places_of = lambda trunk, uri: [flow, other]  # type: ignore[method-assign]
+    assert registrations.is_reachable(trunk, 0.0)
+    for _ in range(PROBES_MISSED):
+        for probed in registrations.probed([trunk]):
+            if probed.flow == flow:
+                probed.missed()
+    assert [place for _, place in registrations.targets(trunk, 0.0)] == [other, flow]
+    assert registrations.is_reachable(trunk, 0.0)
+    for _ in range(PROBES_MISSED):
+        registrations.probed([trunk])[1].missed()
+    # A probe may be wrong: both are still tried.
+    assert [place for _, place in registrations.targets(trunk, 0.0)] == [flow, other]
+    assert not registrations.is_reachable(trunk, 0.0)
+    assert "trunk pbx-a" in registrations.probed([trunk])[0].name
+
+
+async def test_a_configured_contact_is_asked_whether_it_is_there(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "PROBE_S", 0.02)
+    world.set_trunk(contact=f"sip:desk@127.0.0.1:{world.phone.flow.port}")
+    await world.restart(contact_probe_s=0.03)
+    options = await world.phone.next(RequestReceived)
+    assert options.request.method == "OPTIONS"
+    trunk = world.directory.current.trunks["pbx-a"]
+    world.phone.agent.answer_options(options.transaction, world.phone.now())
+    registrations = world.service._registrations
+    assert registrations.is_reachable(trunk, world.phone.now())
+    world.phone.endpoint.close()
+    await until(lambda: not registrations.is_reachable(trunk, 0.0))
