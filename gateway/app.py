@@ -25,6 +25,7 @@ from gateway.operations import Health, Operations
 from gateway.policy.text_rules import TextRules
 from gateway.policy.text_words import load_words
 from gateway.records import metrics
+from gateway.records.retention import Retention
 from gateway.records.trust_rows import TrustRows
 from gateway.revoked import RevokedByTrust
 from gateway.settings import GatewaySettings
@@ -136,6 +137,7 @@ class Gateway:
             )
         self.trust_watch = TrustWatch(self.trust.ping)
         self.trust_rows = TrustRows(self.domain.store, self.trust)
+        self.retention = Retention(self.domain, settings.retention)
         dialects = {each.name: each.receipt_ids for each in settings.smsc}
         self.links = SmscLinks(
             settings.smsc,
@@ -283,6 +285,7 @@ class Gateway:
         self._poller = asyncio.create_task(self._poll_directory(), name="directory-poll")
         self.trust_watch.start()
         self.trust_rows.start()
+        self.retention.start()
         self.deliveries.start()
         self.dispatcher.start()
         self.inbound.start()
@@ -323,6 +326,7 @@ class Gateway:
         if self.broker is not None:
             await self.broker.stop()
         await self.feed.stop()
+        await self.retention.stop()
         await self.trust_rows.stop()
         await self.trust_watch.stop()
         await self.verifier.close()

@@ -437,6 +437,19 @@ class QuerySettings(Config):
     )
 
 
+class RetentionSettings(Config):
+    """How many days the carrier keeps what is over. CDRs stay until the trust party has their reports in any case."""
+
+    cdr_days: int = Field(default=1_096, ge=1, le=36_600)
+    reply_days: int = Field(
+        default=7, ge=1, le=36_600, description="what subscribers wrote, after it was handed over"
+    )
+    confirmation_days: int = Field(
+        default=31, ge=1, le=36_600, description="deposits that were confirmed or not, with codes"
+    )
+    refusal_days: int = Field(default=366, ge=1, le=36_600, description="refused contacts and their causes")
+
+
 class HttpSettings(Config):
     """One HTTP listener."""
 
@@ -456,6 +469,7 @@ class GatewaySettings(Config):
     trust: TrustSettings
     carrier_api: HttpSettings = HttpSettings(port=8444)
     queries: QuerySettings = QuerySettings()
+    retention: RetentionSettings = RetentionSettings()
     operations: HttpSettings = HttpSettings(port=8080)
     smpp: SmppSettings = SmppSettings()
     smsc: tuple[SmscSettings, ...] = Field(min_length=1, max_length=16)

@@ -108,6 +108,7 @@ STATEMENTS = [
     """CREATE TABLE confirmation_edi (
         edi_id BLOB NOT NULL, confirmation_id INTEGER NOT NULL, PRIMARY KEY (edi_id, confirmation_id))
         WITHOUT ROWID""",
+    "CREATE INDEX confirmation_edi_by_confirmation ON confirmation_edi (confirmation_id)",
     """CREATE TABLE code_sent (
         msisdn_index BLOB NOT NULL, enterprise_id TEXT NOT NULL, day INTEGER NOT NULL,
         sent INTEGER NOT NULL, PRIMARY KEY (msisdn_index, enterprise_id, day))""",
