@@ -110,7 +110,7 @@ class Causes:
         """Cause to AID."""
         people = self._people()
         mine = {msisdn: aid for msisdn, enterprise, aid in people if enterprise == self._enterprise["id"]}
-        others = next(aid for _, enterprise, aid in people if enterprise != self._enterprise["id"])
+        others = [aid for _, enterprise, aid in people if enterprise != self._enterprise["id"]]
         opted_out, moved = PEOPLE[0], PEOPLE[1]
         payload = "8881" + f"{self._draw.randrange(10**13):013d}"
         right = damm(payload)
@@ -122,7 +122,8 @@ class Causes:
             causes = {
                 "unknown": payload + right,
                 "wrong check digit": payload + str((int(right) + 1) % 10),
-                "another enterprise's": others,
+                "another's, never contacted": others[0],
+                "another's, granted here": others[1],
                 "pending": await self._deposit(backend, client, opted_out.msisdn, confirm=False),
                 "expired": await self._deposit(backend, client, PEOPLE[2].msisdn, short=True),
                 "cancelled by the enterprise": mine[person(100).msisdn],
@@ -130,6 +131,15 @@ class Causes:
                 "number changed hands": mine[moved.msisdn],
             }
             await backend.cancel(causes["cancelled by the enterprise"])
+            # Its owner contacts it: the gateway has the grant, and uses it again for its owner alone.
+            owner = self._demo["enterprises"][1]
+            smpp = owner["smpp"]
+            theirs = Client(smpp["host"], smpp["port"], smpp["system_id"], smpp["password"])
+            for _ in range(2):
+                status, _took = theirs.submit(owner["access_numbers"][0], others[1])
+                if status:
+                    raise RuntimeError(f"its owner cannot contact it: {status:#x}")
+            theirs.close()
             [number] = self._enterprise["access_numbers"]
             # An opt-out needs somebody who wrote.
             self._sms.submit(number, causes["opted out by TD"])
@@ -281,6 +291,8 @@ def main() -> None:
             "--no-script",
             "--subscribers",
             "1",
+            "--unknown-aids",
+            "1000000",
             "--data",
             str(data),
         ]

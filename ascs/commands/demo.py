@@ -54,6 +54,12 @@ def _other_core(_: click.Context, __: click.Parameter, text: str | None) -> Othe
 )
 @click.option("--smsc", callback=_other_smsc, help="Someone else's SMSC: SYSTEM_ID:PASSWORD@HOST:PORT.")
 @click.option("--core", callback=_other_core, help="Someone else's SIP core: HOST:PORT (UDP).")
+@click.option(
+    "--unknown-aids",
+    type=click.IntRange(1, 1_000_000),
+    hidden=True,
+    help="So many unknown AIDs may an enterprise name at once: for measuring how they are refused.",
+)
 def demo(
     once: bool,
     no_script: bool,
@@ -61,10 +67,11 @@ def demo(
     subscribers: int,
     smsc: OtherSmsc | None,
     core: OtherCore | None,
+    unknown_aids: int | None,
 ) -> None:
     """Start trust party, gateway and simulators on loopback, and tell what happens as a ladder."""
     script = not (no_script or smsc is not None or core is not None)
-    options = demo_run.Options(data, once, script, subscribers, smsc, core)
+    options = demo_run.Options(data, once, script, subscribers, smsc, core, unknown_aids)
     try:
         with plain_errors():
             prepared = demo_run.prepare(options)

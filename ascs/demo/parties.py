@@ -82,6 +82,13 @@ class Files:
     """Of each party that watches the log."""
 
 
+def allow_unknown_aids(files: Files, burst: int) -> None:
+    """Let an enterprise name so many unknown AIDs at once, at the gateway and at the trust party."""
+    line = f"unknown_aids_burst = {burst}\n"
+    files.trust.write_text(line + files.trust.read_text())
+    files.gateway.write_text(files.gateway.read_text().replace("[trust]\n", f"[trust]\n{line}", 1))
+
+
 def set_up(layout: Layout, people: Sequence[Person], smsc: OtherSmsc | None, core: OtherCore | None) -> Files:
     """Make all folders and files of a demo. Raises what the parties' own commands raise."""
     for folder in layout.folders.values():

@@ -55,6 +55,8 @@ class Options:
     subscribers: int = 0
     smsc: OtherSmsc | None = None
     core: OtherCore | None = None
+    unknown_aids: int | None = None
+    """As many as an enterprise may name at once; None: as many as elsewhere."""
     wrap: Wrap | None = None
 
 
@@ -328,4 +330,6 @@ def prepare(options: Options) -> Demo:
     layout = Layout(root, choose_ports())
     people = [*PEOPLE, *(person(100 + number) for number in range(options.subscribers))]
     files = parties.set_up(layout, people, options.smsc, options.core)
+    if options.unknown_aids is not None:
+        parties.allow_unknown_aids(files, options.unknown_aids)
     return Demo(options, layout, people, files)

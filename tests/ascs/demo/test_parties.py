@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ascs.demo.layout import ENTERPRISES, PEOPLE, Layout
-from ascs.demo.parties import Files, OtherCore, OtherSmsc, set_up
+from ascs.demo.parties import Files, OtherCore, OtherSmsc, allow_unknown_aids, set_up
 from foundation.config import check, load
 from gateway.settings import GatewaySettings
 from masking.encodings import Numbers, find
@@ -40,6 +40,15 @@ def test_each_configuration_is_one_that_loads(files: Files) -> None:
         *((file, WitnessSettings) for file in files.witnesses.values()),
     ):
         assert check(file, model) == [], file
+
+
+def test_how_many_unknown_aids_may_be_named_is_told_to_both(files: Files) -> None:
+    before = {file: file.read_text() for file in (files.trust, files.gateway)}
+    allow_unknown_aids(files, 123_456)
+    assert load(files.trust, TrustSettings).unknown_aids_burst == 123_456
+    assert load(files.gateway, GatewaySettings).trust.unknown_aids_burst == 123_456
+    for file, text in before.items():
+        file.write_text(text)
 
 
 def test_a_partys_folder_is_for_its_owner_alone(layout: Layout, files: Files) -> None:
