@@ -9,7 +9,7 @@ import contextlib
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from foundation import audit
@@ -290,6 +290,23 @@ def suspend_enterprise(settings: TrustSettings, enterprise_id: str, reason: str)
 def resume_enterprise(settings: TrustSettings, enterprise_id: str, reason: str) -> None:
     """End a suspension. Raises as `approve_enterprise`."""
     _decide(settings, enterprise_id, SUSPENDED, ADMITTED, "enterprise.resume", "RESUMED", reason)
+
+
+class Listed(NamedTuple):
+    """An enterprise on file."""
+
+    id: str
+    name: str
+    state: str
+    changed_at: int
+    """Milliseconds since the epoch."""
+
+
+def list_enterprises(settings: TrustSettings) -> list[Listed]:
+    """Every enterprise on file, by id. Raises OSError, sqlite3.Error, MigrationError."""
+    with transaction(settings) as conn:
+        rows = conn.execute("SELECT id, name, state, changed_at FROM enterprises ORDER BY id").fetchall()
+    return [Listed._make(row) for row in rows]
 
 
 def _decide(

@@ -1,7 +1,7 @@
-"""`ascs regulator`: a query by number, sealed, signed by two people and sent.
+"""`ascs regulator`: an order that authorizations end; a query by number, sealed, signed by two people and sent.
 
-Three commands, since three people have a part in it: who asks seals the number to each carrier, two others sign what
-they are shown, with keys that the carriers know, where no network is needed; then it is sent.
+Three commands for a query, since three people have a part in it: who asks seals the number to each carrier, two others
+sign what they are shown, with keys that the carriers know, where no network is needed; then it is sent.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from ascs.commands.asker import AskerSettings
 from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors
 from foundation.atomic import write_atomic
 from gm.sm2 import PrivateKey
-from interparty.messages import Message
-from interparty.party_link import connect
+from interparty.messages import Cancellation, CancellationResult, Message
+from interparty.party_link import connect, sign_key_of
 from interparty.query_messages import ApprovalFile, NumberQueryRequest, NumberQueryResponse, QueryDraft
 from trust_client import regulator as house
+from trust_client.cancellations import cancel as trust_client_cancel
 from trust_client.evidence import EvidenceClient
 
 SHANGHAI = timezone(timedelta(hours=8))
@@ -30,7 +31,39 @@ _OUT = click.Path(dir_okay=False, path_type=Path)
 
 @click.group()
 def regulator() -> None:
-    """Queries by number, for one enterprise under complaint."""
+    """Queries by number, for one enterprise under complaint, and orders."""
+
+
+@regulator.command()
+@CONFIG_FILE
+@click.argument("enterprise_id")
+@click.argument("aids", nargs=-1, required=True, metavar="AID...")
+@click.option("--order", required=True, help="Number of the order, for the record.")
+def cancel(config: Path, enterprise_id: str, aids: tuple[str, ...], order: str) -> None:
+    """Order an enterprise's AIDs to end, signed with the regulator's key."""
+    settings = load_settings(config, AskerSettings)
+    with plain_errors():
+        at = time.time_ns() // 1_000_000
+        orders = [
+            Cancellation(enterprise=enterprise_id, aid=each, cause="REGULATOR", order=order, at=at)
+            for each in aids
+        ]
+        results = asyncio.run(_cancel(settings, orders))
+    for each, result in zip(aids, results, strict=True):
+        click.echo(f"{each} {result.status}")
+    if any(result.status == "UNKNOWN" for result in results):
+        raise click.ClickException("UNKNOWN: not an AID of this enterprise")
+
+
+async def _cancel(settings: AskerSettings, orders: list[Cancellation]) -> list[CancellationResult]:
+    key = sign_key_of(settings.trust)
+    if not isinstance(key, PrivateKey):
+        raise ValueError("trust.sign_key: a regulator signs with SM2")
+    peer = connect(settings.trust)
+    try:
+        return await trust_client_cancel(peer, key, orders)
+    finally:
+        await peer.close()
 
 
 @regulator.command()

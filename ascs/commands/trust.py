@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from interparty import openapi
 from trust_party import admission, app
 from trust_party.settings import TrustSettings
 
+SHANGHAI = timezone(timedelta(hours=8))
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -108,6 +110,17 @@ def enterprise_approve(config: Path, enterprise_id: str) -> None:
     with plain_errors():
         admission.approve_enterprise(settings, enterprise_id)
     click.echo(f"{enterprise_id} is admitted")
+
+
+@enterprise.command("list")
+@CONFIG_FILE
+def enterprise_list(config: Path) -> None:
+    """Every enterprise with its state, since when, and its name."""
+    settings = load_settings(config, TrustSettings)
+    with plain_errors():
+        for each in admission.list_enterprises(settings):
+            since = datetime.fromtimestamp(each.changed_at / 1000, SHANGHAI)
+            click.echo(f"{each.id}  {each.state}  {since:%Y-%m-%d %H:%M:%S}  {each.name}")
 
 
 @enterprise.command("suspend")

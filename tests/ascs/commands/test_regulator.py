@@ -2,11 +2,14 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ascs.commands import regulator
 from gm.sm2 import PrivateKey
 from interparty import number_query, statements
+from interparty.messages import CancellationRequest, CancellationResponse, CancellationResult
 from interparty.query_messages import ApprovalFile, QueryDraft
 from tests.ascs.commands.cli import CONFIG, ascs, done
 
@@ -89,3 +92,24 @@ def test_two_people_must_have_signed(config: Path) -> None:
     done("regulator", "approve", out, "--approver", "li-si", "--key", key, "--out", signed, "--yes")
     result = ascs("regulator", "submit", config, out, signed, signed)
     assert (result.exit_code, "2 different people" in result.output) == (1, True)
+
+
+def test_an_order_is_signed_with_its_number(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+
+    class FakePeer:
+        async def request(self, method: str, path: str, message: CancellationRequest, answer: Any) -> Any:
+            sent.extend(message.cancellations)
+            return CancellationResponse(results=[CancellationResult(status="REVOKED")])
+
+        async def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(regulator, "connect", lambda settings: FakePeer())
+    monkeypatch.setattr(regulator, "sign_key_of", lambda settings: APPROVER)
+    aid = "888132341582397708"
+    output = done("regulator", "cancel", config, "ent-a", aid, "--order", "2026-17")
+    assert output == f"{aid} REVOKED\n"
+    (signed,) = sent
+    assert (signed.statement.cause, signed.statement.order) == ("REGULATOR", "2026-17")
+    assert statements.verify(APPROVER.public_key, statements.CANCEL, signed.statement, signed.signature)

@@ -46,6 +46,8 @@ def test_an_enterprise_applies_is_approved_suspended_and_resumed(trust_file: Pat
     again = ascs(*suspend)
     assert again.exit_code == 1
     assert "ent-a is SUSPENDED, not ADMITTED" in again.output
+    (line,) = done(*enterprise, "list", trust_file).splitlines()
+    assert line.split()[:2] == ["ent-a", "SUSPENDED"]
     resume = (*enterprise, "resume", trust_file, "ent-a", "--reason", "settled")
     assert done(*resume) == "ent-a is admitted\n"
 
