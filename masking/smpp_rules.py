@@ -51,15 +51,30 @@ class Refusal(NamedTuple):
 
 
 PRIORITY_MAX: Final = 3
-"""3.4, 5.2.14: 0 to 3; 5.0 has a fourth for cell broadcast alone (4.7.14)."""
+"""3.4, 5.2.14: 0 to 3; 5.0 has a fourth for cell broadcast alone (4.7.19)."""
 REGISTERED_DELIVERY_RESERVED: Final = 0xE0
 """5.0, 4.7.21: bits 7 to 5."""
 
 
+_NOT_WITH_HEADER: Final = frozenset(
+    (
+        Tag.SAR_MSG_REF_NUM,
+        Tag.SAR_TOTAL_SEGMENTS,
+        Tag.SAR_SEGMENT_SEQNUM,
+        Tag.SOURCE_PORT,
+        Tag.DESTINATION_PORT,
+    )
+)
+"""5.0, 4.7.12: a user data header says it all by itself; these would say it again, or otherwise."""
+
+
 def _refusal_of_tlvs(pdu: SubmitSm, allow: SubmitAllow) -> Refusal | None:
     seen: set[int] = set()
+    has_header = bool(pdu.esm_class & EsmClass.UDHI)
     for tag, value in pdu.tlvs:
         if tag in _TLVS_REFUSED and tag not in allow.tlvs_kept:
+            return Refusal(CommandStatus.ESME_RTLVNOTALLWD, Tag(tag).name.lower())
+        if has_header and tag in _NOT_WITH_HEADER:
             return Refusal(CommandStatus.ESME_RTLVNOTALLWD, Tag(tag).name.lower())
         if tag in _TLVS_KEPT:
             # Of two that are kept, nobody knows which the SMSC takes, and the policies here have read one.

@@ -244,7 +244,9 @@ TLVS: Final[dict[int, Ways]] = {
     Tag.USER_MESSAGE_REFERENCE: Ways(
         _keep("the sender's own number of the message"), _drop("the SMSC's number for it")
     ),
-    Tag.QOS_TIME_TO_LIVE: Ways(_keep("shortens the time that a text is kept"), _drop("the network's own")),
+    Tag.QOS_TIME_TO_LIVE: Ways(
+        _build("as the validity period, which it supersedes (5.0, 4.2.1.1)"), _drop("the network's own")
+    ),
     Tag.PAYLOAD_TYPE: Ways(
         _refuse("WDP or WCMP: a message to a program, not to a person"), _drop("no part of the text")
     ),

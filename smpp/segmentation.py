@@ -69,10 +69,10 @@ class Scheme(Enum):
 
 
 def payload_of(body: Carrier) -> bytes:
-    """short_message, or message_payload where that is empty (3.4, 4.4.1: one or the other)."""
-    if not isinstance(body, DataSm) and body.short_message:
-        return body.short_message
-    return tlv(body, Tag.MESSAGE_PAYLOAD) or b""
+    """message_payload where it is there and not empty, else short_message (3.4, 4.4.1: one or the other; 5.0,
+    4.2.1.1: it supersedes short_message)."""
+    payload = tlv(body, Tag.MESSAGE_PAYLOAD) if body.tlvs else None
+    return payload or (b"" if isinstance(body, DataSm) else body.short_message)
 
 
 def user_data(body: Carrier) -> tuple[list[tuple[int, bytes]], bytes]:

@@ -108,7 +108,7 @@ def password_hash(password: str) -> str:
 def check_account(row: AccountRow) -> AccountRow:
     """The row, if everything in it can be. Raises ValueError."""
     if not 1 <= len(row.system_id) <= 15:
-        raise ValueError("a system_id has 1 to 15 characters (SMPP 5.0, 4.7.28)")
+        raise ValueError("a system_id has 1 to 15 characters (SMPP 5.0, 4.7.30)")
     if row.max_binds < 0:
         raise ValueError("max_binds is 0 or more")
     for name in ("max_transmitters", "max_receivers", "max_transceivers"):

@@ -43,9 +43,10 @@ from smpp.pdu import (
     SubmitMultiResp,
     SubmitSm,
     UnsuccessSme,
+    tlv,
 )
 from smpp.segmentation import part_info
-from smpp.times import TimeFormatError, format_absolute, format_relative, parse_time
+from smpp.times import TimeFormatError, format_absolute, parse_time
 from trust_client.verifier import Grant, Question, Refused, Unavailable, Verifier
 
 PENDING_MAX: Final = 10_000
@@ -128,6 +129,11 @@ class Intake:
         """Answer one data_sm: to the SMSC and in the store it is a submit_sm."""
         body = pdu.body
         assert isinstance(body, DataSm)
+        if tlv(body, Tag.MESSAGE_PAYLOAD) is None:
+            # 5.0, 4.7.6: in a data_sm it is mandatory.
+            status = CommandStatus.ESME_RMISSINGTLV
+            self._refuse(connection, account, pdu.sequence_number, pdu.command_id, status)
+            return
         submit = _submit_of(body)
         request = (connection, pdu.sequence_number, pdu.command_id)
         checked: Submission | int
@@ -245,8 +251,9 @@ class Intake:
         if not self._rates.take_access_number(number, arrived):
             return CommandStatus.ESME_RTHROTTLED
         now_ms = self._domain.now_ms()
-        if body.schedule_delivery_time or body.validity_period:
-            times = self._times(body, now_ms)
+        lifetime = tlv(body, Tag.QOS_TIME_TO_LIVE) if body.tlvs else None
+        if body.schedule_delivery_time or body.validity_period or lifetime is not None:
+            times = self._times(body, lifetime, now_ms)
             if isinstance(times, CommandStatus):
                 return times
             not_before, expires_at, validity = times
@@ -258,7 +265,9 @@ class Intake:
             arrived, *request,
         )  # fmt: skip
 
-    def _times(self, body: SubmitSm, now_ms: int) -> tuple[int, int, bytes] | CommandStatus:
+    def _times(
+        self, body: SubmitSm, lifetime: bytes | None, now_ms: int
+    ) -> tuple[int, int, bytes] | CommandStatus:
         now = datetime.fromtimestamp(now_ms / 1000, UTC)
         try:
             schedule = parse_time(body.schedule_delivery_time, now)
@@ -272,6 +281,9 @@ class Intake:
             validity = parse_time(body.validity_period, now)
         except TimeFormatError:
             return CommandStatus.ESME_RINVEXPIRY
+        if lifetime is not None:
+            # 5.0, 4.2.1.1: it supersedes the validity period; 4.2.4: in seconds from submission.
+            validity = now + _seconds(lifetime)
         start = now if schedule is None else max(schedule, now)
         latest = start + timedelta(seconds=self._settings.validity_max_s)
         end = start + timedelta(seconds=self._settings.validity_default_s) if validity is None else validity
@@ -468,8 +480,6 @@ def _submit_of(body: DataSm) -> SubmitSm:
     """A data_sm as the submit_sm that says the same: its text where it fits (3.4, 4.7.1 and 4.4.1)."""
     payload = next((value for tag, value in body.tlvs if tag == Tag.MESSAGE_PAYLOAD), b"")
     fits = len(payload) <= 254
-    lifetime = next((value for tag, value in body.tlvs if tag == Tag.QOS_TIME_TO_LIVE), None)
-    moved = {Tag.QOS_TIME_TO_LIVE, *([Tag.MESSAGE_PAYLOAD] if fits else [])}
     return SubmitSm(
         service_type=body.service_type,
         source_addr_ton=body.source_addr_ton,
@@ -481,10 +491,8 @@ def _submit_of(body: DataSm) -> SubmitSm:
         esm_class=body.esm_class,
         registered_delivery=body.registered_delivery,
         data_coding=body.data_coding,
-        # 3.4, 5.3.2.9: the seconds that it may be kept; a submit_sm says so with its validity period.
-        validity_period=b"" if lifetime is None else format_relative(_seconds(lifetime)),
         short_message=payload if fits else b"",
-        tlvs=[each for each in body.tlvs if each[0] not in moved],
+        tlvs=[each for each in body.tlvs if not (fits and each[0] == Tag.MESSAGE_PAYLOAD)],
     )
 
 

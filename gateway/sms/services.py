@@ -163,11 +163,15 @@ class Services:
         def op(conn: sqlite3.Connection) -> list[Stored]:
             if not message_id:
                 found = self._directory.source_of(account, source)
-                return (
-                    []
-                    if found is None
-                    else messages.queued_to(conn, account.system_id, found[0], aid, CANCELLED_MAX)
-                )
+                if found is None:
+                    return []
+                waiting = messages.queued_to(conn, account.system_id, found[0], aid, CANCELLED_MAX)
+                # 3.4, 4.9.1: where it names a service, the messages of that service.
+                return [
+                    each
+                    for each in waiting
+                    if body.service_type in (b"", service_type_of(self._domain, each))
+                ]
             return [
                 each
                 for each in self._own(conn, account, message_id)
@@ -391,6 +395,13 @@ class Services:
             self._domain.store.submit(op, done)
         except _FAILURES:
             connection.reject(pdu, CommandStatus.ESME_RTHROTTLED)
+
+
+def service_type_of(domain: Domain, stored: Stored) -> bytes:
+    """Of the submit_sm that waits."""
+    sent = decode(open_outgoing(domain, stored).frame).body
+    assert isinstance(sent, SubmitSm)
+    return sent.service_type
 
 
 def cancel_upstream(domain: Domain, upstream: Upstream, stored: Stored, done: Done) -> bool:

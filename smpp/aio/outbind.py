@@ -1,4 +1,4 @@
-"""Sessions that the message centre begins (3.4, 2.2.1; 5.0, 2.2.2): it connects and sends outbind, the ESME
+"""Sessions that the message centre begins (3.4, 2.2.1; 5.0, 2.3.7): it connects and sends outbind, the ESME
 answers with a bind."""
 
 from __future__ import annotations

@@ -145,7 +145,7 @@ def test_a_notification_of_what_is_not_the_end_is_guarded_as_a_receipt_is() -> N
     assert guarded_fields(body)["short_message"] == body.short_message
     assert (
         guarded_fields(body).keys()
-        == guarded_fields(build_receipt(replace(model, intermediate=False))).keys()
+        == guarded_fields(build_receipt(model._replace(intermediate=False))).keys()
     )
     long = replace(body, tlvs=[(Tag.MESSAGE_PAYLOAD, MSISDN.encode())])
     assert EgressGuard().check("smpp", guarded_fields(long), Secrets(MSISDN)) == {"tlvs"}

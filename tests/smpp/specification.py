@@ -165,9 +165,9 @@ TLVS = [
     ("-", "4.8.4.20", "dest_addr_np_country", 0x0613, 1, 5),
     ("-", "4.8.4.21", "dest_addr_np_information", 0x0612, 10, 10),
     ("-", "4.8.4.22", "dest_addr_np_resolution", 0x0611, 1, 1),
-    ("-", "4.8.4.25", "dest_network_id", 0x060E, 1, 65),
+    ("-", "4.8.4.25", "dest_network_id", 0x060E, 7, 65),
     ("-", "4.8.4.27", "dest_node_id", 0x0610, 6, 6),
-    ("-", "4.8.4.56", "source_network_id", 0x060D, 1, 65),
+    ("-", "4.8.4.56", "source_network_id", 0x060D, 7, 65),
     ("-", "4.8.4.58", "source_node_id", 0x060F, 6, 6),
 ]
 

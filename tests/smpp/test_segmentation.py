@@ -103,7 +103,8 @@ def test_9_2_3_24_1_an_impossible_element_is_ignored(element: bytes) -> None:
 
 def test_the_payload_is_in_one_place_or_the_other() -> None:
     tlvs = [(int(Tag.MESSAGE_PAYLOAD), b"long")]
-    assert payload_of(SubmitSm(short_message=b"short", tlvs=tlvs)) == b"short"
+    assert payload_of(SubmitSm(short_message=b"short", tlvs=tlvs)) == b"long"
+    assert payload_of(SubmitSm(short_message=b"short", tlvs=[(Tag.MESSAGE_PAYLOAD, b"")])) == b"short"
     assert payload_of(SubmitSm(tlvs=tlvs)) == b"long"
     assert payload_of(DataSm(tlvs=tlvs)) == b"long"
     assert payload_of(DataSm()) == b""

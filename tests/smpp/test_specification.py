@@ -371,7 +371,7 @@ def rule_4_4_2_a_bad_request_is_refused_and_the_session_goes_on() -> None:
     assert only(pair.mc_events, RequestReceived).pdu.sequence_number == 12
 
 
-def rule_4_11_enquire_link_is_answered_in_every_state() -> None:
+def rule_5_0_2_4_enquire_link_is_answered_in_every_state() -> None:
     for pair in (Pair(), bound()):
         pair.send_raw_to_mc(encode(Pdu(EnquireLink(), 3)))
         pair.send_raw_to_esme(encode(Pdu(EnquireLink(), 4)))
@@ -379,7 +379,7 @@ def rule_4_11_enquire_link_is_answered_in_every_state() -> None:
         assert said(pair.to_mc) == [(0x8000_0015, 0, 4)]
 
 
-def rule_2_6_a_response_to_nothing_is_dropped() -> None:
+def rule_5_0_2_6_1_a_response_to_nothing_is_dropped() -> None:
     pair = bound()
     pair.send_raw_to_mc(encode(Pdu(SubmitSmResp(b"1"), 99)))
     pair.send_raw_to_esme(encode(Pdu(SubmitSmResp(b"1"), 99)))
@@ -388,7 +388,7 @@ def rule_2_6_a_response_to_nothing_is_dropped() -> None:
     assert pair.esme.is_bound
 
 
-def rule_2_7_responses_may_come_in_any_order() -> None:
+def rule_5_0_2_6_4_responses_may_come_in_any_order() -> None:
     pair = bound()
     numbers = [pair.esme.send_request(SubmitSm(), pair.now, name) for name in "abc"]
     pair.settle()
@@ -399,7 +399,7 @@ def rule_2_7_responses_may_come_in_any_order() -> None:
     assert [event.request.context for event in got] == ["c", "b", "a"]
 
 
-def rule_2_7_the_window_holds_in_both_directions() -> None:
+def rule_5_0_2_6_4_the_window_holds_in_both_directions() -> None:
     pair = bound(inbound_window=2, outbound_window=3)
     for _ in range(3):
         pair.esme.send_request(SubmitSm(), pair.now)
@@ -494,6 +494,42 @@ def rule_3_2_4_message_payload_carries_64_kilobytes() -> None:
     pair.esme.send_request(DataSm(tlvs=[(Tag.MESSAGE_PAYLOAD, payload)]), pair.now)
     pair.settle()
     assert only(pair.mc_events, RequestReceived).pdu.body.tlvs == [(Tag.MESSAGE_PAYLOAD, payload)]
+
+
+def rule_5_0_2_8_2_a_field_that_is_too_long_has_its_own_status() -> None:
+    """Its own example: a schedule of 20 characters."""
+    pair = bound()
+    head = b"\0\0\0\0\0\0\0" + bytes(3)
+    pair.send_raw_to_mc(frame_of(4, head + b"2" * 20 + b"\0" + bytes(6)))
+    assert said(pair.to_esme) == [(0x8000_0004, CommandStatus.ESME_RINVSCHED, 7)]
+
+
+def rule_5_0_2_8_2_an_operation_in_the_wrong_state_is_told_in_its_own_response() -> None:
+    for bind in (None, BindReceiver(b"a")):
+        pair = Pair() if bind is None else bound(bind)
+        pair.send_raw_to_mc(encode(Pdu(SubmitSm(), 6)))
+        assert said(pair.to_esme) == [(0x8000_0004, CommandStatus.ESME_RINVBNDSTS, 6)]
+
+
+def rule_5_0_3_2_1_3_an_error_response_has_no_body() -> None:
+    pair = bound()
+    pair.send_raw_to_mc(encode(Pdu(SubmitSm(), 6)))
+    pair.mc.reject(only(pair.mc_events, RequestReceived).pdu, CommandStatus.ESME_RSYSERR)
+    pair.settle()
+    assert pair.to_esme == frame_of(0x8000_0004, b"", 8, 6)
+
+
+def rule_5_0_4_7_24_what_cannot_be_decoded_is_nacked_with_0() -> None:
+    pair = bound()
+    pair.send_raw_to_mc(struct.pack(">IIII", 3, 4, 0, 9))
+    assert said(pair.to_esme) == [(0x8000_0000, CommandStatus.ESME_RINVCMDLEN, 0)]
+
+
+def rule_5_0_4_7_6_a_tlv_stream_that_is_corrupt() -> None:
+    for rest in (b"\4", b"\4\x24\0", b"\4\x24\0\x0aabcdef"):
+        pair = bound()
+        pair.send_raw_to_mc(frame_of(0x103, raw(DATA_SM) + rest))
+        assert said(pair.to_esme) == [(0x8000_0103, CommandStatus.ESME_RINVTLVSTREAM, 7)]
 
 
 RULES: list[Callable[[], None]] = [rule for name, rule in list(globals().items()) if name.startswith("rule_")]

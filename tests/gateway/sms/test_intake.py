@@ -14,7 +14,7 @@ from gateway.store.domain import Domain
 from gateway.store.ids import id_of
 from smpp.codec import decode
 from smpp.constants import CommandStatus, Tag
-from smpp.pdu import SubmitSm, SubmitSmResp
+from smpp.pdu import DataSm, SubmitSm, SubmitSmResp
 from tests.gateway.carrier import (
     AID,
     AID_BLOCKED,
@@ -218,6 +218,32 @@ async def test_schedule_and_validity_are_kept_here_and_bounded(desk: Desk) -> No
 async def test_a_text_in_one_piece_is_as_long_as_ten_parts(desk: Desk, coding: int, octets: int) -> None:
     fields: dict[str, Any] = {"text": b"", "tlvs": [(Tag.MESSAGE_PAYLOAD, b"x" * octets)]}
     assert await desk.status(data_coding=coding, **fields) == 0
+
+
+async def test_a_data_sm_without_its_text_lacks_a_mandatory_tlv(desk: Desk) -> None:
+    """5.0, 4.7.6."""
+    body = DataSm(source_addr=NUMBER.encode(), destination_addr=AID.encode())
+    assert await desk.ask(desk.intake.data, body) == CommandStatus.ESME_RMISSINGTLV
+
+
+@pytest.mark.parametrize("validity", [b"", time_text(NOW_MS + 60_000)])
+async def test_the_time_to_live_supersedes_the_validity_period(desk: Desk, validity: bytes) -> None:
+    """5.0, 4.2.1.1 and 4.2.4: seconds from submission. The SMSC is told the time, however often it is sent."""
+    tlvs = [(Tag.QOS_TIME_TO_LIVE, (600).to_bytes(4, "big"))]
+    assert await desk.status(validity_period=validity, tlvs=tlvs) == 0
+    (row,) = await rows(desk.domain, "message")
+    assert row["expires_at"] == NOW_MS + 600_000
+    (sent,) = desk.smsc.bodies()
+    assert (sent.validity_period, sent.tlvs) == (time_text(NOW_MS + 600_000), [])
+    assert await desk.status(tlvs=[(Tag.QOS_TIME_TO_LIVE, bytes(4))]) == CommandStatus.ESME_RINVEXPIRY
+
+
+@pytest.mark.parametrize("tag", [Tag.SAR_MSG_REF_NUM, Tag.SAR_TOTAL_SEGMENTS, Tag.SAR_SEGMENT_SEQNUM])
+async def test_a_user_data_header_and_sar_tlvs_exclude_each_other(desk: Desk, tag: Tag) -> None:
+    """5.0, 4.7.12."""
+    value = b"\0\1" if tag == Tag.SAR_MSG_REF_NUM else b"\1"
+    fields: dict[str, Any] = {"text": b"\5\0\3\7\1\1x", "esm_class": 0x40, "tlvs": [(tag, value)]}
+    assert await desk.status(**fields) == CommandStatus.ESME_RTLVNOTALLWD
 
 
 async def test_a_schedule_that_has_just_passed_means_now(desk: Desk) -> None:

@@ -259,6 +259,13 @@ class TestCancel:
         assert await results(desk) == [(first, "DELETED"), (second, "DELETED")]
         assert await desk.state(other) is State.QUEUED
 
+    async def test_between_two_addresses_that_names_a_service_what_is_of_it(self, desk: Desk) -> None:
+        """3.4, 4.9.1."""
+        plain, other = await waiting(desk), await waiting(desk, service_type=b"CMT")
+        assert await cancel(desk, None, destination_addr=AID.encode(), service_type=b"CMT") == CancelSmResp()
+        assert await results(desk) == [(other, "DELETED")]
+        assert await desk.state(plain) is State.QUEUED
+
     async def test_between_two_addresses_what_is_on_its_way_is_left(self, desk: Desk) -> None:
         sent = await desk.accepted()
         held = await waiting(desk)
