@@ -28,7 +28,8 @@ VERIFY_SIZES = [1, 100, 500]
 
 
 async def _verifications(options: argparse.Namespace, folder: Path, built: House) -> dict[str, Any]:
-    asked = argparse.Namespace(aids=options.aids, seconds=options.seconds, sizes=VERIFY_SIZES)
+    asked = verify.arguments().parse_args([])
+    asked.aids, asked.seconds, asked.sizes = options.aids, options.seconds, VERIFY_SIZES
     results = await verify.bench(asked, folder, built)
     for way in ("requests", "stream"):
         cost = results[f"{way} {VERIFY_SIZES[-1]}"]["trust_us"]

@@ -197,7 +197,8 @@ async def bench(options: argparse.Namespace, folder: Path, built: House) -> dict
     return results
 
 
-def main() -> None:
+def arguments() -> argparse.ArgumentParser:
+    """What can be asked of this bench."""
     arguments = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -208,7 +209,11 @@ def main() -> None:
         "--content", action="store_true", help="offer a digest of the content with each question"
     )
     arguments.add_argument("--json", type=Path, help="write the results there too")
-    options = arguments.parse_args()
+    return arguments
+
+
+def main() -> None:
+    options = arguments().parse_args()
     folder = Path(tempfile.mkdtemp(prefix="ascs-bench-"))
     try:
         built = house.copy(house.kept(options.aids, print), folder / "house")

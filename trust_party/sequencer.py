@@ -34,27 +34,26 @@ class Sequencer:
         self._evidence = evidence
         self._every = every_seconds
         self._clock = clock
-        self._turn: asyncio.Task[None] | None = None
+        self._turn: asyncio.Task[dict[int, InclusionBody]] | None = None
         self._waits = False
         """The turn has not begun: what is committed now will be in it."""
+        self._asked: list[int] = []
+        """Records whose proofs the turn that waits is to give."""
         self._earliest = 0.0
         self.newest: CheckpointBody | None = None
         """The last checkpoint that this process signed or found."""
 
     async def proofs(self, record_ids: Sequence[int]) -> list[InclusionBody]:
-        """Inclusion proofs of committed records under one checkpoint, in order, once they are in the log.
+        """Inclusion proofs of committed records, in order, once they are in the log, each with its checkpoint.
 
-        Raises StoreBusy, StoreUnavailable: the records are safe all the same.
+        All who ask for the same batch are answered from the same few reads. Raises StoreBusy, StoreUnavailable: the
+        records are safe all the same.
         """
-        if not record_ids:
-            return []
-        indices = await self.indices(record_ids)
-        if self.newest is None or self.newest.size <= max(indices.values()):
-            self.newest = await self._evidence.newest(self._store)
-        assert self.newest is not None  # a batch is signed in the commit that makes it
-        return await evidence_log.inclusions(
-            self._store, [indices[record_id] for record_id in record_ids], self.newest
-        )
+        found: dict[int, InclusionBody] = {}
+        # More than once where more was pending than one turn takes.
+        while missing := [record_id for record_id in record_ids if record_id not in found]:
+            found.update(await self._join(missing))
+        return [found[record_id] for record_id in record_ids]
 
     async def indices(self, record_ids: Sequence[int]) -> dict[int, int]:
         """The leaf index of each committed record, once all are in the log. Raises as `proofs`."""
@@ -66,20 +65,24 @@ class Sequencer:
 
     async def run(self) -> None:
         """Take in all that is committed by now, and sign the log. Raises StoreBusy, StoreUnavailable."""
-        if self._turn is not None and not self._waits:
+        await self._join(())
+
+    async def _join(self, record_ids: Sequence[int]) -> dict[int, InclusionBody]:
+        while self._turn is not None and not self._waits:
             await asyncio.wait([self._turn])  # it may have read already; the next one will not have
         if self._turn is None:
-            self._waits = True
+            self._waits, self._asked = True, []
             self._turn = asyncio.create_task(self._take_turn(), name="evidence batch")
+        self._asked.extend(record_ids)
         # A caller that goes away takes nothing from the others.
-        await asyncio.shield(self._turn)
+        return await asyncio.shield(self._turn)
 
     async def close(self) -> None:
         """Finish the turn under way. What is pending then is taken after the next start."""
         if self._turn is not None:
             await asyncio.wait([self._turn])
 
-    async def _take_turn(self) -> None:
+    async def _take_turn(self) -> dict[int, InclusionBody]:
         try:
             now = asyncio.get_running_loop().time()
             if self._every and now < self._earliest:
@@ -89,9 +92,18 @@ class Sequencer:
             for _ in range(PLANS_MAX):
                 if not await self._take_in():
                     break
+            return await self._prove(self._asked)
         finally:
             self._waits = False
             self._turn = None
+
+    async def _prove(self, record_ids: Sequence[int]) -> dict[int, InclusionBody]:
+        if not record_ids:
+            return {}
+        assert self.newest is not None  # a batch is signed in the commit that makes it
+        indices = await evidence_log.leaf_indices(self._store, sorted(set(record_ids)))
+        proofs = await evidence_log.inclusions(self._store, list(indices.values()), self.newest)
+        return dict(zip(indices, proofs, strict=True))
 
     async def _take_in(self) -> bool:
         """Take what is pending; whether more may be."""

@@ -5,11 +5,14 @@ import sqlite3
 
 import pytest
 
+from evidence import batches
 from evidence.batches import LEAVES_MIN
 from evidence.merkle import verify_inclusion
 from foundation.store import StoreUnavailable
 from interparty.messages import InclusionBody
 from tests.trust_party.world import NOW, Party
+from trust_party import sequencer
+from trust_party.evidence_log import leaf_indices
 from trust_party.sequencer import Sequencer
 
 
@@ -39,22 +42,22 @@ async def test_no_record_needs_no_batch(party: Party) -> None:
 
 
 async def test_who_waits_at_once_shares_a_batch(party: Party) -> None:
-    sequencer = Sequencer(party.store, party.evidence, 0.01, lambda: NOW)
+    own = Sequencer(party.store, party.evidence, 0.01, lambda: NOW)
     ids = [(await recorded(party))[0] for _ in range(20)]
-    await asyncio.gather(*(sequencer.proofs([each]) for each in ids))
-    assert sequencer.newest is not None
-    assert sequencer.newest.size == LEAVES_MIN
+    await asyncio.gather(*(own.proofs([each]) for each in ids))
+    assert own.newest is not None
+    assert own.newest.size == LEAVES_MIN
 
 
 async def test_batches_are_some_time_apart(party: Party) -> None:
-    sequencer = Sequencer(party.store, party.evidence, 0.05, lambda: NOW)
+    own = Sequencer(party.store, party.evidence, 0.05, lambda: NOW)
     loop = asyncio.get_running_loop()
-    await sequencer.proofs(await recorded(party))
+    await own.proofs(await recorded(party))
     began = loop.time()
-    await sequencer.proofs(await recorded(party))
+    await own.proofs(await recorded(party))
     assert loop.time() - began > 0.04
-    assert sequencer.newest is not None
-    assert sequencer.newest.size == 2 * LEAVES_MIN
+    assert own.newest is not None
+    assert own.newest.size == 2 * LEAVES_MIN
 
 
 async def test_what_was_committed_while_a_batch_is_made_is_in_the_next(party: Party) -> None:
@@ -72,6 +75,18 @@ async def test_a_large_backlog_is_written_piece_by_piece(party: Party) -> None:
     proofs = await party.sequencer.proofs([ids[0], ids[-1]])
     assert all(map(verifies, proofs))
     assert proofs[0].size == 8192
+
+
+async def test_a_backlog_of_more_than_a_turn_takes_several(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "TURN_MAX", 64)
+    monkeypatch.setattr(sequencer, "PLANS_MAX", 2)
+    ids = await recorded(party, 300)
+    proofs = await party.sequencer.proofs([ids[0], ids[-1]])
+    assert all(map(verifies, proofs))
+    assert proofs[1].index >= 256
+    assert await party.sequencer.indices(ids) == {**await leaf_indices(party.store, ids)}
 
 
 async def test_who_goes_away_stops_no_batch(party: Party) -> None:
