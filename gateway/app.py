@@ -21,6 +21,7 @@ from gateway.carrier_api.number_queries import NumberQueries
 from gateway.carrier_api.routes import carrier_api
 from gateway.confirm.confirmations import Confirmations
 from gateway.guess_alert import GuessAlert
+from gateway.key_exchange import KeyExchange
 from gateway.operations import Health, Operations
 from gateway.policy.text_rules import TextRules
 from gateway.policy.text_words import load_words
@@ -94,19 +95,19 @@ class Gateway:
         self.settings = settings
         smsc_errors = load_errors(settings.smsc_errors, [each.name for each in settings.smsc])
         self.texts = TextRules(load_words(settings.sms.sensitive_words))
-        self.domain, self._keys = open_domain(settings)
+        self.domain, self.keys = open_domain(settings)
         self.directory = Directory()
-        self._peer_keys = own_keys.PeerKeys(settings, self._keys)
+        self._peer_keys = own_keys.PeerKeys(settings, self.keys)
         tls = settings.tls
         self._peer = Peer(
             settings.trust.url,
             client_context(tls.ca, tls.cert, tls.key),
-            lambda: own_keys.request_signer(settings, self._keys),
+            lambda: own_keys.request_signer(settings, self.keys),
             self._peer_keys,
             party=settings.trust.id,
             timeout=settings.trust.timeout_s,
         )
-        self.trust = CarrierClient(self._peer, lambda: self._keys.current(own_keys.SIGN).sm2)
+        self.trust = CarrierClient(self._peer, lambda: self.keys.current(own_keys.SIGN).sm2)
         cache = GrantCache(settings.trust.cached_grants)
         self.follower = RevokedByTrust(self.domain, [self])
         self.feed = RevocationFeed(
@@ -132,7 +133,7 @@ class Gateway:
                 _broker_context(settings),
                 settings.carrier.id,
                 "gateway",
-                lambda: own_keys.shared_keys(self._keys),
+                lambda: own_keys.shared_keys(self.keys),
                 self.feed,
             )
         self.trust_watch = TrustWatch(self.trust.ping)
@@ -175,7 +176,7 @@ class Gateway:
             self.domain,
             settings.carrier,
             settings.confirm,
-            lambda: own_keys.edi_keys(self._keys),
+            lambda: own_keys.edi_keys(self.keys),
             self.dispatcher.send,
             self.trust_rows.wake,
         )
@@ -183,8 +184,8 @@ class Gateway:
             self.domain,
             settings.carrier.id,
             settings.queries,
-            lambda version: self._keys.get(own_keys.QUERY, version).sm2,
-            lambda: self._keys.current(own_keys.SIGN).sm2,
+            lambda version: self.keys.get(own_keys.QUERY, version).sm2,
+            lambda: self.keys.current(own_keys.SIGN).sm2,
         )
         self.inbound = Inbound(
             self.domain,
@@ -298,12 +299,17 @@ class Gateway:
         await self.voice.start()
         tls, api = self.settings.tls, self.settings.carrier_api
         self._api = await serve(
-            carrier_api(self.settings, self.confirmations, self.number_queries),
+            carrier_api(
+                self.settings,
+                self.confirmations,
+                self.number_queries,
+                KeyExchange(self.settings, self.domain.store, self.keys, self._peer_keys.trust_keys),
+            ),
             api.host,
             api.port,
             server_context(tls.ca, tls.cert, tls.key),
             keys=self._peer_keys,
-            signer=lambda: own_keys.response_signer(self.settings, self._keys),
+            signer=lambda: own_keys.response_signer(self.settings, self.keys),
         )
         await self.front.start()
         self.outbinds.start()
@@ -375,7 +381,7 @@ class Gateway:
             self._poll_now.clear()
             metrics.STORE_BACKLOG.set(self.domain.store.backlog)
             try:
-                await asyncio.to_thread(self._keys.refresh)
+                await asyncio.to_thread(self.keys.refresh)
                 rows = await self.domain.store.read("SELECT version FROM directory_version WHERE id = 1")
                 if rows[0][0] != self.directory.current.version:
                     await self._reload_directory()

@@ -19,6 +19,8 @@ SIGN: Final = "sign"
 """SM2: confirmations, cancellations, and responses to other parties."""
 EDI: Final = "edi"
 """SM2: EDIs are sealed to it; its id is the carrier key id in their header."""
+ENVELOPE: Final = "envelope"
+"""SM2: keys of other parties are delivered to it."""
 QUERY: Final = "query"
 """SM2: queries by number are sealed to it."""
 HTTP: Final = "http"
@@ -58,19 +60,21 @@ def create_missing(settings: GatewaySettings) -> KeyStore:
         keys.add(SIGN, "sm2")
     if not keys.keys(EDI):
         keys.add(EDI, "sm2", id=settings.carrier.edi_key_id)
-    if not keys.keys(QUERY):
-        keys.add(QUERY, "sm2")
+    for purpose in (QUERY, ENVELOPE):
+        if not keys.keys(purpose):
+            keys.add(purpose, "sm2")
     if not keys.keys(HTTP):
         keys.add(HTTP, "hmac-sm3")
     add_missing_keys(keys)
     for peer in settings.confirm.network_peers:
         if not keys.keys(NETWORK_PURPOSE + peer):
             keys.add(NETWORK_PURPOSE + peer, "hmac-sm3")
-    _write_public(settings, keys)
+    write_public(settings, keys)
     return keys
 
 
-def _write_public(settings: GatewaySettings, keys: KeyStore) -> None:
+def write_public(settings: GatewaySettings, keys: KeyProvider) -> None:
+    """Write the card and the public halves of the current keys where the operator finds them. Raises OSError."""
     folder = settings.public_folder
     folder.mkdir(parents=True, exist_ok=True)
     edi, sign, http = keys.current(EDI), keys.current(SIGN), keys.current(HTTP)

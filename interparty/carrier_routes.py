@@ -6,8 +6,8 @@ its description in docs/openapi/carrier.json follows (`ascs gateway openapi`).
 
 from typing import Any, Final
 
-from interparty import messages, query_messages
-from interparty.operations import HEALTH, Operation
+from interparty import key_messages, messages, query_messages
+from interparty.operations import HEALTH, Nothing, Operation
 
 CONFIRMATION_REQUESTS: Final = Operation(
     id="requestConfirmations",
@@ -54,10 +54,39 @@ NUMBER_QUERIES: Final = Operation(
     repeats="A query is answered once: REPLAYED.",
 )
 
+KEYS: Final = Operation(
+    id="publicKeys",
+    method="GET",
+    path="/v1/keys",
+    callers=("trust party", "network peer"),
+    asks=Nothing,
+    answers=key_messages.PublicKeys,
+    summary="The carrier's public keys, those to come too",
+    description="As the trust party's `publicKeys`: each signed with SM2 over `ASCS-KEY1` 00 and its JCS form.",
+    repeats="Reads only; ask again at any time.",
+)
+DELIVER_KEY: Final = Operation(
+    id="deliverKey",
+    method="POST",
+    path="/v1/keys",
+    callers=("trust party",),
+    asks=key_messages.KeyDelivery,
+    answers=key_messages.KeyReceipt,
+    summary="Deliver a new sign key of the trust party's",
+    description="As the trust party's `deliverKey`: SM2 to this carrier's `envelope` key over the JCS form of a"
+    " SignedKeyNotice whose `recipient` is this carrier. When the receipt comes the key is in force here.",
+    repeats="Changes nothing: the same receipt. Another key under the same keyid is refused.",
+    refusals={
+        409: "the envelope does not open, is not signed under a known key, or its keyid names another key"
+    },
+)
+
 OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     CONFIRMATION_REQUESTS,
     ASSERTIONS,
     NUMBER_QUERIES,
+    KEYS,
+    DELIVER_KEY,
     HEALTH,
 )
 """Every route of a carrier."""

@@ -11,7 +11,7 @@ import secrets
 import ssl
 import time
 from collections.abc import Callable
-from typing import Final, Self, TypeVar
+from typing import Final, Protocol, Self, TypeVar, runtime_checkable
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -20,12 +20,14 @@ from yarl import URL
 
 from foundation.pki import PkiError, party_of_certificate
 from interparty.bodies import JSON, describe, problem_detail
+from interparty.key_messages import PublicKeys
 from interparty.messages import Message
 from interparty.signed_http import (
     KeyLookup,
     SignatureError,
     Signer,
     SignerSource,
+    UnknownKey,
     sign_request,
     signer_of,
     verify_response,
@@ -42,6 +44,8 @@ ANSWER_MAX: Final = 8 * 1024 * 1024
 TIMEOUT_SECONDS: Final = 10.0
 """Default for the whole of a request, from the wait for a connection to the last byte."""
 CONNECT_SECONDS: Final = 3.0
+KEYS_PATH: Final = "/v1/keys"
+"""Where every party announces its public keys."""
 IDLE_SECONDS: Final = 30.0
 """How long a connection is kept; less than servers keep theirs."""
 
@@ -61,6 +65,15 @@ class PeerProblem(Exception):
         super().__init__(f"{status} {detail}")
         self.status = status
         self.detail = detail
+
+
+@runtime_checkable
+class LearningKeys(Protocol):
+    """A KeyLookup that takes in a peer's new keys."""
+
+    def learn(self, told: PublicKeys, now_ms: int) -> bool:
+        """Take what is signed under a key that is known; whether that was anything new."""
+        ...
 
 
 class _Handler(ResponseHandler):
@@ -219,7 +232,13 @@ class Peer:
         if response.status >= 500:
             raise PeerUnavailable(f"peer answered {response.status}")
         try:
-            self._verify(response, received, signature, signer)
+            try:
+                self._verify(response, received, signature, signer)
+            except UnknownKey:
+                # The peer may have another sign key since: then the one before vouches for it.
+                if not isinstance(self._keys, LearningKeys) or not await self._learn(self._keys, signer):
+                    raise
+                self._verify(response, received, signature, signer)
         except SignatureError as error:
             # What refuses a request before it is authentic cannot be signed; a refusal opens nothing.
             if response.status < 400:
@@ -230,6 +249,27 @@ class Peer:
         if response.status >= 300:
             raise PeerUnavailable(f"peer answered {response.status}")
         return received
+
+    async def _learn(self, keys: "LearningKeys", signer: Signer) -> bool:
+        """Ask for the peer's keys. The answer proves itself: each key by one that is known."""
+        headers = sign_request(
+            signer,
+            method="GET",
+            path=KEYS_PATH,
+            query="",
+            body=b"",
+            created=int(time.time()),
+            nonce=secrets.token_urlsafe(16),
+        )
+        async with self._connected().request(
+            "GET", f"{self._url.origin()}{KEYS_PATH}", headers=headers, allow_redirects=False
+        ) as response:
+            received = await _read_bounded(response)
+        try:
+            told = PublicKeys.model_validate_json(received)
+        except ValidationError:
+            return False
+        return keys.learn(told, time.time_ns() // 1_000_000)
 
     def _verify(
         self, response: aiohttp.ClientResponse, received: bytes, signature: str, signer: Signer

@@ -9,6 +9,8 @@ from foundation.config import Config, ConfigPath
 from foundation.pki import client_context
 from gm.sm2 import PrivateKey, PublicKey
 from interparty.client import TIMEOUT_SECONDS, Peer
+from interparty.key_delivery import believed, keyid_of
+from interparty.key_messages import PublicKeys
 from interparty.signed_http import Signer
 
 
@@ -39,14 +41,24 @@ class PartyLinkSettings(Config):
 
 
 class PeerKeys:
-    """The other party's public keys, from files."""
+    """The other party's public sign keys: from files, and those that these vouch for."""
 
-    def __init__(self, keys: dict[str, PublicKey]) -> None:
-        self._keys = keys
+    def __init__(self, keys: dict[str, PublicKey], party: str = "") -> None:
+        """`party`: whose keys they are, so that it may announce others; unset: it may not."""
+        self._keys = dict(keys)
+        self._party = party
 
     def lookup(self, keyid: str) -> bytes | PublicKey | None:
         """See interparty.signed_http.KeyLookup."""
         return self._keys.get(keyid)
+
+    def learn(self, told: PublicKeys, now_ms: int) -> bool:
+        """See interparty.client.LearningKeys."""
+        known = len(self._keys)
+        for notice in believed(told.keys, self._keys, party=self._party, now_ms=now_ms):
+            if notice.key == "sign":
+                self._keys.setdefault(keyid_of(notice), PublicKey.from_bytes(bytes.fromhex(notice.value)))
+        return len(self._keys) > known
 
 
 def sign_key_of(settings: PartyLinkSettings) -> bytes | PrivateKey:
@@ -69,7 +81,7 @@ def connect(
         settings.url,
         client_context(settings.ca, settings.cert, settings.key),
         Signer(settings.sign_key_id, sign_key_of(settings)),
-        PeerKeys(keys),
+        PeerKeys(keys, settings.party),
         party=settings.party,
         timeout=timeout,
         capture=capture,

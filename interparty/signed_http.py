@@ -52,6 +52,10 @@ class SignatureError(Exception):
         self.status = status
 
 
+class UnknownKey(SignatureError):
+    """Signed, but under a key of which nothing is known here."""
+
+
 class KeyLookup(Protocol):
     """Where a party keeps the keys of the others."""
 
@@ -325,7 +329,7 @@ def verify_response(
             raise SignatureError("signing key and peer are different parties")
         key = keys.lookup(keyid)
         if key is None:
-            raise SignatureError("signing key is not known")
+            raise UnknownKey("signing key is not known")
     base = response_base(status, digest, request_signature, params)
     if not _is_authentic(key, values["alg"], base, _signature_bytes(signature)):
         raise SignatureError("signature does not verify")

@@ -6,7 +6,7 @@ description in docs/openapi/trust-party.json follows (`ascs trust openapi`).
 
 from typing import Any, Final
 
-from interparty import evidence_messages, messages, query_messages
+from interparty import evidence_messages, key_messages, messages, query_messages
 from interparty.operations import HEALTH, Nothing, Operation, Stream
 
 _SAFE: Final = "Reads only; ask again at any time."
@@ -272,6 +272,51 @@ CONSISTENCY: Final = Operation(
     repeats=_SAFE,
     refusals={404: "the log has no such sizes"},
 )
+KEYS: Final = Operation(
+    id="publicKeys",
+    method="GET",
+    path="/v1/keys",
+    callers=("enterprise", "carrier", "regulator"),
+    asks=Nothing,
+    answers=key_messages.PublicKeys,
+    summary="The trust party's public keys, those to come too",
+    description="Each is a statement signed with SM2 over `ASCS-KEY1` 00 and its JCS form. Believe a key that is signed"
+    " under a sign key you know, and then what that key signs: a new sign key is announced, pre-active, by the one"
+    " before, and this word stays here for good. Ask now and then, and when an answer is under a keyid that you do not"
+    " know.",
+    repeats=_SAFE,
+)
+DELIVER_KEY: Final = Operation(
+    id="deliverKey",
+    method="POST",
+    path="/v1/keys",
+    callers=("enterprise", "carrier", "regulator"),
+    asks=key_messages.KeyDelivery,
+    answers=key_messages.KeyReceipt,
+    summary="Deliver a new key of the caller's",
+    description="The envelope is SM2 to the trust party's `envelope` key (`publicKeys`), over the JCS form of a"
+    " SignedKeyNotice: `statement` is the notice with the trust party as its `recipient`, signed with SM2 over"
+    " `ASCS-KEY1` 00 and its JCS form under a sign key of the caller's that is known here. A carrier delivers `sign`,"
+    " `http` and `edi` keys, all others `sign` keys. When the receipt comes the key is in force here, and the one"
+    " before is still accepted: only then sign with it. The delivery becomes a record of the evidence log.",
+    repeats="Changes nothing: the same receipt. Another key under the same keyid is refused.",
+    refusals={
+        409: "the envelope does not open, is not signed under a known key, or its keyid names another key"
+    },
+)
+LOG_KEYS: Final = Operation(
+    id="logKeys",
+    method="GET",
+    path="/v1/log/keys",
+    callers=("enterprise", "carrier", "regulator"),
+    asks=Nothing,
+    answers=key_messages.LogKeys,
+    summary="The keys that the evidence log had, in order",
+    description="Each but the first is named by the one before: SM2 over `ASCS-LOGKEY1` 00 | predecessor[32] |"
+    " log_id[32]. The tree goes on; consistency holds between checkpoints under different keys of the chain.",
+    repeats=_SAFE,
+)
+
 OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     DEPOSIT,
     STATUS,
@@ -292,6 +337,9 @@ OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     VIEWS,
     INCLUSION,
     CONSISTENCY,
+    KEYS,
+    DELIVER_KEY,
+    LOG_KEYS,
     HEALTH,
 )
 """Every route of the trust party but its stream."""

@@ -23,6 +23,7 @@ from gm.sm2 import PublicKey
 from trust_party import revocations
 from trust_party.aids import AID_KEY_PURPOSE
 from trust_party.clock import now_ms
+from trust_party.key_records import record_made
 from trust_party.keys import HTTP_PURPOSE, SIGN, open_store
 from trust_party.settings import TrustSettings
 from trust_party.store import MIGRATIONS
@@ -189,13 +190,6 @@ class Directory:
         known = (*self.enterprises, *self.carriers, *self.regulators)
         self._sign_keys = {keyid: key for party in known for keyid, key in signs.get(party, {}).items()}
         self._version = version
-        _log.info(
-            "parties loaded",
-            enterprises=len(self.enterprises),
-            suspended=len(self.suspended),
-            carriers=len(self.carriers),
-            regulators=len(self.regulators),
-        )
         return True
 
     async def follow(self, changed: Callable[[], Awaitable[None]]) -> None:
@@ -205,6 +199,13 @@ class Directory:
             try:
                 await asyncio.to_thread(self._keys.refresh)
                 if await self.refresh():
+                    _log.info(
+                        "parties loaded",
+                        enterprises=len(self.enterprises),
+                        suspended=len(self.suspended),
+                        carriers=len(self.carriers),
+                        regulators=len(self.regulators),
+                    )
                     await changed()
             except Exception:  # what is known stays in force; the next round tries again
                 _log.exception("parties could not be loaded")
@@ -230,10 +231,9 @@ def admit_enterprise(
     _check_party(enterprise_id, name)
     sign_key = _public_key(sign_public_pem)
     keys = open_store(settings)
-    if not keys.keys(AID_KEY_PURPOSE + enterprise_id):
-        keys.add(AID_KEY_PURPOSE + enterprise_id, "hmac-sm3")
     with transaction(settings) as conn:
         _check_free(conn, enterprise_id, role="enterprises")
+        _make_aid_key(conn, settings, keys, enterprise_id)
         # One that is suspended stays so.
         conn.execute(
             "INSERT INTO enterprises (id, name, state, changed_at) VALUES (?, ?, 'ADMITTED', ?)"
@@ -274,8 +274,7 @@ def approve_enterprise(settings: TrustSettings, enterprise_id: str) -> None:
     keys = open_store(settings)
     with transaction(settings) as conn:
         _move(conn, enterprise_id, APPLIED, ADMITTED)
-        if not keys.keys(AID_KEY_PURPOSE + enterprise_id):
-            keys.add(AID_KEY_PURPOSE + enterprise_id, "hmac-sm3")
+        _make_aid_key(conn, settings, keys, enterprise_id)
         _record(conn, settings, "enterprise.approve", {"enterprise": enterprise_id})
 
 
@@ -323,6 +322,14 @@ def _decide(
         _record(conn, settings, event, {"enterprise": enterprise, "reason": reason})
 
 
+def _make_aid_key(
+    conn: sqlite3.Connection, settings: TrustSettings, keys: KeyProvider, enterprise: str
+) -> None:
+    purpose = AID_KEY_PURPOSE + enterprise
+    if not keys.keys(purpose):
+        record_made(conn, keys, settings.party, [keys.add(purpose, "hmac-sm3")], now_ms())
+
+
 def _state(conn: sqlite3.Connection, enterprise: str) -> str | None:
     row = conn.execute("SELECT state FROM enterprises WHERE id = ?", (enterprise,)).fetchone()
     return None if row is None else str(row[0])
@@ -364,14 +371,15 @@ def admit_carrier(
         raise AdmissionError("a carrier's URL is https://host:port")
     sign_key, edi_key = _public_key(sign_public_pem), _public_key(edi_public_pem)
     keys = open_store(settings)
-    http_key = next((key for key in keys.keys(HTTP_PURPOSE + carrier_id) if key.material == hmac_key), None)
-    if http_key is None:
-        version = len(keys.keys(HTTP_PURPOSE + carrier_id)) + 1
-        named = http_keyid or str(KeyId(carrier_id, HTTP_KEY, version))
-        http_key = keys.add(HTTP_PURPOSE + carrier_id, "hmac-sm3", material=hmac_key, id=named)
-    http_keyid = http_key.id
+    purpose = HTTP_PURPOSE + carrier_id
     with transaction(settings) as conn:
         _check_free(conn, carrier_id, role="carriers")
+        http_key = next((key for key in keys.keys(purpose) if key.material == hmac_key), None)
+        if http_key is None:
+            named = http_keyid or str(KeyId(carrier_id, HTTP_KEY, len(keys.keys(purpose)) + 1))
+            http_key = keys.add(purpose, "hmac-sm3", material=hmac_key, id=named)
+            record_made(conn, keys, settings.party, [http_key], now_ms())
+        http_keyid = http_key.id
         conn.execute(
             "INSERT INTO carriers (id, name, url, admitted_at) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET name = excluded.name, url = excluded.url",

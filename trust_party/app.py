@@ -9,7 +9,6 @@ from evidence.anchor import FileAnchor
 from foundation import pki
 from foundation.capture import Capture
 from foundation.logs import get_logger
-from foundation.migrate import upgrade
 from foundation.seal import Sealer
 from foundation.store import Store
 from gm import selftest
@@ -17,7 +16,7 @@ from gm.keystore import KeyStore
 from interparty.client import Peer
 from interparty.server import Running, serve
 from trust_party import metrics, verify_stream
-from trust_party.admission import Carrier, Directory
+from trust_party.admission import Carrier, Directory, transaction
 from trust_party.anchoring import Anchoring
 from trust_party.bundles import Bundles, party_keys
 from trust_party.cancellations import Cancellations
@@ -30,6 +29,8 @@ from trust_party.evidence_log import Evidence
 from trust_party.evidence_queries import EvidenceQueries
 from trust_party.forwarding import Forwarder
 from trust_party.guesses import Guesses
+from trust_party.key_exchange import KeyExchange
+from trust_party.key_records import record_first
 from trust_party.keys import LogKeys, create_missing, open_store, signer
 from trust_party.mqtt_feed import MqttFeed
 from trust_party.number_queries import NumberQueries
@@ -62,9 +63,10 @@ def init(settings: TrustSettings) -> None:
     """
     selftest.run()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    create_missing(settings)
+    keys = create_missing(settings)
     settings.database.touch(mode=0o600)
-    upgrade(settings.database, MIGRATIONS)
+    with transaction(settings) as conn:
+        record_first(conn, keys, settings.party, now_ms())
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class TrustParty:
     """A trust party that serves."""
 
     server: Running
+    keys: KeyStore
     directory: Directory
     forwarder: Forwarder
     live: LiveIndex
@@ -166,6 +169,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             ),
             reports=Reports(store, evidence, data_keys),
             feed=feed,
+            key_exchange=KeyExchange(settings.party, store, keys, evidence, directory, now_ms),
             guesses=guesses,
             evidence_queries=EvidenceQueries(store, evidence, bundles, settings.queries_per_minute),
             number_queries=NumberQueries(store, evidence, sequencer, directory, connect),
@@ -198,7 +202,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
         ):
             stack.push_async_callback(_cancel, task)
         _log.info("trust party listens", port=server.port, live=len(live), libcrypto=library)
-        yield TrustParty(server, directory, forwarder, live, sweeper)
+        yield TrustParty(server, keys, directory, forwarder, live, sweeper)
         _log.info("trust party stops")
 
 

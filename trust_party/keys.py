@@ -18,6 +18,10 @@ LOG: Final = "log"
 """SM2: checkpoints of the evidence log, which it also names."""
 AGREEMENT: Final = "agreement"
 """SM2: agreement texts are enveloped to it."""
+ENVELOPE: Final = "envelope"
+"""SM2: keys of other parties are delivered to it."""
+DECRYPTS: Final = ("active", "retired")
+"""States in which a key opens what was sealed to it."""
 HTTP_PURPOSE: Final = "http/"
 """Followed by a carrier's id: HMAC-SM3 shared with that carrier for signed HTTP."""
 
@@ -44,17 +48,18 @@ def create_missing(settings: TrustSettings) -> KeyStore:
     else:
         settings.keystore.path.parent.mkdir(parents=True, exist_ok=True)
         keys = KeyStore.create(settings.keystore.path, passphrase_file.read_text().strip())
-    for purpose in (SIGN, LOG, AGREEMENT):
+    for purpose in (SIGN, LOG, AGREEMENT, ENVELOPE):
         if not keys.keys(purpose):
             keys.add(purpose, "sm2")
     add_missing_keys(keys)
-    _write_public(settings, keys)
+    write_public(settings, keys)
     return keys
 
 
-def _write_public(settings: TrustSettings, keys: KeyStore) -> None:
+def write_public(settings: TrustSettings, keys: KeyProvider) -> None:
+    """Write the public halves of the current keys where the operator finds them. Raises OSError."""
     settings.public_folder.mkdir(parents=True, exist_ok=True)
-    for purpose in (SIGN, LOG, AGREEMENT):
+    for purpose in (SIGN, LOG, AGREEMENT, ENVELOPE):
         key = keys.current(purpose)
         pem = key.sm2.public_key.to_pem()
         write_atomic(settings.public_folder / f"{purpose}-{key.version}.pem", pem, mode=0o644)

@@ -12,9 +12,10 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from foundation.store import Store
-from interparty import evidence_messages, messages, query_messages, trust_routes
+from interparty import evidence_messages, key_messages, messages, query_messages, trust_routes
 from interparty.aid import is_aid
 from interparty.hot_messages import read_questions, read_reports
+from interparty.key_delivery import DeliveryError
 from interparty.operations import HEALTH, Nothing, Role, application, bind, bind_bytes
 from trust_party import evidence_log
 from trust_party.admission import Caller, Directory, Enterprise
@@ -24,6 +25,7 @@ from trust_party.confirmations import Confirmations
 from trust_party.deposits import Deposits, SignatureRefused
 from trust_party.evidence_queries import EvidenceQueries
 from trust_party.guesses import Guesses
+from trust_party.key_exchange import KeyExchange
 from trust_party.number_queries import NumberQueries
 from trust_party.reports import Reports
 from trust_party.restoration import Restoration
@@ -51,6 +53,7 @@ class Routes:
     rotations: Rotations
     reports: Reports
     feed: RevocationFeed
+    key_exchange: KeyExchange
     guesses: Guesses
     evidence_queries: EvidenceQueries
     number_queries: NumberQueries
@@ -79,6 +82,9 @@ class Routes:
                 bind(trust_routes.VIEWS, self._views),
                 bind(trust_routes.INCLUSION, self._inclusion),
                 bind(trust_routes.CONSISTENCY, self._consistency),
+                bind(trust_routes.KEYS, self._keys),
+                bind(trust_routes.DELIVER_KEY, self._deliver_key),
+                bind(trust_routes.LOG_KEYS, self._log_keys),
                 bind(HEALTH, self._health),
             ),
             self._roles,
@@ -226,6 +232,18 @@ class Routes:
         if newest is None:
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "the log has no checkpoint yet")
         return newest
+
+    async def _keys(self, _party: str, _asked: Nothing) -> key_messages.PublicKeys:
+        return await self.key_exchange.public()
+
+    async def _deliver_key(self, party: str, asked: key_messages.KeyDelivery) -> key_messages.KeyReceipt:
+        try:
+            return await self.key_exchange.take(self._caller(party), asked)
+        except DeliveryError as refused:
+            raise HTTPException(HTTPStatus.CONFLICT, str(refused)) from None
+
+    async def _log_keys(self, _party: str, _asked: Nothing) -> key_messages.LogKeys:
+        return await self.key_exchange.log_keys()
 
     async def _health(self, _party: str, _asked: Nothing) -> messages.HealthBody:
         if self.store.failed:

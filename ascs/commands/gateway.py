@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,12 +13,15 @@ import click
 from ascs.commands.accounts import access_number, account, account_settings, given
 from ascs.commands.approvers import approver, queries
 from ascs.commands.carrier_evidence import evidence
-from ascs.commands.common import CONFIG_FILE, load_settings, run_process
+from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors, run_process
 from ascs.commands.in_domain import in_domain
+from ascs.commands.keys import key_commands
 from ascs.commands.trunks import trunk
 from gateway import app
+from gateway import keys as own_keys
 from gateway.accounts import administration, people
 from gateway.accounts.account_options import AccountOptions, make_key
+from gateway.key_exchange import CarrierHouse
 from gateway.settings import GatewaySettings
 from gateway.store.domain import Domain
 from interparty import openapi
@@ -27,6 +32,23 @@ def gateway() -> None:
     """The carrier's gateway."""
 
 
+@asynccontextmanager
+async def _house(config: Path) -> AsyncIterator[CarrierHouse]:
+    settings = load_settings(config, GatewaySettings)
+    house = CarrierHouse(settings, own_keys.open_store(settings))
+    try:
+        yield house
+    finally:
+        await house.close()
+
+
+def _publish(config: Path) -> None:
+    settings = load_settings(config, GatewaySettings)
+    with plain_errors():
+        own_keys.write_public(settings, own_keys.open_store(settings))
+
+
+gateway.add_command(key_commands(_house, _publish))
 gateway.add_command(account)
 gateway.add_command(access_number)
 gateway.add_command(trunk)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -10,9 +12,11 @@ import click
 
 from ascs.commands.aids import aid
 from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors, run_process
+from ascs.commands.keys import key_commands
 from ascs.commands.trust_evidence import evidence
 from interparty import openapi
-from trust_party import admission, app
+from trust_party import admission, app, key_operations
+from trust_party.keys import open_store, write_public
 from trust_party.settings import TrustSettings
 
 SHANGHAI = timezone(timedelta(hours=8))
@@ -26,6 +30,21 @@ def trust() -> None:
 
 trust.add_command(aid)
 trust.add_command(evidence)
+
+
+@asynccontextmanager
+async def _house(config: Path) -> AsyncIterator[key_operations.TrustHouse]:
+    async with key_operations.open_house(load_settings(config, TrustSettings)) as house:
+        yield house
+
+
+def _publish(config: Path) -> None:
+    settings = load_settings(config, TrustSettings)
+    with plain_errors():
+        write_public(settings, open_store(settings))
+
+
+trust.add_command(key_commands(_house, _publish))
 
 
 @trust.command()

@@ -25,6 +25,14 @@ WITHOUT = {
 opens the store runs them, and tests/foundation/test_migrate.py tests the runner."""
 
 ELSEWHERE = {
+    "trust_party/key_records.py": (
+        "tests/trust_party/test_key_operations.py",
+        "what is on record of every operation",
+    ),
+    "interparty/key_house.py": (
+        "tests/trust_party/test_key_operations.py",
+        "with a real house; tests/e2e/test_key_rotation.py has both under load",
+    ),
     "ascs/demo/regulator.py": ("tests/e2e/test_evidence_queries.py", "needs every party to run"),
     "gateway/sms/outgoing.py": (
         "tests/gateway/sms/test_dispatch.py",

@@ -78,6 +78,7 @@ def routes_of(party: Party) -> Routes:
         rotations=party.rotations,
         reports=party.reports,
         feed=party.feed,
+        key_exchange=party.key_exchange,
         guesses=party.guesses,
         evidence_queries=party.evidence_queries,
         number_queries=party.number_queries,

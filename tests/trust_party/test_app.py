@@ -274,16 +274,16 @@ async def test_the_log_answers_every_admitted_party(world: World) -> None:
     first = (await peer.request("GET", "/v1/log/checkpoint", None, WitnessedCheckpoint)).checkpoint
     await enterprise.deposit([world.deposit() for _ in range(4)])
     second = (await peer.request("GET", "/v1/log/checkpoint", None, WitnessedCheckpoint)).checkpoint
-    assert (first.size, second.size) == (32, 64)
-    proof = await peer.request("GET", "/v1/log/inclusion", None, InclusionBody, query="index=2&size=64")
+    assert (first.size, second.size) == (64, 96)
+    proof = await peer.request("GET", "/v1/log/inclusion", None, InclusionBody, query="index=2&size=96")
     assert proof.root == second.root
     consistency = await peer.request(
-        "GET", "/v1/log/consistency", None, ConsistencyBody, query="first=32&second=64"
+        "GET", "/v1/log/consistency", None, ConsistencyBody, query="first=64&second=96"
     )
     assert consistency.proof
     for query, status in (
-        ("index=64&size=64", 404),
-        ("index=0&size=65", 404),
+        ("index=96&size=96", 404),
+        ("index=0&size=97", 404),
         ("index=x&size=64", 422),
         ("index=0&index=0&size=64", 422),
         ("index=%2B0&size=64", 422),
@@ -380,5 +380,5 @@ def test_making_what_is_missing_twice_changes_no_key(tmp_path: Path) -> None:
     init(settings)
     assert {file.name: file.read_bytes() for file in settings.public_folder.iterdir()} == before
     keys = KeyStore.open(settings.keystore.path, "correct horse")
-    assert keys.purposes() == ("agreement", "data", "index", "log", "sign")
+    assert keys.purposes() == ("agreement", "data", "envelope", "index", "log", "sign")
     assert settings.database.stat().st_mode & 0o077 == 0

@@ -95,7 +95,7 @@ async def test_admissions_and_cancellations_are_on_an_audit_chain_that_holds(par
     aid, _ = await party.active()
     await party.cancel("ent-a", party.people.cancellation(party.people.enterprises["ent-a"], aid=aid))
     rows = await party.store.read("SELECT event FROM audit ORDER BY sequence")
-    assert [row["event"] for row in rows] == [
+    assert [row["event"] for row in rows if not row["event"].startswith("key.")] == [
         "enterprise.admit",
         "enterprise.admit",
         "carrier.admit",

@@ -8,13 +8,14 @@ from trust_party.evidence_log import consistency, inclusion, leaf_indices
 
 
 async def test_the_life_of_an_authorization_is_on_record_leaf_by_leaf(party: Party) -> None:
+    first = await party.store.write(party.evidence.next_id)
     aid, consent = await party.active()
     other, _ = await party.active()
     signed = party.people.cancellation(party.people.carriers[CARRIER], edi_id=consent.edi_ids[0])
     await party.cancel(CARRIER, signed)
     await party.sweeper.sweep(NOW + 31 * DAY_MS)
     records = []
-    for index in range(6):
+    for index in range(first, first + 6):
         opened = await party.store.write(lambda conn, at=index: party.evidence.open(conn, at))  # type: ignore[misc]
         records.append(json.loads(opened.record))
     assert [(record["kind"], record["aid"]) for record in records] == [
@@ -34,7 +35,8 @@ async def test_the_next_id_is_the_one_that_the_next_record_gets(party: Party) ->
         first = party.evidence.next_id(conn)  # type: ignore[arg-type]
         return first, party.evidence.append(conn, [{"kind": "TEST"}] * 3, NOW)  # type: ignore[arg-type]
 
-    for expected in (0, 3):
+    before = await party.store.write(party.evidence.next_id)
+    for expected in (before, before + 3):
         first, ids = await party.store.write(op)
         assert first == expected
         assert ids == [expected, expected + 1, expected + 2]

@@ -44,6 +44,7 @@ from trust_party.erasure import Erasure
 from trust_party.evidence_log import Evidence
 from trust_party.evidence_queries import EvidenceQueries
 from trust_party.guesses import Guesses
+from trust_party.key_exchange import KeyExchange
 from trust_party.keys import SIGN, LogKeys, open_store, own_sign_keys
 from trust_party.number_queries import NumberQueries
 from trust_party.reports import Reports
@@ -230,6 +231,9 @@ class Party:
         self.restoration = Restoration(self.store, self.live, self.directory)
         self.confirmations = Confirmations(self.store, self.evidence, self.live)
         self.feed = RevocationFeed(self.store, self.keys)
+        self.key_exchange = KeyExchange(
+            settings.party, self.store, self.keys, self.evidence, self.directory, lambda: self.clock
+        )
         self.cancellations = Cancellations(self.store, self.evidence, self.live, self.feed, self.guesses)
         self.rotations = Rotations(
             self.store,

@@ -3,6 +3,7 @@
 from alembic import op
 
 from foundation.audit import SCHEMA as AUDIT_SCHEMA
+from interparty.custody import SCHEMA as CUSTODY_SCHEMA
 
 revision = "0001"
 down_revision = None
@@ -137,6 +138,8 @@ STATEMENTS = [
         id INTEGER PRIMARY KEY, direction TEXT NOT NULL, enterprise_id TEXT NOT NULL,
         access_number TEXT NOT NULL, aid TEXT NOT NULL, edi_id BLOB, started_at INTEGER NOT NULL,
         answered_at INTEGER, sealed BLOB NOT NULL)""",
+    # --- keys: the word of one sign key for the next; who decides about keys, and what was decided ---------
+    "CREATE TABLE key_notices (keyid TEXT PRIMARY KEY, body TEXT NOT NULL)",
     # --- queries by number: who may approve them, and which were answered ------------------------------
     """CREATE TABLE approver (
         id TEXT PRIMARY KEY, requester TEXT NOT NULL, name TEXT NOT NULL, public_key BLOB NOT NULL UNIQUE,
@@ -150,5 +153,5 @@ STATEMENTS = [
 
 
 def upgrade() -> None:
-    for statement in (*STATEMENTS, *AUDIT_SCHEMA):
+    for statement in (*STATEMENTS, *AUDIT_SCHEMA, *CUSTODY_SCHEMA):
         op.execute(statement)

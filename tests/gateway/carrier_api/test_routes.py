@@ -8,6 +8,7 @@ import pytest
 
 from foundation.store import StoreBusy
 from gateway.carrier_api.routes import carrier_api
+from interparty.key_delivery import DeliveryError
 from interparty.query_messages import CarrierNumberReply
 from tests.interparty.test_query_messages import APPROVAL
 
@@ -36,6 +37,13 @@ class Queries:
         return CarrierNumberReply(refusal="STALE")
 
 
+class Keys:
+    """Takes no key."""
+
+    async def take(self, _party: str, _delivery: Any) -> Any:
+        raise DeliveryError("the envelope does not open")
+
+
 async def post(party: str, path: str, body: Any, error: Exception | None = None) -> tuple[int, bytes]:
     """Status and body of a request that interparty.server let in as one of `party`."""
     sent: list[dict[str, Any]] = []
@@ -54,7 +62,7 @@ async def post(party: str, path: str, body: Any, error: Exception | None = None)
         "headers": [(b"content-type", b"application/json")],
         "state": {"party": party},
     }
-    await carrier_api(SETTINGS, Confirmations(error), Queries())(scope, receive, send)  # type: ignore[arg-type]
+    await carrier_api(SETTINGS, Confirmations(error), Queries(), Keys())(scope, receive, send)  # type: ignore[arg-type]
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 
 
@@ -88,3 +96,8 @@ async def test_what_is_taken_is_accepted_and_nothing_more_is_said() -> None:
 
 async def test_a_store_that_takes_nothing_asks_to_come_back() -> None:
     assert (await post("network", "/v1/assertions", ASSERTIONS, StoreBusy("full")))[0] == 503
+
+
+async def test_only_the_trust_party_delivers_keys_and_a_refusal_is_a_conflict() -> None:
+    assert (await post("network", "/v1/keys", {"envelope": "AAAA"}))[0] == 403
+    assert (await post("ttp", "/v1/keys", {"envelope": "AAAA"}))[0] == 409

@@ -4,6 +4,7 @@ from alembic import op
 
 from evidence.log import SCHEMA as EVIDENCE_SCHEMA
 from foundation.audit import SCHEMA as AUDIT_SCHEMA
+from interparty.custody import SCHEMA as CUSTODY_SCHEMA
 
 revision = "0001"
 down_revision = None
@@ -29,6 +30,11 @@ STATEMENTS = [
         PRIMARY KEY (carrier, key_id))""",
     # --- data keys: one a consent, under which all that is kept of it is sealed; destroyed with it --------
     "CREATE TABLE data_keys (id INTEGER PRIMARY KEY, sealed BLOB NOT NULL)",
+    # --- keys: the word of one sign key for the next; who decides about keys, and what was decided ---------
+    "CREATE TABLE key_notices (keyid TEXT PRIMARY KEY, body TEXT NOT NULL)",
+    """CREATE TABLE log_successions (
+        log_id BLOB PRIMARY KEY, public_key BLOB NOT NULL, successor BLOB NOT NULL,
+        signature BLOB NOT NULL)""",
     # --- what enterprises signed: the SM3s of the consents of one request, 32 bytes each, in order --------
     """CREATE TABLE deposit_batches (
         id INTEGER PRIMARY KEY, enterprise TEXT NOT NULL, keyid TEXT NOT NULL, signature BLOB NOT NULL,
@@ -89,5 +95,5 @@ STATEMENTS = [
 
 
 def upgrade() -> None:
-    for statement in (*STATEMENTS, *EVIDENCE_SCHEMA, *AUDIT_SCHEMA):
+    for statement in (*STATEMENTS, *EVIDENCE_SCHEMA, *AUDIT_SCHEMA, *CUSTODY_SCHEMA):
         op.execute(statement)

@@ -1,0 +1,210 @@
+"""Keys that go between the carrier and the others: what it announces, what it takes, and its operator's part.
+
+The trust party's new sign key comes here in an envelope; the carrier's own new keys go there. Each change is an event
+of the audit chain; what concerns both is a record of the trust party's evidence log, which takes the delivery.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from foundation import audit
+from foundation.pki import client_context
+from foundation.seal import DATA_PURPOSE, INDEX_PURPOSE
+from foundation.store import LOCK_WAIT_S, Store
+from gateway import keys as own_keys
+from gateway.settings import GatewaySettings
+from gateway.store.domain import wall_ms
+from gm.keystore import Key, KeyProvider, KeyStore
+from gm.sm2 import PublicKey
+from interparty.client import Peer
+from interparty.key_delivery import Announcer, DeliveryError, check, keyid_of, open_envelope
+from interparty.key_house import HouseError, Rotation
+from interparty.key_messages import (
+    KeyDelivery,
+    KeyName,
+    KeyNotice,
+    KeyReceipt,
+    PublicKeys,
+    SignedKeyNotice,
+)
+
+ROTATIONS = {
+    own_keys.SIGN: Rotation("sm2", "sign"),
+    own_keys.HTTP: Rotation("hmac-sm3", "http"),
+    own_keys.EDI: Rotation("sm2", "edi"),
+    own_keys.QUERY: Rotation("sm2"),
+    own_keys.ENVELOPE: Rotation("sm2"),
+    DATA_PURPOSE: Rotation("sm4"),
+    INDEX_PURPOSE: Rotation("hmac-sm3", refused="what is indexed under it would not be found again"),
+}
+
+
+def announcer(settings: GatewaySettings, keys: KeyProvider) -> Announcer:
+    """Of the carrier's public keys."""
+    return Announcer(
+        settings.carrier.id,
+        keys,
+        (own_keys.SIGN, own_keys.ENVELOPE, own_keys.EDI, own_keys.QUERY),
+    )
+
+
+def take(
+    conn: sqlite3.Connection, settings: GatewaySettings, keys: KeyProvider, notice: KeyNotice, now_ms: int
+) -> bool:
+    """Keep a key of the trust party; False if it was there already. Raises DeliveryError, KeyStoreError."""
+    if notice.key != "sign":
+        raise DeliveryError("the trust party delivers its sign keys alone")
+    keyid, value = keyid_of(notice), bytes.fromhex(notice.value)
+    purpose = own_keys.PEER_PURPOSE + notice.party
+    for key in keys.keys(purpose):
+        if key.id == keyid:
+            if key.state == "destroyed" or key.material != value:
+                raise DeliveryError("this keyid names another key already")
+            return False
+    keys.add(purpose, "sm2-public", material=value, id=keyid)
+    detail = {"party": notice.party, "keyid": keyid}
+    audit.append(conn, at_ms=now_ms, user=settings.carrier.id, event="key.taken", success=True, detail=detail)
+    return True
+
+
+class KeyExchange:
+    """The two routes of keys."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        store: Store,
+        keys: KeyProvider,
+        trust_keys: Callable[[], dict[str, PublicKey]],
+        now_ms: Callable[[], int] = wall_ms,
+    ) -> None:
+        """`trust_keys`: the trust party's sign keys by keyid."""
+        self._settings = settings
+        self._store = store
+        self._keys = keys
+        self._trust_keys = trust_keys
+        self._now_ms = now_ms
+        self._announcer = announcer(settings, keys)
+
+    async def take(self, party: str, delivery: KeyDelivery) -> KeyReceipt:
+        """Open, check and keep a key of the trust party; it is in force when this returns.
+
+        Raises DeliveryError, KeyStoreError, StoreBusy, StoreUnavailable.
+        """
+        notice = await asyncio.to_thread(
+            opened, self._settings, self._keys, party, delivery.envelope, self._trust_keys(), self._now_ms()
+        )
+        await self._store.write(lambda conn: take(conn, self._settings, self._keys, notice, self._now_ms()))
+        return KeyReceipt(keyid=keyid_of(notice))
+
+    async def public(self) -> PublicKeys:
+        """The carrier's public keys. Raises StoreBusy, StoreUnavailable, KeyStoreError."""
+        rows = await self._store.read("SELECT keyid, body FROM key_notices")
+        kept = {row["keyid"]: SignedKeyNotice.model_validate_json(row["body"]) for row in rows}
+        return await asyncio.to_thread(self._announcer.public, kept, self._now_ms())
+
+
+def opened(
+    settings: GatewaySettings,
+    keys: KeyProvider,
+    party: str,
+    envelope: str,
+    trust_keys: dict[str, PublicKey],
+    now_ms: int,
+) -> KeyNotice:
+    """What the trust party delivered. Raises DeliveryError."""
+    own = [key.sm2 for key in keys.keys(own_keys.ENVELOPE) if key.state in ("active", "retired")]
+    return check(
+        open_envelope(envelope, own), trust_keys, party=party, recipient=settings.carrier.id, now_ms=now_ms
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TrustRecipient:
+    """The trust party, as a recipient of keys."""
+
+    party: str
+    peer: Peer
+    sign_keys: dict[str, PublicKey]
+
+
+class CarrierHouse:
+    """The carrier as an interparty.key_house.House, beside a running gateway or without one."""
+
+    def __init__(self, settings: GatewaySettings, keys: KeyStore) -> None:
+        self._settings = settings
+        self._peer_keys = own_keys.PeerKeys(settings, keys)
+        self._peer: Peer | None = None
+        self.party = settings.carrier.id
+        self.keys = keys
+
+    @property
+    def announcer(self) -> Announcer:
+        return announcer(self._settings, self.keys)
+
+    def rotation(self, purpose: str) -> Rotation:
+        if purpose.startswith(own_keys.NETWORK_PURPOSE) and self.keys.keys(purpose):
+            return Rotation("hmac-sm3")
+        try:
+            return ROTATIONS[purpose]
+        except KeyError:
+            raise HouseError(f"no such purpose: {purpose}") from None
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One transaction on the gateway's database, which must be there."""
+        conn = sqlite3.connect(self._settings.database, timeout=LOCK_WAIT_S, isolation_level=None)
+        try:
+            conn.execute("PRAGMA synchronous=FULL")
+            conn.execute("BEGIN IMMEDIATE")
+            try:
+                yield conn
+                conn.execute("COMMIT")
+            except BaseException:
+                conn.execute("ROLLBACK")
+                raise
+        finally:
+            conn.close()
+
+    def record(self, conn: sqlite3.Connection, event: str, detail: dict[str, str], now_ms: int) -> None:
+        audit.append(
+            conn, at_ms=now_ms, user=self.party, event=f"key.{event}", success=True, detail=dict(detail)
+        )
+
+    def activating(self, conn: sqlite3.Connection, key: Key) -> None:
+        """Nothing: whoever must know has it."""
+
+    async def recipients(self, name: KeyName) -> Sequence[TrustRecipient]:
+        """The trust party."""
+        if self._peer is None:
+            tls, trust = self._settings.tls, self._settings.trust
+            self._peer = Peer(
+                trust.url,
+                client_context(tls.ca, tls.cert, tls.key),
+                lambda: own_keys.request_signer(self._settings, self.keys),
+                self._peer_keys,
+                party=trust.id,
+            )
+        return [TrustRecipient(self._settings.trust.id, self._peer, self._peer_keys.trust_keys())]
+
+    def receive(self, sender: str, envelope: str) -> tuple[str, bool]:
+        """Take a key that was delivered as a file: its keyid, and whether it is new.
+
+        Raises HouseError, DeliveryError, KeyStoreError.
+        """
+        if sender != self._settings.trust.id:
+            raise HouseError(f"keys come here from {self._settings.trust.id} alone")
+        now = wall_ms()
+        notice = opened(self._settings, self.keys, sender, envelope, self._peer_keys.trust_keys(), now)
+        with self.transaction() as conn:
+            taken = take(conn, self._settings, self.keys, notice, now)
+        return keyid_of(notice), taken
+
+    async def close(self) -> None:
+        if self._peer is not None:
+            await self._peer.close()

@@ -1,0 +1,171 @@
+"""Keys between the carrier and the trust party, at the carrier."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from foundation import audit
+from gateway import keys as own_keys
+from gateway.app import open_domain
+from gateway.key_exchange import CarrierHouse, KeyExchange
+from gateway.keys import PeerKeys
+from gateway.settings import GatewaySettings
+from gateway.store.domain import Domain, wall_ms
+from gm.keystore import KeyStore
+from gm.sm2 import PrivateKey
+from interparty import custody, key_delivery, key_house
+from interparty.key_delivery import DeliveryError, believed
+from interparty.key_house import HouseError
+from interparty.key_messages import KeyDelivery, KeyNotice
+from tests.gateway.installation import TRUST_KEY, make_key_store, settings_in
+
+NEW = PrivateKey.generate()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> GatewaySettings:
+    made = settings_in(tmp_path, tmp_path / "pki")
+    make_key_store(made)
+    return made
+
+
+@pytest.fixture
+async def domain(settings: GatewaySettings) -> AsyncIterator[tuple[Domain, KeyStore]]:
+    domain, keys = await asyncio.to_thread(open_domain, settings)
+    yield domain, keys
+    await domain.store.close()
+
+
+def delivery(keys: KeyStore, sign: PrivateKey = TRUST_KEY, **changed: Any) -> KeyDelivery:
+    fields: dict[str, Any] = {
+        "party": "ttp",
+        "recipient": "CMCC",
+        "key": "sign",
+        "version": 2,
+        "algorithm": "sm2",
+        "value": NEW.public_key.to_bytes().hex(),
+        "state": "pre-active",
+        "at": wall_ms(),
+    }
+    signed = key_delivery.sign(KeyNotice.model_validate(fields | changed), "ttp/sign/1", sign)
+    return KeyDelivery(envelope=key_delivery.seal(signed, keys.current("envelope").public))
+
+
+async def test_the_trust_partys_new_sign_key_is_known_beside_the_old_one(
+    settings: GatewaySettings, domain: tuple[Domain, KeyStore]
+) -> None:
+    own, keys = domain
+    peer_keys = PeerKeys(settings, keys)
+    exchange = KeyExchange(settings, own.store, keys, peer_keys.trust_keys)
+    for _ in range(2):
+        assert (await exchange.take("ttp", delivery(keys))).keyid == "ttp/sign/2"
+    assert peer_keys.lookup("ttp/sign/2") == NEW.public_key
+    assert peer_keys.lookup("ttp/sign/1") == TRUST_KEY.public_key
+    assert list(peer_keys.trust_keys()) == ["ttp/sign/1", "ttp/sign/2"]
+    rows = await own.store.read("SELECT event FROM audit")
+    assert [row["event"] for row in rows] == ["key.taken"]
+    # And after the next start.
+    again = PeerKeys(settings, own_keys.open_store(settings))
+    assert again.lookup("ttp/sign/2") == NEW.public_key
+
+
+async def test_what_is_not_taken(settings: GatewaySettings, domain: tuple[Domain, KeyStore]) -> None:
+    own, keys = domain
+    exchange = KeyExchange(settings, own.store, keys, PeerKeys(settings, keys).trust_keys)
+    for given in (
+        delivery(keys, PrivateKey.generate()),
+        delivery(keys, recipient="CUCC"),
+        delivery(keys, key="log"),
+    ):
+        with pytest.raises(DeliveryError):
+            await exchange.take("ttp", given)
+    await exchange.take("ttp", delivery(keys))
+    other = PrivateKey.generate().public_key.to_bytes().hex()
+    with pytest.raises(DeliveryError, match="another key already"):
+        await exchange.take("ttp", delivery(keys, value=other))
+
+
+async def test_what_the_carrier_announces(settings: GatewaySettings, domain: tuple[Domain, KeyStore]) -> None:
+    own, keys = domain
+    told = await KeyExchange(settings, own.store, keys, dict).public()
+    known = {"CMCC/sign/1": keys.current("sign").public}
+    found = believed(told.keys, known, party="CMCC", now_ms=wall_ms())
+    assert {(one.key, one.edi_key_id) for one in found} == {
+        ("sign", None),
+        ("envelope", None),
+        ("edi", "K001"),
+        ("query", None),
+    }
+    assert keys.current("http").material.hex() not in told.model_dump_json()
+
+
+async def test_a_key_of_its_own_is_replaced_at_once_on_the_audit_chain(
+    settings: GatewaySettings, domain: tuple[Domain, KeyStore]
+) -> None:
+    own, _ = domain
+    house = CarrierHouse(settings, own_keys.open_store(settings))
+    rotated = await key_house.rotate(house, "data", wall_ms)
+    assert (rotated.key.version, rotated.key.state) == (2, "active")
+    rows = await own.store.read("SELECT event FROM audit ORDER BY sequence")
+    assert [row["event"] for row in rows] == ["key.made", "key.retired", "key.activated"]
+    assert await own.store.write(audit.verify) is None
+
+
+async def test_a_shared_key_waits_for_the_trust_party_and_is_known_meanwhile(
+    settings: GatewaySettings, domain: tuple[Domain, KeyStore]
+) -> None:
+    _, keys = domain
+    house = CarrierHouse(settings, own_keys.open_store(settings))
+    made = key_house.make(house, "http", wall_ms())
+    assert made.state == "pre-active"
+    keys.refresh()
+    assert own_keys.shared_keys(keys) == [keys.current("http").material, made.material]
+    assert own_keys.request_signer(settings, keys).keyid == "CMCC/http/1"
+    key_house.activate(house, "http", 2, wall_ms())
+    keys.refresh()
+    assert own_keys.request_signer(settings, keys).keyid == "CMCC/http/2"
+
+
+async def test_an_edi_key_has_an_id_that_no_other_had(
+    settings: GatewaySettings, domain: tuple[Domain, KeyStore]
+) -> None:
+    house = CarrierHouse(settings, own_keys.open_store(settings))
+    for given in ("", "K001", "K00002"):
+        with pytest.raises(HouseError, match="carrier key id"):
+            key_house.make(house, "edi", wall_ms(), id=given)
+    key_house.make(house, "edi", wall_ms(), id="K002")
+    with pytest.raises(HouseError, match="waits to be activated"):
+        key_house.make(house, "edi", wall_ms(), id="K003")
+    key_house.activate(house, "edi", 2, wall_ms())
+    assert own_keys.edi_keys(house.keys).keys() == {"K001", "K002"}
+
+
+async def test_two_custodians_destroy_at_the_carrier_too(
+    settings: GatewaySettings, domain: tuple[Domain, KeyStore]
+) -> None:
+    house = CarrierHouse(settings, own_keys.open_store(settings))
+    people = {name: PrivateKey.generate() for name in ("li", "wang")}
+    with house.transaction() as conn:
+        for name, key in people.items():
+            custody.enrol_first(conn, name, name, key.public_key, wall_ms())
+    await key_house.rotate(house, "query", wall_ms)
+    order = custody.draw_up("CMCC", "destroy", wall_ms(), purpose="query", version=1)
+    approvals = [custody.approve(order, name, key, wall_ms()) for name, key in people.items()]
+    key_house.carry_out(house, order, approvals, wall_ms())
+    assert [key.state for key in house.keys.keys("query")] == ["destroyed", "active"]
+
+
+async def test_a_key_comes_as_a_file_from_the_trust_party_alone(
+    settings: GatewaySettings, domain: tuple[Domain, KeyStore]
+) -> None:
+    _, keys = domain
+    house = CarrierHouse(settings, own_keys.open_store(settings))
+    given = delivery(keys)
+    with pytest.raises(HouseError):
+        house.receive("CUCC", given.envelope)
+    assert house.receive("ttp", given.envelope) == ("ttp/sign/2", True)
+    keys.refresh()
+    assert PeerKeys(settings, keys).lookup("ttp/sign/2") == NEW.public_key
