@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from sip.agent_config import AgentConfig
 from sip.bodies import take_description
 from sip.call import Call
 from sip.call_caller import CHALLENGES_MAX
-from sip.dialog import Dialog, DialogError, DialogKey
+from sip.dialog import Dialog, DialogError, DialogKey, target_of
 from sip.digest import Credentials, authorize
 from sip.events import Event, IncomingCall, RequestFailed, RequestReceived, ResponseReceived
 from sip.flow import Flow, local_address
@@ -40,6 +41,9 @@ __all__ = ["AgentConfig", "UserAgent"]
 M = TypeVar("M", Request, Response)
 
 _DESCRIBED = frozenset(("INVITE", "UPDATE", "PRACK", "ACK"))
+Challenge = Callable[[Request, Flow, float], HeaderItems | None]
+"""Request, where it came from, now."""
+
 _DIALOG_METHODS = frozenset(("BYE", "PRACK", "UPDATE"))
 
 RELEASED_MAX = 10_000
@@ -95,6 +99,10 @@ class UserAgent:
         self._released: dict[DialogKey, None] = {}
         self._events: list[Event] = []
         self._contacts: dict[tuple[str, str, bool], NameAddr] = {}
+        self.challenge: Challenge | None = None
+        """Asked about each INVITE that would begin a call: the headers of the 401 that it gets, None where it gets
+        none. Such a refusal leaves nothing behind (8.2.7): who shows no password takes no memory."""
+        self._tag_key = secrets.token_bytes(16)
         self._allow = ", ".join(config.allow)
         self._supported = ", ".join(config.option_tags)
 
@@ -251,6 +259,19 @@ class UserAgent:
     def _handle_invite(
         self, transaction: ServerTransaction, request: Request, flow: Flow, now: float
     ) -> None:
+        if self.challenge is not None:
+            try:
+                target_of(request)
+            except DialogError as error:
+                self.respond(transaction, 400, now=now, reason=str(error))
+                return
+            headers = self.challenge(request, flow, now)
+            if headers is not None:
+                self.layer.counters["challenged"] += 1
+                tag = self._lasting_tag(request)
+                response = make_response(request, 401, to_tag=tag, headers=headers)
+                self.layer.respond_and_forget(transaction, self.signed(response))
+                return
         if len(self.calls) >= self.config.calls_max:
             self.layer.counters["calls_refused"] += 1
             self.respond(transaction, 503, now=now, headers=[("Retry-After", 5)])
@@ -263,6 +284,12 @@ class UserAgent:
             return
         self.calls[call] = None
         self.emit(IncomingCall(call, request, flow))
+
+    def _lasting_tag(self, request: Request) -> str:
+        """8.2.7: who keeps no state has the same tag for the same request all the same."""
+        words = (request.call_id, request.from_.tag or "", str(request.cseq), request.top_via.branch or "")
+        text = "\0".join(words).encode("utf-8", "surrogateescape")
+        return hashlib.blake2b(text, key=self._tag_key, digest_size=8).hexdigest()
 
     def respond(
         self,

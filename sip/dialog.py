@@ -88,7 +88,7 @@ class Dialog:
             request.call_id,
             request.to.with_tag(local_tag),
             request.from_,
-            _target(request),
+            target_of(request),
             list(request.record_routes),
             flow,
             local_cseq=0,
@@ -109,7 +109,7 @@ class Dialog:
             request.call_id,
             request.from_,
             response.to,
-            _target(response),
+            target_of(response),
             list(reversed(response.record_routes)),
             flow,
             local_cseq=request.cseq.number,
@@ -128,7 +128,7 @@ class Dialog:
         """13.2.2.4: the 2xx confirms an early dialog; its route set and target are taken anew."""
         self.confirmed = True
         self.route_set = list(reversed(response.record_routes))
-        self.remote_target = _target(response)
+        self.remote_target = target_of(response)
         self._aim()
 
     def refresh_target(self, message: Request | Response) -> None:
@@ -198,7 +198,11 @@ class Dialog:
                 self.flow = Flow(transport, host, uri.port or default_port(transport))
 
 
-def _target(message: Request | Response) -> Uri:
+def target_of(message: Request | Response) -> Uri:
+    """The Contact that makes a dialog's target.
+
+    :raises DialogError: there is none, there are several, or it is nothing that SIP can be sent to.
+    """
     contacts = message.contacts
     if len(contacts) != 1 or not isinstance(contacts[0].uri, SipUri):
         # 8.1.1.8: exactly one Contact, a SIP or SIPS URI.

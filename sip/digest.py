@@ -81,12 +81,13 @@ class Authenticator:
     """The server side for one realm.
 
     ``lookup(username, algorithm)`` gives the stored HA1 or None. Nonces are stateless: time and a random part
-    under HMAC-SHA-256; only the counts of nonces in use are kept, bounded. ``nonce_lifetime`` in seconds, of
+    under keyed BLAKE2b; only the counts of nonces in use are kept, bounded. ``nonce_lifetime`` in seconds, of
     the same clock as each ``now``.
     """
 
     realm: str
     secret: bytes
+    """At most 64 octets."""
     lookup: Callable[[str, str], str | None]
     nonce_lifetime: float = 300.0
     algorithms: tuple[str, ...] = ALGORITHMS
@@ -197,7 +198,9 @@ class Authenticator:
         return made_at if made_at > self._floor else None
 
     def _mac(self, body: bytes) -> bytes:
-        return hmac.digest(self.secret, b"sip-nonce" + self.realm.encode() + b"\0" + body, "sha256")[:16]
+        # BLAKE2 is keyed by itself, and costs a fifth of an HMAC that OpenSSL is asked for anew each time.
+        text = b"sip-nonce" + self.realm.encode() + b"\0" + body
+        return hashlib.blake2b(text, key=self.secret, digest_size=16).digest()
 
 
 @dataclass(slots=True, frozen=True)

@@ -297,6 +297,12 @@ class TransactionLayer:
     def respond(self, transaction: ServerTransaction, response: Response, now: float) -> None:
         transaction.respond(response, now)
 
+    def respond_and_forget(self, transaction: ServerTransaction, response: Response) -> None:
+        """Answer once and keep nothing (8.2.7): the request that comes again is a new one, and the ACK of the answer
+        nobody's."""
+        self.send(response.to_bytes(), transaction.flow)
+        transaction.terminate()
+
     def transport_failed(self, flow: Flow) -> None:
         """What was sent to this flow cannot arrive: unanswered requests there fail (17.1.4)."""
         for transaction in [item for item in self._clients.values() if item.flow == flow]:

@@ -114,6 +114,15 @@ class Admission:
             return rejection(Case.CREDENTIALS)
         return trunk
 
+    def challenge(
+        self, request: Request, flow: Flow, certificate: bytes | None, now: float
+    ) -> Headers | None:
+        """The headers of the 401 to an INVITE that shows nothing of who sent it; None where `admit` has to judge it."""
+        if request.get("Authorization") is not None or self._static(flow.host, certificate) is not None:
+            return None
+        unproved = self.authenticate(request, now)
+        return unproved.headers if isinstance(unproved, Rejection) and unproved.status == 401 else None
+
     def admit(
         self, request: Request, flow: Flow, certificate: bytes | None, now: float
     ) -> Admitted | Rejection:

@@ -13,6 +13,7 @@ from gateway.voice.egress import ANONYMOUS, CORE_SIDE, ENTERPRISE_SIDE, Headers,
 from gateway.voice.leg import Invitation
 from gateway.voice.peer_policy import judge, policy_of_peer, policy_of_trunk
 from sip.events import IncomingCall
+from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.loops import next_max_forwards
 from sip.message import Request
@@ -30,11 +31,17 @@ class Outbound:
         self._bridges = bridges
         self._core = core
 
+    def challenge(self, request: Request, flow: Flow, now: float) -> Headers | None:
+        """The headers of the 401 to an INVITE that shows nothing of who sent it."""
+        return self._admission.challenge(request, flow, self._certificate(flow), now)
+
+    def _certificate(self, flow: Flow) -> bytes | None:
+        endpoint = self._bridges.endpoints[ENTERPRISE_SIDE]
+        return endpoint.peer_certificate(flow) if flow.transport == "TLS" else None
+
     def receive(self, event: IncomingCall, now: float) -> None:
         """Refuse at once what needs nobody's answer; ask about the rest."""
-        endpoint = self._bridges.endpoints[ENTERPRISE_SIDE]
-        certificate = endpoint.peer_certificate(event.flow) if event.flow.transport == "TLS" else None
-        admitted = self._admission.admit(event.request, event.flow, certificate, now)
+        admitted = self._admission.admit(event.request, event.flow, self._certificate(event.flow), now)
         if isinstance(admitted, Admitted):
             policy = policy_of_trunk(admitted.trunk, self._bridges.settings)
             admitted = judge(event.request, policy) or admitted

@@ -157,6 +157,7 @@ class VoiceService:
         # Enterprises are often behind address translation: a call's requests stay on the flow that made it,
         # which also keeps an enterprise's Contact from sending the gateway anywhere else.
         await self._listen(ENTERPRISE_SIDE, self._settings.enterprise, symmetric=True)
+        self._bridges.endpoints[ENTERPRISE_SIDE].agent.challenge = self._outbound.challenge
         await self._listen(CORE_SIDE, self._settings.core_side, symmetric=False)
         self._expect_names(core.peers)
         own = self._bridges.endpoints[ENTERPRISE_SIDE]

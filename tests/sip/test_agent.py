@@ -119,6 +119,48 @@ def test_options_are_answered_with_what_the_agent_can_do() -> None:
     assert response.get("Accept") == "application/sdp"
 
 
+class TestChallenge:
+    """8.2.7, 22.1: an INVITE that shows no password is asked for one, and nothing is kept of it."""
+
+    @staticmethod
+    def agent() -> UserAgent:
+        agent = agent_of()
+        challenge: list[tuple[str, object]] = [("WWW-Authenticate", 'Digest realm="r", nonce="n"')]
+        agent.challenge = lambda request, _flow, _now: None if request.get("Authorization") else challenge
+        return agent
+
+    def test_it_is_401_and_nothing_stays(self) -> None:
+        agent = self.agent()
+        response = answer_to(agent, invite_text())
+        assert (response.status, response.get("WWW-Authenticate")) == (401, 'Digest realm="r", nonce="n"')
+        assert (len(agent.layer), agent.calls, agent.next_timer()) == (0, {}, None)
+        assert agent.layer.counters["challenged"] == 1
+
+    def test_the_same_request_again_gets_the_same_tag(self) -> None:
+        agent = self.agent()
+        first, again = answer_to(agent, invite_text()), answer_to(agent, invite_text())
+        assert first.to.tag == again.to.tag
+        other = answer_to(agent, invite_text(branch="z9hG4bKother"))
+        assert other.to.tag != first.to.tag
+
+    def test_its_ack_and_its_cancel_find_nothing(self) -> None:
+        agent = self.agent()
+        tag = answer_to(agent, invite_text()).to.tag
+        agent.receive_datagram(request_text("ACK", to_tag=tag), PEER, 0.0)
+        assert sent(agent) == []
+        assert agent.events() == []
+        assert answer_to(agent, request_text("CANCEL")).status == 481
+
+    def test_with_credentials_it_is_a_call(self) -> None:
+        agent = self.agent()
+        agent.receive_datagram(invite_text(extra='Authorization: Digest username="a"\r\n'), PEER, 0.0)
+        assert len(agent.calls) == 1
+
+    def test_what_makes_no_dialog_is_400_before_it(self) -> None:
+        data = invite_text().replace(b"Contact: ", b"X-Contact: ")
+        assert answer_to(self.agent(), data).status == 400
+
+
 class TestForking:
     """13.2.2.4."""
 
