@@ -88,3 +88,38 @@ async def test_a_callback_rings_under_the_aid_and_is_taken(house: House, tmp_pat
         await talk(house, baresip, person, "out")
         await hang_up(house, baresip, person, "out")
     assert person.msisdn[2:] not in baresip.said
+
+
+async def test_a_call_is_put_through_and_the_two_persons_hear_each_other(
+    house: House, tmp_path: Path
+) -> None:
+    first, second = house.people[4], house.people[7]
+    aid, other = [await house.active_aid(ENT_B, person) for person in (first, second)]
+    async with phone(house, tmp_path) as baresip:
+        baresip.type(f"/dial sip:{aid}@{AID_DOMAIN}\n")
+        await baresip.until_said("Call established", "the call is established")
+        baresip.type(f"/transfer sip:{other}@{AID_DOMAIN}\n")
+        await baresip.until_said(r"packets: +\d+ +\d+", "the gateway hangs up on who transferred")
+        up = {}
+        for person in (first, second):
+            up[person] = await house.call(
+                person, lambda each: each["state"] == "answered" and each["direction"] == "in", "the call"
+            )
+        await house.handsets.digits(first.msisdn, "42")
+        await house.call(second, lambda each: each["digits"] == "42", "the first one's keys")
+        await house.handsets.digits(second.msisdn, "7")
+        await house.call(first, lambda each: each["digits"] == "7", "the second one's key")
+        await house.handsets.hangup(second.msisdn)
+        shown = [
+            await house.call(
+                person,
+                lambda each, person=person: each["id"] == up[person]["id"] and each["state"] == "ended",
+                "its end",
+            )
+            for person in (first, second)
+        ]
+    assert all(each["rtp_received"] >= PACKETS and each["rtp_sent"] >= PACKETS for each in shown)
+    assert ENT_B.access_number in shown[1]["peer"]
+    for person in (first, second):
+        assert person.msisdn[2:] not in baresip.said
+        assert all(person.msisdn[2:] not in str(each["from_uri"]) for each in shown)
