@@ -20,7 +20,7 @@ from gateway.sms.smsc_link import Answer, FromSmsc, Hooks, OnAccepted, OnAnswer,
 from gateway.sms.smsc_outbind import OutbindListener
 from gateway.sms.smsc_share import in_use, take_turn
 from smpp.aio.connection import Done
-from smpp.pdu import CancelSm, Pdu, QuerySm, SubmitSmResp
+from smpp.pdu import CancelSm, Pdu, QuerySm, ReplaceSm, SubmitSmResp
 
 TICK_S: Final = 0.01
 """The timer comes at least so much later: at a high rate it serves several messages."""
@@ -167,6 +167,18 @@ class SmscLinks:
             ),
             done,
         )
+
+    def replace(self, name: str, upstream_id: str, source: str, body: ReplaceSm, done: Done) -> bool:
+        """Ask the SMSC that has a message to take another text for it (replace_sm, 3.4, 4.10), which `body` holds;
+        otherwise as `cancel`."""
+        link = self._by_name.get(name)
+        if link is None:
+            return False
+        body.message_id = upstream_id.encode("latin-1")
+        body.source_addr_ton = link.settings.source_ton
+        body.source_addr_npi = link.settings.source_npi
+        body.source_addr = source.encode("ascii")
+        return link.request(body, done)
 
     def query(self, name: str, upstream_id: str, source: str, done: Done) -> bool:
         """Ask the SMSC that has a message for its state (query_sm, 3.4, 4.8); otherwise as `cancel`."""

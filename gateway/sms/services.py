@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Final, NamedTuple, Protocol, TypeVar
 
@@ -12,20 +12,18 @@ from foundation.store import StoreBusy, StoreUnavailable
 from gateway.accounts.directory import Directory
 from gateway.policy.text_rules import TextRules
 from gateway.settings import SmsSettings
-from gateway.sms.account_keys import AccountKeys
 from gateway.sms.dispatch import Dispatcher
-from gateway.sms.final import INTERMEDIATE_ASKED, Delivery, End, finish_messages, finish_one
+from gateway.sms.final import Delivery, End, finish_messages, finish_one
 from gateway.sms.outgoing import SEAL_MESSAGE, open_outgoing
+from gateway.sms.replacement import Replacement, Replacements
 from gateway.store import messages, records
 from gateway.store.accounts import AccountRow
 from gateway.store.domain import Domain
 from gateway.store.ids import id_of, text_of
 from gateway.store.messages import State, Stored
-from interparty.content_digest import content_digest
-from masking.smpp_leg import check_submit
 from smpp.aio.connection import Connection, Done, RequestFailed
-from smpp.codec import EncodeError, decode, encode
-from smpp.constants import VERSION_5_0, CommandStatus, EsmClass, MessageState, Tag
+from smpp.codec import decode
+from smpp.constants import VERSION_5_0, CommandStatus, MessageState, Tag
 from smpp.pdu import (
     CancelSm,
     CancelSmResp,
@@ -36,7 +34,7 @@ from smpp.pdu import (
     ReplaceSmResp,
     SubmitSm,
 )
-from smpp.times import TimeFormatError, format_absolute, parse_time
+from smpp.times import format_absolute
 
 CANCELLED_MAX: Final = 1_000
 """Messages that one cancel_sm without a message id ends."""
@@ -52,6 +50,8 @@ class Upstream(Protocol):
     """What the SMSC side does about messages that an SMSC has: SmscLinks."""
 
     def cancel(self, name: str, upstream_id: str, source: str, destination: str, done: Done) -> bool: ...
+
+    def replace(self, name: str, upstream_id: str, source: str, body: ReplaceSm, done: Done) -> bool: ...
 
 
 class _Told(NamedTuple):
@@ -81,10 +81,9 @@ class Services:
         self._dispatcher = dispatcher
         self._upstream = upstream
         self._settings = settings
-        self._texts = texts
+        self._replacements = Replacements(domain, directory, texts, settings)
         self._on_deliveries = on_deliveries
         self._on_trust_rows = on_trust_rows
-        self._keys = AccountKeys(directory.account_key)
 
     # --- query_sm -------------------------------------------------------------------------------------
 
@@ -264,7 +263,8 @@ class Services:
     # --- replace_sm -----------------------------------------------------------------------------------
 
     def replace(self, connection: Connection, account: AccountRow, pdu: Pdu) -> None:
-        """Another text, and other times, for a message that waits here (3.4, 4.10). What the SMSC has is its own."""
+        """Another text, and other times, for a message that was not delivered (3.4, 4.10). What the SMSC has is
+        replaced there, and its answer decides."""
         body = pdu.body
         assert isinstance(body, ReplaceSm)
         message_id = _id(body.message_id)
@@ -272,24 +272,25 @@ class Services:
             connection.reject(pdu, CommandStatus.ESME_RINVMSGID)
             return
 
-        def find(conn: sqlite3.Connection) -> bool:
-            return self._replaceable(conn, account, body, message_id) is not None
+        def find(conn: sqlite3.Connection) -> Stored | None:
+            return self._replaceable(conn, account, body, message_id)
 
-        def found(mine: bool | None, error: BaseException | None) -> None:
+        def found(mine: Stored | None, error: BaseException | None) -> None:
             if error is not None:
                 connection.reject(pdu, CommandStatus.ESME_RTHROTTLED)
-            elif not mine or not self._dispatcher.withdraw(message_id):
+            elif mine is not None and mine.state == State.ACCEPTED:
+                self._replace_upstream(connection, pdu, account, mine)
+            elif mine is None or not self._dispatcher.withdraw(message_id):
                 connection.reject(pdu, CommandStatus.ESME_RREPLACEFAIL)
             else:
                 self._submit(connection, pdu, change, changed)
 
         def change(conn: sqlite3.Connection) -> int:
             stored = self._replaceable(conn, account, body, message_id)
-            return (
-                CommandStatus.ESME_RREPLACEFAIL
-                if stored is None
-                else self._replace(conn, account, stored, body)
-            )
+            if stored is None or stored.state != State.QUEUED:
+                return CommandStatus.ESME_RREPLACEFAIL
+            made = self._replacements.make(account, stored, body)
+            return self._put(conn, made, State.QUEUED) if isinstance(made, Replacement) else made
 
         def changed(status: int | None, error: BaseException | None) -> None:
             if error is not None or status is None:
@@ -301,16 +302,65 @@ class Services:
 
         self._submit(connection, pdu, find, found)
 
+    def _replace_upstream(
+        self, connection: Connection, pdu: Pdu, account: AccountRow, stored: Stored
+    ) -> None:
+        body = pdu.body
+        assert isinstance(body, ReplaceSm)
+        if body.schedule_delivery_time or stored.upstream is None or stored.upstream_id is None:
+            # It has been sent: when is settled.
+            connection.reject(pdu, CommandStatus.ESME_RREPLACEFAIL)
+            return
+        made = self._replacements.make(account, stored, body)
+        if not isinstance(made, Replacement):
+            connection.reject(pdu, made)
+            return
+        replacement = made
+
+        def told(answer: Pdu | RequestFailed) -> None:
+            if isinstance(answer, RequestFailed) or answer.command_status != CommandStatus.ESME_ROK:
+                connection.reject(pdu, CommandStatus.ESME_RREPLACEFAIL)
+            else:
+                self._submit(connection, pdu, put, done)
+
+        def put(conn: sqlite3.Connection) -> int:
+            return self._put(conn, replacement, State.ACCEPTED)
+
+        def done(_status: int | None, error: BaseException | None) -> None:
+            # Also when its receipt came meanwhile: the SMSC has said that it replaced it.
+            if error is not None:
+                connection.reject(pdu, CommandStatus.ESME_RTHROTTLED)
+            else:
+                connection.respond(pdu.sequence_number, ReplaceSmResp())
+
+        smsc = stored.upstream.partition("/")[0]
+        there = ReplaceSm(
+            validity_period=replacement.validity,
+            registered_delivery=replacement.submit.registered_delivery,
+            sm_default_msg_id=replacement.submit.sm_default_msg_id,
+            short_message=replacement.submit.short_message,
+            tlvs=[each for each in replacement.submit.tlvs if each[0] == Tag.MESSAGE_PAYLOAD],
+        )
+        if not self._upstream.replace(smsc, stored.upstream_id, stored.row.access_number, there, told):
+            connection.reject(pdu, CommandStatus.ESME_RREPLACEFAIL)
+
+    def _put(self, conn: sqlite3.Connection, made: Replacement, state: State) -> int:
+        # What is remembered of it says what it was.
+        self._domain.recent.remove(made.row.id)
+        sealed = self._domain.vault.seal(SEAL_MESSAGE, made.frame)
+        done = messages.replace(conn, made.row, sealed, state)
+        return CommandStatus.ESME_ROK if done else CommandStatus.ESME_RREPLACEFAIL
+
     @staticmethod
     def _replaceable(
         conn: sqlite3.Connection, account: AccountRow, body: ReplaceSm, message_id: int
     ) -> Stored | None:
-        """The account's own whole message that waits; a part of a long one has no text of its own, and an id
-        that the messages of a submit_multi share names none of them."""
+        """The account's own whole message that has no outcome; a part of a long one has no text of its own, and
+        an id that the messages of a submit_multi share names none of them."""
         stored = messages.get(conn, message_id)
         if (
             stored is None
-            or stored.state != State.QUEUED
+            or stored.state not in (State.QUEUED, State.ACCEPTED)
             or stored.row.account != account.system_id
             or stored.row.long_id is not None
             or stored.row.public_id != stored.row.id
@@ -319,68 +369,6 @@ class Services:
         ):
             return None
         return stored
-
-    def _replace(self, conn: sqlite3.Connection, account: AccountRow, stored: Stored, body: ReplaceSm) -> int:
-        row, number = stored.row, self._directory.sms_number(stored.row.access_number)
-        old = decode(open_outgoing(self._domain, stored).frame).body
-        assert isinstance(old, SubmitSm)
-        if number is None or old.esm_class & EsmClass.UDHI:
-            return CommandStatus.ESME_RREPLACEFAIL
-        times = self._times(body, row.not_before, row.expires_at)
-        if isinstance(times, CommandStatus):
-            return times
-        not_before, expires_at, validity = times
-        text = next((value for tag, value in body.tlvs if tag == Tag.MESSAGE_PAYLOAD), body.short_message)
-        fits = len(text) <= 254
-        old.short_message = text if fits else b""
-        old.tlvs = [each for each in old.tlvs if each[0] != Tag.MESSAGE_PAYLOAD]
-        if not fits:
-            old.tlvs.append((Tag.MESSAGE_PAYLOAD, text))
-        old.sm_default_msg_id = body.sm_default_msg_id
-        old.registered_delivery = 1 | (body.registered_delivery & INTERMEDIATE_ASKED)
-        old.validity_period = validity or old.validity_period
-        refused = check_submit(old, number.allow)
-        if refused is not None:
-            return refused
-        said = self._texts.refusal_of(number, (old,))
-        if said is not None:
-            return said.status or CommandStatus.ESME_RREPLACEFAIL
-        try:
-            frame = encode(Pdu(old, 0))
-        except EncodeError:
-            return CommandStatus.ESME_RINVMSGLEN
-        key = self._keys.get(account.system_id)
-        digest = None if key is None else content_digest(key, text_of(row.public_id), old.data_coding, text)
-        changed = row._replace(
-            registered_delivery=body.registered_delivery, octets=len(text), digest=digest,
-            not_before=not_before, expires_at=expires_at,
-        )  # fmt: skip
-        done = messages.replace(conn, changed, self._domain.vault.seal(SEAL_MESSAGE, frame))
-        return CommandStatus.ESME_ROK if done else CommandStatus.ESME_RREPLACEFAIL
-
-    def _times(
-        self, body: ReplaceSm, not_before: int, expires_at: int
-    ) -> tuple[int, int, bytes] | CommandStatus:
-        """3.4, 4.10.1: an empty time leaves what was there."""
-        now = datetime.fromtimestamp(self._domain.now_ms() / 1000, UTC)
-        try:
-            schedule = parse_time(body.schedule_delivery_time, now)
-        except TimeFormatError:
-            return CommandStatus.ESME_RINVSCHED
-        if schedule is not None and schedule > now + timedelta(seconds=self._settings.schedule_max_s):
-            return CommandStatus.ESME_RINVSCHED
-        try:
-            validity = parse_time(body.validity_period, now)
-        except TimeFormatError:
-            return CommandStatus.ESME_RINVEXPIRY
-        start = not_before if schedule is None else int(schedule.timestamp() * 1000)
-        end = expires_at if validity is None else int(validity.timestamp() * 1000)
-        latest = start + int(timedelta(seconds=self._settings.validity_max_s).total_seconds() * 1000)
-        if end <= start or end <= self._domain.now_ms():
-            return CommandStatus.ESME_RINVEXPIRY
-        end = min(end, latest)
-        told = b"" if validity is None else format_absolute(datetime.fromtimestamp(end / 1000, UTC))
-        return start, end, told
 
     # --- all three ------------------------------------------------------------------------------------
 

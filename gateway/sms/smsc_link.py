@@ -20,6 +20,7 @@ from gateway.sms.smsc_pace import Pace
 from gateway.sms.smsc_tls import client_context
 from smpp.aio.connection import Connection, Done, FailureReason, RequestFailed
 from smpp.aio.link import Link, LinkConfig, LinkState
+from smpp.codec import EncodeError
 from smpp.constants import CommandId
 from smpp.events import (
     ConnectionMustClose,
@@ -219,7 +220,7 @@ class SmscLink:
             return False
         try:
             bind.connection.request(body, done)
-        except LocalProtocolError:
+        except (LocalProtocolError, EncodeError):  # the latter: a text in a TLV to an SMSC of 3.3
             return False
         return True
 

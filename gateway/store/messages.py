@@ -238,13 +238,22 @@ def close_part(conn: sqlite3.Connection, message_id: int, outcome: int, error: i
     )
 
 
-def replace(conn: sqlite3.Connection, row: MessageRow, sealed: bytes) -> bool:
-    """Another text and other times for a message that is still QUEUED; False when it is not."""
+def replace(conn: sqlite3.Connection, row: MessageRow, sealed: bytes, state: State = State.QUEUED) -> bool:
+    """Another text and other times for a message that is still in that state; False when it is not."""
     return (
         conn.execute(
             "UPDATE message SET registered_delivery = ?, octets = ?, digest = ?, not_before = ?, expires_at = ?,"
-            " sealed = ? WHERE id = ? AND state = 1",
-            (row.registered_delivery, row.octets, row.digest, row.not_before, row.expires_at, sealed, row.id),
+            " sealed = ? WHERE id = ? AND state = ?",
+            (
+                row.registered_delivery,
+                row.octets,
+                row.digest,
+                row.not_before,
+                row.expires_at,
+                sealed,
+                row.id,
+                int(state),
+            ),
         ).rowcount
         == 1
     )

@@ -26,7 +26,7 @@ from interparty.messages import VerifyItem
 from smpp.aio.connection import RequestFailed
 from smpp.codec import decode, encode
 from smpp.constants import MessageState
-from smpp.pdu import Body, DeliverSm, DeliverSmResp, Pdu, SubmitSm
+from smpp.pdu import Body, DeliverSm, DeliverSmResp, Pdu, ReplaceSm, SubmitSm
 from smpp.receipts import Outcome, parse
 from tests.gateway.carrier import (
     ACCOUNT,
@@ -70,12 +70,13 @@ class HeldVerifier(FakeVerifier):
 
 
 class Smsc(FakeSender):
-    """Links that also take cancel_sm: the test answers, or is not there."""
+    """Links that also take cancel_sm and replace_sm: the test answers, or is not there."""
 
     def __init__(self) -> None:
         super().__init__()
         self.takes_cancels = True
         self.cancels: list[tuple[str, str, str, str]] = []
+        self.replaces: list[tuple[str, str, str, ReplaceSm]] = []
         self._cancelling: list[Callable[[Pdu | RequestFailed], None]] = []
 
     def send(self, messages: Sequence[tuple[bytes, Any]]) -> int:
@@ -91,6 +92,19 @@ class Smsc(FakeSender):
     ) -> bool:
         if self.takes_cancels:
             self.cancels.append((name, upstream_id, source, destination))
+            self._cancelling.append(done)
+        return self.takes_cancels
+
+    def replace(
+        self,
+        name: str,
+        upstream_id: str,
+        source: str,
+        body: ReplaceSm,
+        done: Callable[[Pdu | RequestFailed], None],
+    ) -> bool:
+        if self.takes_cancels:
+            self.replaces.append((name, upstream_id, source, body))
             self._cancelling.append(done)
         return self.takes_cancels
 

@@ -11,7 +11,7 @@ from gateway.records import metrics
 from gateway.sms.links import SmscLinks
 from smpp.aio.connection import RequestFailed
 from smpp.constants import CommandStatus
-from smpp.pdu import CancelSm, DeliverSm, DeliverSmResp, Pdu, QuerySm, QuerySmResp, SubmitSmResp
+from smpp.pdu import CancelSm, DeliverSm, DeliverSmResp, Pdu, QuerySm, QuerySmResp, ReplaceSm, SubmitSmResp
 from tests.gateway.carrier import MSISDN, NUMBER, submit_frame, until
 from tests.gateway.sms.smscs import Carrier, Smsc, settings
 
@@ -239,6 +239,22 @@ class TestAskingAboutAMessage:
         )
         assert (body.source_addr_ton, body.source_addr_npi) == (0, 1)
         assert (body.dest_addr_ton, body.dest_addr_npi) == (0, 0)
+
+    async def test_replace_goes_to_the_smsc_that_has_it(
+        self, carrier: Carrier, smscs: tuple[Smsc, Smsc]
+    ) -> None:
+        told: list[Any] = []
+        body = ReplaceSm(short_message=b"other")
+        assert carrier.links.replace("b", "7f", NUMBER, body, told.append)
+        await until(lambda: bool(told))
+        [asked] = smscs[1].bodies(ReplaceSm)
+        assert (asked.message_id, asked.source_addr, asked.short_message) == (
+            b"7f",
+            NUMBER.encode(),
+            b"other",
+        )
+        assert (asked.source_addr_ton, asked.source_addr_npi) == (0, 1)
+        assert not carrier.links.replace("of-old", "7f", NUMBER, body, told.append)
 
     async def test_query_goes_to_the_smsc_that_has_it(
         self, carrier: Carrier, smscs: tuple[Smsc, Smsc]

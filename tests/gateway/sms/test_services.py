@@ -585,10 +585,6 @@ class TestReplace:
         await desk.taken()
         assert desk.texts() == [b"hello"]
 
-    async def test_what_the_smsc_has_is_its_own(self, desk: Desk) -> None:
-        message_id = await at_smsc(desk)
-        assert await replace(desk, message_id) == REPLACE_FAILED
-
     async def test_what_has_its_outcome(self, desk: Desk) -> None:
         message_id = await at_smsc(desk)
         await desk.receipt(b"00AB")
@@ -605,3 +601,74 @@ async def test_what_is_no_id_of_ours_is_said_so(desk: Desk, raw: bytes) -> None:
         bodies.append((desk.services.cancel, CancelSm(message_id=raw)))
     for way, body in bodies:
         assert await desk.ask(way, body) == CommandStatus.ESME_RINVMSGID
+
+
+class TestReplaceAtTheSmsc:
+    """What the SMSC has is replaced there; its answer decides."""
+
+    async def start(self, desk: Desk, **fields: Any) -> int:
+        message_id = await at_smsc(desk)
+        desk.services.replace(
+            desk.session,  # type: ignore[arg-type]
+            desk.directory.current.accounts["sms-a"],
+            desk.request(ReplaceSm(message_id=id_text(message_id), **({"short_message": b"other"} | fields))),
+        )
+        await until(lambda: bool(desk.smsc.replaces) or bool(desk.session.answers))
+        return message_id
+
+    async def test_it_is_asked_under_its_own_id_and_told_what_the_gateway_needs(self, desk: Desk) -> None:
+        await self.start(desk, registered_delivery=0x12, validity_period=b"000000010000000R")
+        [(smsc, upstream_id, source, body)] = desk.smsc.replaces
+        assert (smsc, upstream_id, source) == ("smsc", "00AB", NUMBER)
+        assert (body.short_message, body.registered_delivery) == (b"other", 0x11)
+        assert body.validity_period == time_text(NOW_MS + HOUR_MS)
+        assert (body.schedule_delivery_time, desk.session.answers) == (b"", [])
+
+    async def test_when_it_has_the_record_is_of_the_new_text(self, desk: Desk) -> None:
+        message_id = await self.start(desk, registered_delivery=1)
+        desk.smsc.answer_cancel(Pdu(ReplaceSmResp(), 1))
+        assert (await desk.session.answer())[1:] == (0, ReplaceSmResp())
+        await desk.receipt(b"00AB")
+        assert desk.told() == [(message_id, MessageState.DELIVERED)]
+        (cdr,) = await rows(desk.domain, "cdr", "seq")
+        digest = content_digest(HmacSm3(ACCOUNT_KEY), text_of(message_id), 0, b"other")
+        assert (cdr["octets"], cdr["digest"]) == (5, digest)
+
+    @pytest.mark.parametrize(
+        "answer", [Pdu(ReplaceSmResp(), 1, CommandStatus.ESME_RREPLACEFAIL), RequestFailed("timeout")]
+    )
+    async def test_when_it_has_not_the_message_is_as_it_was(
+        self, desk: Desk, answer: Pdu | RequestFailed
+    ) -> None:
+        message_id = await self.start(desk)
+        before = await desk.message(message_id)
+        desk.smsc.answer_cancel(answer)
+        assert (await desk.session.answer())[1] == REPLACE_FAILED
+        assert await desk.message(message_id) == before
+
+    async def test_a_receipt_that_came_first_stands(self, desk: Desk) -> None:
+        message_id = await self.start(desk)
+        await desk.receipt(b"00AB")
+        desk.smsc.answer_cancel(Pdu(ReplaceSmResp(), 1))
+        assert (await desk.session.answer())[1] == 0
+        assert await results(desk) == [(message_id, "DELIVERED")]
+
+    @pytest.mark.parametrize(
+        ("fields", "status"),
+        [
+            ({"schedule_delivery_time": time_text(NOW_MS + HOUR_MS)}, CommandStatus.ESME_RREPLACEFAIL),
+            ({"validity_period": time_text(NOW_MS - HOUR_MS)}, CommandStatus.ESME_RINVEXPIRY),
+            ({"sm_default_msg_id": 7}, CommandStatus.ESME_RINVDFTMSGID),
+        ],
+    )
+    async def test_what_may_not_be_is_not_asked(
+        self, desk: Desk, fields: dict[str, Any], status: int
+    ) -> None:
+        await self.start(desk, **fields)
+        assert (await desk.session.answer())[1] == status
+        assert desk.smsc.replaces == []
+
+    async def test_an_smsc_that_cannot_be_asked(self, desk: Desk) -> None:
+        desk.smsc.takes_cancels = False
+        await self.start(desk)
+        assert (await desk.session.answer())[1] == REPLACE_FAILED
