@@ -399,8 +399,8 @@ class Bridge:
             return
         told = self.media.shown(self.caller.media_side)
         # 13.2.1: an answer that came in progress may be left out of the 2xx.
-        body = await self.relayed(leg, response.body or self._early.get(response.to.tag, b""))
-        await self.media.talk()
+        described = response.body or self._early.get(response.to.tag, b"")
+        body = await self.relayed(leg, described, talk=True)
         await self._table.records.answered(self._record, self._msisdn or "", self._dialogs())
         if self.over:
             self._record.answered_at = None  # the caller never heard of it
@@ -424,10 +424,11 @@ class Bridge:
         body = await self.relayed(leg, ack.body)
         self.callee.call.acknowledge(body, self.callee.endpoint.now())
 
-    async def relayed(self, leg: Leg, body: bytes) -> bytes:
-        """A leg's description as the other leg is shown it. Raises ValueError, MediaError."""
+    async def relayed(self, leg: Leg, body: bytes, *, talk: bool = False) -> bytes:
+        """A leg's description as the other leg is shown it; `talk`: the call is answered by it. Raises ValueError,
+        MediaError."""
         assert self.media is not None
-        shown = await self.media.relay(leg.media_side, body, leg.call.flow.host)
+        shown = await self.media.relay(leg.media_side, body, leg.call.flow.host, talk=talk)
         other = self.other(leg)
         side = self._called_side if other is None else other.side
         return guarded_body(side, shown, self._msisdn)

@@ -54,13 +54,14 @@ class CallMedia:
         early_from_core: bool,
         networks: tuple[Side, Side] = SIDES,
     ) -> CallMedia:
-        """Take ports. Without `early_from_core` what the core sends is withheld until `talk`: ring-back tones
+        """Take ports. Without `early_from_core` what the core sends is withheld until the answer: ring-back tones
         and network announcements can name a person. Raises MediaError."""
         ports = await control.create(call_id, gate_b=early_from_core, networks=networks)
         return cls(control, call_id, ports)
 
-    async def relay(self, side: Side, body: bytes, signalling_host: str) -> bytes:
-        """Take a side's description; the one that the other side is shown.
+    async def relay(self, side: Side, body: bytes, signalling_host: str, *, talk: bool = False) -> bytes:
+        """Take a side's description; the one that the other side is shown. `talk`: the call is answered with it, and
+        media of both sides goes through.
 
         Raises SdpError (a ValueError) for a body that is none, ValueError where nothing in it may cross,
         MediaError.
@@ -84,7 +85,7 @@ class CallMedia:
         if again != shown.body or not again:
             again = build(shown.version + 1)
         remote = remote_media(theirs, audio, signalling_host=signalling_host)
-        await self._control.update(self.call_id, side, remote)
+        await self._control.update(self.call_id, side, remote, opens="b" if talk else None)
         shown.before = shown.body
         if again != shown.body:
             shown.version, shown.body = shown.version + 1, again
@@ -146,10 +147,6 @@ class CallMedia:
     def shown(self, side: Side) -> bytes:
         """What a side was told last."""
         return self._shown[side].body
-
-    async def talk(self) -> None:
-        """The call is answered: media of both sides goes through. Raises MediaError."""
-        await self._control.gate(self.call_id, "b", True)
 
     async def close(self) -> MediaStats:
         """Give the ports back; what came from each side. Raises MediaError."""

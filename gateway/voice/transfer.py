@@ -213,8 +213,7 @@ class Transfer:
         stays, other, media = self._bridge.other(self._leg), self._other, self._media
         if self._over or stays is None or other is None or media is None:
             return
-        body = await media.relay("b", response.body, other.call.flow.host)
-        await media.talk()
+        body = await media.relay("b", response.body, other.call.flow.host, talk=True)
         dialogs = [(CORE_SIDE, leg.call.dialog) for leg in (stays, other) if leg.call.dialog is not None]
         await self._table.records.answered(self._record, self._msisdn, dialogs)
         if self._over:

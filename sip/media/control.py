@@ -114,8 +114,11 @@ class MediaControl(Protocol):
         """Take ports for a call. A closed gate withholds what that side sends (early media). `networks`: in which the
         two sides are; both in the same one where a call has been put through to another party there."""
 
-    async def update(self, call_id: str, side: Side, remote: RemoteMedia) -> None:
-        """Tell what a side's SDP announces. Another address than before lets the source change."""
+    async def update(
+        self, call_id: str, side: Side, remote: RemoteMedia, *, opens: Side | None = None
+    ) -> None:
+        """Tell what a side's SDP announces. Another address than before lets the source change. `opens`: let what that
+        side sends through from then on, as `gate` does, without asking twice."""
 
     async def gate(self, call_id: str, side: Side, open: bool) -> None:
         """Let what this side sends through, or withhold it."""

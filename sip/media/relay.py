@@ -11,6 +11,7 @@ import secrets
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from sip.media import rtcp, rtp
 from sip.media.control import MediaError, RemoteMedia, Side, SideStats
@@ -28,6 +29,8 @@ PACKET_RATE_MAX = 200
 """Packets a second taken from one side: 50 of audio, doubled for 10 ms frames, doubled for a burst."""
 RTCP_RATE_MAX = 20
 DEFAULT_CLOCK_RATE = 8000
+ADDRESSES_MAX = 1024
+"""Addresses of which it is remembered how the kernel writes them."""
 UNSPECIFIED = ("0.0.0.0", "::", "")  # noqa: S104 - compared with what an SDP says, never bound
 CNAME_OCTETS = 16
 _LETTER_OF = bytes(ord("a") + octet % 26 for octet in range(256))
@@ -35,6 +38,7 @@ _LETTER_OF = bytes(ord("a") + octet % 26 for octet in range(256))
 _HEADER = struct.Struct("!BBHII")
 
 
+@lru_cache(maxsize=ADDRESSES_MAX)
 def _address_text(host: str) -> str:
     """An address as the kernel writes it: a description may write IPv6 in other ways (RFC 5952)."""
     if host in UNSPECIFIED:

@@ -112,9 +112,11 @@ class RelayClient:
             )
         )
 
-    async def update(self, call_id: str, side: Side, remote: RemoteMedia) -> None:
+    async def update(
+        self, call_id: str, side: Side, remote: RemoteMedia, *, opens: Side | None = None
+    ) -> None:
         """See MediaControl."""
-        await self._request("update", call_id=call_id, side=side, remote=remote_to(remote))
+        await self._request("update", call_id=call_id, side=side, remote=remote_to(remote), opens=opens)
 
     async def gate(self, call_id: str, side: Side, open: bool) -> None:
         """See MediaControl."""

@@ -170,8 +170,10 @@ class Relay:
             self._poll.register(rtcp_in.fileno(), select.EPOLLIN)
 
     def _update(self, request: dict[str, Any]) -> None:
-        leg = self._core.get(request["call_id"]).leg(_side(request))
-        leg.update(remote_from(request["remote"]))
+        session = self._core.get(request["call_id"])
+        session.leg(_side(request)).update(remote_from(request["remote"]))
+        if request["opens"] is not None:
+            session.leg(_side(request, "opens")).open = True
 
     def _gate(self, request: dict[str, Any]) -> None:
         self._core.get(request["call_id"]).leg(_side(request)).open = bool(request["open"])
@@ -202,11 +204,11 @@ class Relay:
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    opened = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     try:
-        opened.setblocking(False)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER_OCTETS)
-        if opened.family == socket.AF_INET6:
+        if family == socket.AF_INET6:
             # IPv4 in IPv6's clothes would come under an address that no description announces.
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         opened.bind((host, port))
@@ -227,10 +229,10 @@ def _networks(request: dict[str, Any]) -> list[Side]:
     return found
 
 
-def _side(request: dict[str, Any]) -> Side:
-    if request["side"] not in SIDES:
+def _side(request: dict[str, Any], key: str = "side") -> Side:
+    if request[key] not in SIDES:
         raise ValueError("side is a or b")
-    side: Side = request["side"]
+    side: Side = request[key]
     return side
 
 
@@ -253,7 +255,8 @@ def run(channel: socket.socket) -> None:
     channel.setblocking(False)
     answers = bytearray()
     with select.epoll() as poll:
-        poll.register(channel.fileno(), select.EPOLLIN)
+        mask = select.EPOLLIN
+        poll.register(channel.fileno(), mask)
         relay = Relay(config, poll)
         answers += frame({"id": 0, "result": relay.command({"op": "ping"})["result"]})
         log.info("relay serves ports %d to %d", config.port_min, config.port_max)
@@ -262,8 +265,10 @@ def run(channel: socket.socket) -> None:
                 answers += frame(relay.command(waiting.popleft()))
             if answers and not _send(channel, answers):
                 return
-            mask = select.EPOLLIN | (select.EPOLLOUT if answers else 0)
-            poll.modify(channel.fileno(), mask)
+            wanted = select.EPOLLIN | select.EPOLLOUT if answers else select.EPOLLIN
+            if wanted != mask:
+                mask = wanted
+                poll.modify(channel.fileno(), mask)
             for fd, _ in poll.poll(maxevents=POLL_EVENTS):
                 if fd != channel.fileno():
                     relay.receive(fd)

@@ -162,7 +162,9 @@ class RtpengineClient:
             raise
         return MediaPorts(a=towards_a, b=towards_b)
 
-    async def update(self, call_id: str, side: Side, remote: RemoteMedia) -> None:
+    async def update(
+        self, call_id: str, side: Side, remote: RemoteMedia, *, opens: Side | None = None
+    ) -> None:
         """See MediaControl.
 
         Each description lets rtpengine learn the source anew, so the same one is not told again.
@@ -172,6 +174,8 @@ class RtpengineClient:
         if before is None or _addresses(before) != _addresses(remote):
             await self._describe(call_id, "offer", side, remote)
             call.remotes[side] = remote
+        if opens is not None:
+            await self.gate(call_id, opens, True)
 
     async def gate(self, call_id: str, side: Side, open: bool) -> None:
         """See MediaControl."""

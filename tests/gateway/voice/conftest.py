@@ -121,8 +121,12 @@ class FakeRelay:
         self.networks.append(networks)
         return MediaPorts(LocalMedia("127.0.0.1", 20000, 20001), LocalMedia("127.0.0.1", 20002, 20003))
 
-    async def update(self, call_id: str, side: Side, remote: RemoteMedia) -> None:
+    async def update(
+        self, call_id: str, side: Side, remote: RemoteMedia, *, opens: Side | None = None
+    ) -> None:
         self.remotes[side].append(remote)
+        if opens is not None:
+            await self.gate(call_id, opens, True)
 
     async def gate(self, call_id: str, side: Side, open: bool) -> None:
         self.gates.append((side, open))
