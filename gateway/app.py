@@ -116,7 +116,9 @@ class Gateway:
         self.verifier = Verifier(
             self.trust,
             deadline=settings.trust.timeout_s,
-            stream=VerifyStream(self._peer, self.feed if settings.trust.mqtt is None else None),
+            stream=VerifyStream(
+                self._peer, self.feed if settings.trust.mqtt is None else None, self._peer_keys.trust_keys
+            ),
             cache=cache,
             guesses=Guesses(
                 settings.trust.unknown_aids_per_minute,

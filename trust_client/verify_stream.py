@@ -8,16 +8,19 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from pydantic import ValidationError
 
+from gm.sm2 import PublicKey
 from interparty import websocket
 from interparty.client import PeerUnavailable
 from interparty.hot_messages import ask_message, stream_pieces
-from interparty.messages import StreamAnswer, StreamBatch, StreamFailure
+from interparty.messages import BatchHead, StreamAnswer, StreamBatch, StreamFailure
 from interparty.stream import Channel
+from trust_client import batch_check
 from trust_client.answers import AnswerReader, Grant, Refused, outcome_of
 
 PATH: Final = "/v1/verifications/stream"
@@ -29,6 +32,13 @@ SETTLED_SECONDS: Final = 5.0
 """A stream that lived so long was a good one: the next wait is the first again."""
 UNSIGNED_MAX: Final = 100_000
 """Answers without the batch head that is to sign them; more, and the stream is given up."""
+
+ROOT_ALWAYS: Final = 32
+"""Answers of a batch whose root is always recomputed."""
+ROOT_SHARE: Final = 0.125
+"""Share of the larger ones: it takes 3 us of a core an answer."""
+HEADS_MAX: Final = 64
+"""Heads that wait to be checked; one more is not."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,10 +60,10 @@ class Feed(Protocol):
 
 
 class _Ask:
-    __slots__ = ("answered", "count", "timer")
+    __slots__ = ("answered", "texts", "timer")
 
-    def __init__(self, count: int, answered: Answered, timer: asyncio.TimerHandle) -> None:
-        self.count = count
+    def __init__(self, texts: list[str], answered: Answered, timer: asyncio.TimerHandle) -> None:
+        self.texts = texts
         self.answered = answered
         self.timer = timer
 
@@ -61,8 +71,15 @@ class _Ask:
 class VerifyStream:
     """The stream to one trust party; give it to a Verifier."""
 
-    def __init__(self, peer: StreamPeer, feed: Feed | None = None) -> None:
-        """`feed`: who is told of revocations and heartbeats, where they come over this stream."""
+    def __init__(
+        self,
+        peer: StreamPeer,
+        feed: Feed | None = None,
+        keys: Callable[[], Mapping[str, PublicKey]] | None = None,
+    ) -> None:
+        """`feed`: who is told of revocations and heartbeats, where they come over this stream. `keys`: the trust
+        party's SM2 keys for statements, by which batch heads are checked; None: they are only counted."""
+        self._keys = keys
         self._peer = peer
         self._feed = feed
         self._reader = AnswerReader()
@@ -72,12 +89,19 @@ class VerifyStream:
         self._asks: dict[int, _Ask] = {}
         self._number = 0
         self._unsigned = 0
+        self._answered: deque[batch_check.Answered] = deque()
+        """What no batch head has signed yet, in the order in which it came."""
+        self._heads: deque[tuple[BatchHead, list[batch_check.Answered] | None]] = deque()
+        """Heads to be checked, each with its answers where the root is recomputed."""
+        self._checking: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self.opened = 0
         """Times that it was opened so far."""
         self.signed = 0
         """Answers so far that a batch head has signed."""
+        self.wrong = 0
+        """Batch heads so far that did not hold."""
 
     @property
     def is_open(self) -> bool:
@@ -94,6 +118,8 @@ class VerifyStream:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        if self._checking is not None:
+            await asyncio.gather(self._checking, return_exceptions=True)
         if self._channel is not None:
             self._channel.close()
             # What was asked is answered in the next turn of the loop.
@@ -109,7 +135,7 @@ class VerifyStream:
             return False
         self._number += 1
         timer = self._loop.call_later(seconds, self._late)
-        self._asks[self._number] = _Ask(len(texts), answered, timer)
+        self._asks[self._number] = _Ask(texts, answered, timer)
         self._channel.send(ask_message(self._number, texts))
         return True
 
@@ -145,7 +171,7 @@ class VerifyStream:
     def _received_other(self, payload: bytes) -> None:
         """Raises ValidationError."""
         if payload.startswith(b'{"batch"'):
-            self._sign(StreamBatch.model_validate_json(payload).batch.count)
+            self._sign(StreamBatch.model_validate_json(payload).batch)
         elif payload.startswith((b'{"heartbeat"', b'{"revoked"')):
             if self._feed is not None and not self._feed.received(payload):
                 self._break("a message that is none of this stream")
@@ -163,10 +189,12 @@ class VerifyStream:
         if ask is None:
             return
         self._unsigned += len(outcomes)
-        if len(outcomes) != ask.count or self._unsigned > UNSIGNED_MAX:
+        if len(outcomes) != len(ask.texts) or self._unsigned > UNSIGNED_MAX:
             self._break("not as many answers as questions, or answers that nothing signs")
             ask.answered(None)
             return
+        if self._keys is not None:
+            self._answered.append((ask.texts, outcomes))
         ask.answered(outcomes)
 
     def _take(self, number: int) -> _Ask | None:
@@ -177,12 +205,40 @@ class VerifyStream:
             ask.timer.cancel()
         return ask
 
-    def _sign(self, count: int) -> None:
-        if count > self._unsigned:
+    def _sign(self, head: BatchHead) -> None:
+        if head.count > self._unsigned:
             self._break("a batch head over more answers than there were")
             return
-        self._unsigned -= count
-        self.signed += count
+        self._unsigned -= head.count
+        self.signed += head.count
+        if self._keys is None:
+            return
+        answered: list[batch_check.Answered] = []
+        left = head.count
+        while left > 0:
+            answered.append(self._answered.popleft())
+            left -= len(answered[-1][1])
+        if left:
+            self._break("a batch head over a part of an answer")
+            return
+        # Which roots are recomputed nobody can foresee; few answers are no work.
+        is_recomputed = head.count <= ROOT_ALWAYS or random.random() < ROOT_SHARE
+        if len(self._heads) < HEADS_MAX:
+            self._heads.append((head, answered if is_recomputed else None))
+        if self._checking is None:
+            self._checking = self._loop.create_task(self._check_heads(self._keys), name="batch-heads")
+
+    async def _check_heads(self, keys: Callable[[], Mapping[str, PublicKey]]) -> None:
+        try:
+            while self._heads:
+                head, answered = self._heads.popleft()
+                known = list(reversed(list(keys().values())))
+                if not await asyncio.to_thread(_holds, head, answered, known):
+                    self.wrong += 1
+                    _log.error("the trust party's signature over %d answers does not hold", head.count)
+                    self._break("answers that the trust party does not stand by")
+        finally:
+            self._checking = None
 
     def _late(self) -> None:
         # Whatever else waits would wait as long for an answer: the stream is as good as gone.
@@ -205,6 +261,7 @@ class VerifyStream:
                 began = self._loop.time()
                 self._lost.clear()
                 self._unsigned = 0
+                self._answered.clear()
                 self._channel = channel
                 self.opened += 1
                 channel.begin(self, data)
@@ -215,3 +272,9 @@ class VerifyStream:
                     wait = BACKOFF_SECONDS[0]
             await asyncio.sleep(wait * random.uniform(0.5, 1.0))
             wait = min(2 * wait, longest)
+
+
+def _holds(head: BatchHead, answered: list[batch_check.Answered] | None, keys: list[PublicKey]) -> bool:
+    if answered is not None and batch_check.root_of(answered) != head.root:
+        return False
+    return batch_check.is_signed(head, keys)

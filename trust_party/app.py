@@ -18,6 +18,7 @@ from interparty.server import Running, serve
 from trust_party import metrics, verify_stream
 from trust_party.admission import Carrier, Directory, transaction
 from trust_party.anchoring import Anchoring
+from trust_party.answered import AnsweredBatches
 from trust_party.bundles import Bundles, party_keys
 from trust_party.cancellations import Cancellations
 from trust_party.clock import now_ms
@@ -125,7 +126,8 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
         sweeper = Sweeper(store, evidence, sequencer, live)
         await sweeper.sweep(now_ms())
         guesses = Guesses(store, directory, settings.unknown_aids_per_minute, settings.unknown_aids_burst)
-        verification = Verification(store, live, keys, directory, guesses)
+        answered = AnsweredBatches(store, evidence)
+        verification = Verification(store, live, keys, directory, guesses, answered.add)
         if settings.operations is not None:
             figures = metrics.Figures(store, live, verification, guesses)
             stack.enter_context(metrics.served(settings.operations, figures))
@@ -197,6 +199,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
         for task in (
             asyncio.create_task(directory.follow(admitted), name="admissions"),
             asyncio.create_task(orders.run(), name="orders"),
+            asyncio.create_task(answered.run(), name="answered"),
             asyncio.create_task(sweeper.run(settings.sweep_seconds), name="sweeper"),
             asyncio.create_task(erasure.run(), name="erasure"),
         ):

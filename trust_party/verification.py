@@ -10,7 +10,7 @@ import asyncio
 import json
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple
 
 from evidence.merkle import leaf_hash, root
@@ -189,8 +189,16 @@ class Verification:
     """Answers verifications and conversions."""
 
     def __init__(
-        self, store: Store, live: LiveIndex, keys: KeyStore, directory: Directory, guesses: Guesses
+        self,
+        store: Store,
+        live: LiveIndex,
+        keys: KeyStore,
+        directory: Directory,
+        guesses: Guesses,
+        on_signed: Callable[[str, bytes, int, int], None] = lambda *_: None,
     ) -> None:
+        """`on_signed` is told of each signed root from any thread: carrier, root, count, milliseconds."""
+        self._on_signed = on_signed
         self._guesses = guesses
         self._directory = directory
         self._store = store
@@ -210,7 +218,7 @@ class Verification:
         if batch.open:
             await self.look_up(batch)
         # Half a millisecond of a core, without the interpreter's lock.
-        head = await asyncio.to_thread(self.head, root(batch.leaves), len(batch.leaves), now_ms)
+        head = await asyncio.to_thread(self.head, carrier, root(batch.leaves), len(batch.leaves), now_ms)
         return f'{{{batch.answers_json},"batch":{head}}}'.encode()
 
     def decide(self, carrier: str, asked: Sequence[AskedQuestion], now_ms: int) -> Batch:
@@ -289,10 +297,11 @@ class Verification:
         rows = await read_nearest(self._store, AUTHORIZATION_COLUMNS, _JOINS, aids)
         return {row["aid"]: self._live.read(row) for row in rows}
 
-    def head(self, root: bytes, count: int, at_ms: int) -> str:
+    def head(self, carrier: str, root: bytes, count: int, at_ms: int) -> str:
         """The JSON of a BatchHead, signed; any thread may do it."""
         head: dict[str, str | int] = {"root": root.hex(), "count": count, "at": at_ms}
         head["signature"] = statements.sign(sign_key(self._keys), statements.BATCH, head)
+        self._on_signed(carrier, root, count, at_ms)
         return json.dumps(head, separators=(",", ":"))
 
     async def convert(self, carrier: str, asked: ConversionRequest, now_ms: int) -> str | None:

@@ -209,7 +209,7 @@ class CarrierStream:
             self._timer = self._loop.call_later(BATCH_SECONDS, self._begin_signing)
 
     def _head(self, leaves: list[bytes]) -> str:
-        return self._verification.head(root(leaves), len(leaves), self._streams.now_ms())
+        return self._verification.head(self._request.party, root(leaves), len(leaves), self._streams.now_ms())
 
     def _send_head(self, head: str) -> None:
         self._channel.send(f'{{"batch":{head}}}'.encode())

@@ -29,7 +29,13 @@ async def answers(built: House, aids: list[str], at: int) -> VerifyResponse:
         await live.load(store)
         keys = open_store(settings)
         directory = Directory(store, keys)
-        verification = Verification(store, live, keys, directory, Guesses(store, directory, 60, 1000))
+        verification = Verification(
+            store,
+            live,
+            keys,
+            directory,
+            Guesses(store, directory, 60, 1000),
+        )
         items = [
             VerifyItem(
                 aid=aid, enterprise=ENTERPRISE.id, channel="sms", access_number=ENTERPRISE.access_number

@@ -8,10 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from gm.sm2 import PrivateKey
+from interparty import statements
 from interparty.client import PeerUnavailable
+from interparty.hot_messages import question_text
 from interparty.messages import StreamAnswer
 from trust_client import verify_stream as module
 from trust_client.answers import outcome_of
+from trust_client.batch_check import root_of
 from trust_client.carrier import CarrierClient
 from trust_client.verifier import Refused, Unavailable, Verifier
 from trust_client.verify_stream import VerifyStream
@@ -263,6 +267,68 @@ async def test_batch_heads_sign_what_was_answered(verifier, stream, channel, mon
     assert channel.over
     await until(lambda: outcomes)
     assert outcomes == [Refused("N10691"), Refused("N10692")]
+
+
+def signed_head(key, *answered):
+    """The head that the trust party sends for answers of FakeChannel.answer."""
+    texts = [question_text(item(number)) for number in answered]
+    given = [Refused(f"N1069{number}") for number in answered]
+    head = {"root": root_of([(texts, given)]), "count": len(answered), "at": 7}
+    return head | {"signature": statements.sign(key, statements.BATCH, head)}
+
+
+class TestHeads:
+    """What the trust party signed is what it answered."""
+
+    KEY = PrivateKey.generate()
+
+    @pytest.fixture
+    async def stream(self, streams):
+        return VerifyStream(streams, keys=lambda: {"ttp/sign/1": self.KEY.public_key})
+
+    async def answered(self, verifier, channel, *numbers):
+        outcomes = ask(verifier, *numbers)
+        await turns()
+        channel.answer()
+        assert len(outcomes) == len(numbers)
+
+    async def test_a_head_over_them_holds(self, verifier, stream, channel):
+        await self.answered(verifier, channel, 1, 2)
+        await self.answered(verifier, channel, 3)
+        channel.give({"batch": signed_head(self.KEY, 1, 2, 3)})
+        await until(lambda: stream._checking is None)
+        assert (stream.signed, stream.wrong, channel.over) == (3, 0, "")
+
+    @pytest.mark.parametrize("fault", ["key", "answers", "order"])
+    async def test_one_over_anything_else_ends_the_stream(self, verifier, stream, channel, fault, caplog):
+        await self.answered(verifier, channel, 1, 2)
+        heads = {
+            "key": signed_head(PrivateKey.generate(), 1, 2),
+            "answers": signed_head(self.KEY, 1, 3),
+            "order": signed_head(self.KEY, 2, 1),
+        }
+        channel.give({"batch": heads[fault]})
+        await until(lambda: channel.over)
+        assert stream.wrong == 1
+        assert "does not hold" in caplog.text
+
+    async def test_one_over_a_part_of_an_answer_ends_it(self, verifier, stream, channel):
+        await self.answered(verifier, channel, 1, 2)
+        channel.give({"batch": signed_head(self.KEY, 1)})
+        assert channel.over
+
+    async def test_of_large_ones_a_share_is_recomputed_and_each_signature_checked(
+        self, verifier, stream, channel, monkeypatch
+    ):
+        monkeypatch.setattr(module, "ROOT_ALWAYS", 0)
+        monkeypatch.setattr(module, "ROOT_SHARE", 0.0)
+        await self.answered(verifier, channel, 1, 2)
+        channel.give({"batch": signed_head(self.KEY, 1, 3)})
+        await until(lambda: stream._checking is None)
+        assert (stream.wrong, channel.over) == (0, "")
+        await self.answered(verifier, channel, 1, 2)
+        channel.give({"batch": signed_head(PrivateKey.generate(), 1, 2)})
+        await until(lambda: channel.over)
 
 
 async def test_only_so_many_batches_are_under_way(stream, verifier, channel, monkeypatch):

@@ -109,7 +109,8 @@ async def test_every_form_answers_alike(house: Served, peer: Peer, monkeypatch: 
     ]
     for house.now in (NOW, NOW + HOUR_MS):
         carrier = CarrierClient(peer)
-        requests, stream = Verifier(carrier), VerifyStream(peer)
+        keys = {"ttp/sign/1": house.party.keys.current("sign").sm2.public_key}
+        requests, stream = Verifier(carrier), VerifyStream(peer, keys=keys.copy)
         streamed = Verifier(carrier, stream=stream)
         await until(lambda stream=stream: stream.is_open)  # type: ignore[misc]
         one = [await requests.verify(each) for each in items]
@@ -129,8 +130,11 @@ async def test_every_form_answers_alike(house: Served, peer: Peer, monkeypatch: 
         assert requests.batches == len(items) + 1
         assert streamed.batches == len(items) + 1
         assert stream.opened == 1
+        # What was answered is what is signed.
+        await until(lambda stream=stream: stream.signed == 2 * len(items))  # type: ignore[misc]
         await requests.close()
         await streamed.close()
+        assert stream.wrong == 0
 
 
 async def test_answers_are_signed_together_in_the_order_in_which_they_were_sent(

@@ -33,6 +33,7 @@ from interparty.messages import (
     VerifyResponse,
 )
 from trust_party.admission import Caller, Directory, admit_carrier, admit_enterprise, admit_regulator
+from trust_party.answered import AnsweredBatches
 from trust_party.app import init
 from trust_party.bundles import Bundles
 from trust_party.cancellations import Cancellations
@@ -227,7 +228,10 @@ class Party:
         self.guesses = Guesses(
             self.store, self.directory, settings.unknown_aids_per_minute, settings.unknown_aids_burst
         )
-        self.verification = Verification(self.store, self.live, self.keys, self.directory, self.guesses)
+        self.answered = AnsweredBatches(self.store, self.evidence)
+        self.verification = Verification(
+            self.store, self.live, self.keys, self.directory, self.guesses, self.answered.add
+        )
         self.restoration = Restoration(self.store, self.live, self.directory)
         self.confirmations = Confirmations(self.store, self.evidence, self.live)
         self.feed = RevocationFeed(self.store, self.keys)
