@@ -13,11 +13,14 @@ from typing import Any, Final
 
 from evidence import checkpoint as checkpoints
 from evidence.log import SignedCheckpoint
+from evidence.succession import Succession, follow
 from evidence.witness import Verdict, judge
+from gm.errors import GmError
 from gm.sm2 import PrivateKey, PublicKey
 from interparty import statements, trust_routes
 from interparty.client import Peer, PeerProblem, PeerUnavailable
 from interparty.evidence_messages import Cosignature, SignedCosignature, Views, WitnessedCheckpoint
+from interparty.key_messages import LogKeys
 from interparty.messages import Accepted, CheckpointBody, ConsistencyBody
 from interparty.text import b64url_decode, b64url_encode
 from trust_client.bundle import Keys, checkpoint_of, cosigners, is_signed
@@ -61,6 +64,8 @@ class Witness:
         self._party = party
         self._sign_key = sign_key
         self._log_key = log_key
+        self._log_keys = [log_key]
+        """That key and those that it vouches for, one after the other."""
         self._store = store
         self._others = {name: keys for name, keys in others.items() if name != party}
         self._now_ms = now_ms
@@ -93,7 +98,7 @@ class Witness:
             # Written down, and not handed in before this process ended or the trust party did not answer.
             await self._hand_in(last[0])
         candidate = await self._get(trust_routes.CANDIDATE.path, WitnessedCheckpoint)
-        signed = self._signed(candidate.checkpoint)
+        signed = await self._signed(candidate.checkpoint)
         if last is not None:
             if signed.checkpoint == last[0].checkpoint:
                 return None
@@ -137,7 +142,7 @@ class Witness:
         known = (body.size, body.time_ms, body.root)
         if known in self._agreeing:
             return
-        signed = self._signed(body)
+        signed = await self._signed(body)
         own = self._store.of_size(body.size)
         if own is None:
             last = self._store.last()
@@ -199,13 +204,29 @@ class Witness:
         _log.critical("THE LOG MISBEHAVED: %s; both checkpoints are in %s", what, self._store.caught_file)
         raise Misbehaviour(verdict, told)
 
-    def _signed(self, body: CheckpointBody) -> SignedCheckpoint:
-        if not is_signed(body, self._log_key):
-            raise NotTheLogs("a checkpoint is not signed by the log that is watched")
+    async def _signed(self, body: CheckpointBody) -> SignedCheckpoint:
+        if not any(is_signed(body, key) for key in self._log_keys):
+            # The log may have another key since: then the one before vouches for it.
+            told = await self._get(trust_routes.LOG_KEYS.path, LogKeys)
+            self._log_keys = follow(self._log_key, _successions(told))
+            if not any(is_signed(body, key) for key in self._log_keys):
+                raise NotTheLogs("a checkpoint is not signed by the log that is watched")
         return SignedCheckpoint(checkpoint_of(body), b64url_decode(body.signature))
 
     async def _get(self, path: str, answer: type[Any]) -> Any:
         return await self._peer.request("GET", path, None, answer)
+
+
+def _successions(told: LogKeys) -> list[Succession]:
+    found = []
+    for each in told.keys:
+        if each.predecessor is not None and each.signature is not None:
+            try:
+                key = PublicKey.from_bytes(bytes.fromhex(each.public_key))
+                found.append(Succession(bytes.fromhex(each.predecessor), key, b64url_decode(each.signature)))
+            except (GmError, ValueError):
+                continue
+    return found
 
 
 def body_of(signed: SignedCheckpoint) -> CheckpointBody:

@@ -17,8 +17,9 @@ CAUGHT: Final = "misbehaviour.json"
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS log (id INTEGER PRIMARY KEY CHECK (id = 1), log_id BLOB NOT NULL)",
     """CREATE TABLE IF NOT EXISTS cosigned (
-        number INTEGER PRIMARY KEY, size INTEGER NOT NULL, time_ms INTEGER NOT NULL, root BLOB NOT NULL,
-        signature BLOB NOT NULL, cosigned_at INTEGER NOT NULL, posted INTEGER NOT NULL)""",
+        number INTEGER PRIMARY KEY, log_id BLOB NOT NULL, size INTEGER NOT NULL,
+        time_ms INTEGER NOT NULL, root BLOB NOT NULL, signature BLOB NOT NULL,
+        cosigned_at INTEGER NOT NULL, posted INTEGER NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS cosigned_by_size ON cosigned (size)",
 )
 
@@ -30,14 +31,16 @@ class OtherLog(ValueError):
 class WitnessStore:
     """One witness's memory of one log. Each change is on the disk when the call returns."""
 
-    def __init__(self, conn: sqlite3.Connection, log_id: bytes, path: Path) -> None:
+    def __init__(self, conn: sqlite3.Connection, path: Path) -> None:
         self._conn = conn
-        self._log_id = log_id
         self._path = path
 
     @classmethod
     def open(cls, path: Path, log_id: bytes) -> Self:
-        """Open or make the database. Raises OtherLog, sqlite3.Error, OSError."""
+        """Open or make the database; `log_id` is the log's name under the first key that is known here.
+
+        Raises OtherLog, sqlite3.Error, OSError.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
         conn = sqlite3.connect(path, isolation_level=None)
@@ -49,7 +52,7 @@ class WitnessStore:
         if conn.execute("SELECT log_id FROM log").fetchone()[0] != log_id:
             conn.close()
             raise OtherLog(f"{path} is about another log")
-        return cls(conn, log_id, path)
+        return cls(conn, path)
 
     def close(self) -> None:
         self._conn.close()
@@ -62,15 +65,15 @@ class WitnessStore:
     def last(self) -> tuple[SignedCheckpoint, int, bool] | None:
         """The newest cosigned checkpoint, when, and whether the trust party has the cosignature; None before any."""
         row = self._conn.execute(
-            "SELECT size, time_ms, root, signature, cosigned_at, posted FROM cosigned"
+            "SELECT log_id, size, time_ms, root, signature, cosigned_at, posted FROM cosigned"
             " ORDER BY number DESC LIMIT 1"
         ).fetchone()
-        return None if row is None else (self._signed(row), row[4], bool(row[5]))
+        return None if row is None else (self._signed(row), row[5], bool(row[6]))
 
     def of_size(self, size: int) -> SignedCheckpoint | None:
         """A cosigned checkpoint of this size, if one is remembered."""
         row = self._conn.execute(
-            "SELECT size, time_ms, root, signature FROM cosigned WHERE size = ? LIMIT 1", (size,)
+            "SELECT log_id, size, time_ms, root, signature FROM cosigned WHERE size = ? LIMIT 1", (size,)
         ).fetchone()
         return None if row is None else self._signed(row)
 
@@ -80,9 +83,9 @@ class WitnessStore:
         with self._conn:
             self._conn.execute("BEGIN IMMEDIATE")
             number = self._conn.execute(
-                "INSERT INTO cosigned (size, time_ms, root, signature, cosigned_at, posted)"
-                " VALUES (?, ?, ?, ?, ?, 0) RETURNING number",
-                (state.size, state.time_ms, state.root, signed.signature, now_ms),
+                "INSERT INTO cosigned (log_id, size, time_ms, root, signature, cosigned_at, posted)"
+                " VALUES (?, ?, ?, ?, ?, ?, 0) RETURNING number",
+                (state.log_id, state.size, state.time_ms, state.root, signed.signature, now_ms),
             ).fetchone()[0]
             self._conn.execute("DELETE FROM cosigned WHERE number <= ?", (number - KEPT_MAX,))
 
@@ -96,4 +99,4 @@ class WitnessStore:
             write_atomic(self.caught_file, json.dumps(proof, ensure_ascii=False, indent=1).encode() + b"\n")
 
     def _signed(self, row: tuple[Any, ...]) -> SignedCheckpoint:
-        return SignedCheckpoint(Checkpoint(self._log_id, row[0], row[1], row[2]), row[3])
+        return SignedCheckpoint(Checkpoint(row[0], row[1], row[2], row[3]), row[4])

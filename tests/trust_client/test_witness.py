@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from evidence.checkpoint import log_id
 from evidence.witness import Verdict
 from gm.sm2 import PrivateKey
+from interparty import key_house
 from interparty.client import PeerUnavailable
 from interparty.messages import CheckpointBody
 from tests.trust_client.faces import ALL, Scene, recorded, two_faces
@@ -15,6 +17,7 @@ from tests.trust_party.served import make_pki
 from tests.trust_party.world import CARRIER, NOW, REGULATOR, People
 from trust_client.bundle import cosigners, is_signed
 from trust_client.witness import Misbehaviour, NotTheLogs
+from trust_party.key_operations import TrustHouse
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +42,7 @@ async def test_carrier_enterprise_and_regulator_cosign_one_checkpoint(scene: Sce
         async with scene.witness(name) as witness:
             cosigned = await witness.step()
             assert cosigned is not None
-            assert cosigned.size == 64
+            assert cosigned.size == 96
     best = await scene.party.witnesses.best(0, 3)
     assert best is not None
     found = cosigners(best, {name: [scene.key_of(name).public_key] for name in ALL})
@@ -56,6 +59,30 @@ async def test_a_witness_follows_a_log_that_grows_and_cosigns_each_state_once(sc
             assert await witness.step() is None
 
 
+async def test_a_witness_follows_a_log_whose_key_is_replaced(scene: Scene) -> None:
+    first = scene.log_key
+    await recorded(scene.party, 3)
+    async with scene.witness(CARRIER, first) as witness:
+        assert await witness.step()
+        house = TrustHouse(scene.party.settings, scene.party.keys, None)
+        for _ in range(2):
+            await key_house.rotate(house, "log", lambda: NOW)
+        await recorded(scene.party, 40)
+        cosigned = await witness.step()
+        assert cosigned is not None
+        assert cosigned.log_id == log_id(scene.log_key).hex() != log_id(first).hex()
+
+
+async def test_a_key_for_which_no_other_vouches_is_not_the_logs(scene: Scene) -> None:
+    await recorded(scene.party, 3)
+    async with scene.witness(CARRIER) as witness:
+        assert await witness.step()
+        scene.party.keys.add("log", "sm2")
+        await recorded(scene.party, 40)
+        with pytest.raises(NotTheLogs):
+            await witness.step()
+
+
 async def test_a_witness_that_was_away_goes_on_from_what_it_remembers(scene: Scene) -> None:
     await recorded(scene.party, 3)
     async with scene.witness(REGULATOR) as witness:
@@ -65,7 +92,7 @@ async def test_a_witness_that_was_away_goes_on_from_what_it_remembers(scene: Sce
     async with scene.witness(REGULATOR) as witness:
         cosigned = await witness.step()
     assert cosigned is not None
-    assert cosigned.size == 32 + 3 * 128
+    assert cosigned.size == 64 + 3 * 128
 
 
 async def test_what_was_written_down_and_not_handed_in_is_handed_in_first(scene: Scene) -> None:
@@ -76,7 +103,7 @@ async def test_what_was_written_down_and_not_handed_in_is_handed_in_first(scene:
     store = scene.store(CARRIER)
     async with scene.witness(CARRIER) as witness:
         # As when it was killed between writing down and handing in.
-        store.put(witness._signed(checkpoint), NOW)
+        store.put(await witness._signed(checkpoint), NOW)
         later = await recorded(scene.party)
         await witness.step()
     for each in (checkpoint, later):
@@ -88,6 +115,7 @@ async def test_a_log_with_another_key_is_not_cosigned(scene: Scene) -> None:
     await recorded(scene.party)
     async with scene.witness("ent-a") as witness:
         witness._log_key = PrivateKey.generate().public_key
+        witness._log_keys = [witness._log_key]
         with pytest.raises(NotTheLogs):
             await witness.step()
     assert (await scene.party.witnesses.views()).views == []
@@ -195,7 +223,7 @@ async def test_a_log_that_denies_what_it_signed_is_noticed(scene: Scene) -> None
     checkpoint = await recorded(scene.faces["one"], 5)
     store = scene.store("ent-a")
     async with scene.witness("ent-a") as witness:
-        store.put(witness._signed(checkpoint), NOW)
+        store.put(await witness._signed(checkpoint), NOW)
         scene.shown.shown = {"ent-a": "two"}
         with pytest.raises(Misbehaviour) as caught:
             await witness.step()

@@ -117,7 +117,7 @@ async def test_a_witness_survives_a_kill_goes_on_and_ends_loudly_when_the_log_sh
     assert said.count("it signed: ") == 2
     found = json.loads((scene.data / "ent-a" / "misbehaviour.json").read_text())
     assert found["verdict"] == "UNPROVED"
-    assert [each["size"] for each in found["checkpoints"]] == [second.size, 11 * 32]
+    assert [each["size"] for each in found["checkpoints"]] == [second.size, 12 * 32]
 
     scene.shown.shown = {}
     refused = await ran("show", config)
