@@ -284,6 +284,8 @@ def remote_media(theirs: Session, audio: Audio | None, *, signalling_host: str |
     if not _is_address(host):
         # The relay asks no name server: the host that signals stands in.
         host = signalling_host if signalling_host and _is_address(signalling_host) else UNSPECIFIED
+    elif ipaddress.ip_address(host).is_multicast:
+        host = UNSPECIFIED  # a call is with one: nobody makes the relay send to many
     also = (signalling_host,) if signalling_host and signalling_host != host else ()
     return RemoteMedia(
         host=host,

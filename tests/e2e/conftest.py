@@ -35,7 +35,11 @@ async def _running(layout: Layout, core: OtherCore | None) -> AsyncIterator[Hous
             assert f"\n{table}\n" in text
             text = text.replace(f"\n{table}\n", f"\n{table}\n{lines}\n")
         files.gateway.write_text(text)
+    tls = free_port(socket.SOCK_STREAM)
+    with files.gateway.open("a") as file:
+        file.write(f'\n[voice.enterprise.tls]\nport = {tls}\ncert = "pki/CMCC.pem"\nkey = "pki/CMCC.key"\n')
     running = House(layout, files, people, core.port if core else layout.ports.core)
+    running.sip_tls_port = tls
     try:
         await running.start()
         yield running

@@ -75,6 +75,8 @@ class House:
         self.ports = layout.ports
         self.core_port = core_port or layout.ports.core
         """Where the gateway looks for its core."""
+        self.sip_tls_port = 0
+        """Where it takes enterprises' SIP over TLS."""
         self.files = files
         self.people = people
         self.handsets = HandsetClient(f"http://{HOST}:{self.ports.handsets_api}")

@@ -23,12 +23,19 @@ PACKETS = 10
 
 
 @contextlib.asynccontextmanager
-async def phone(house: House, folder: Path) -> AsyncIterator[Peer]:
+async def phone(house: House, folder: Path, transport: str = "udp") -> AsyncIterator[Peer]:
     """baresip with the page's two files, registered."""
-    config, accounts = page.blocks("### baresip")
+    config, accounts, tls = page.blocks("### baresip")
     port = free_port(socket.SOCK_DGRAM)
+    account = page.filled(accounts, page.of_sip(house, ENT_B))
+    if transport != "udp":
+        account = account.replace('";regint', f';transport={transport}";regint')
+    if transport == "tls":
+        account = account.replace(f":{house.ports.sip_enterprise};", f":{house.sip_tls_port};")
+        authority = str(house.layout.carrier / "pki" / "ca.pem")
+        config += page.filled(tls, {"/etc/ssl/carrier-ca.pem": authority})
     (folder / "config").write_text(page.filled(config, {f"{HOST}:5062": f"{HOST}:{port}"}))
-    (folder / "accounts").write_text(page.filled(accounts, page.of_sip(house, ENT_B)))
+    (folder / "accounts").write_text(account)
     async with running(folder, "baresip", "-f", str(folder)) as baresip:
         await baresip.until_said(r"200 OK .*\[1 binding", "it is registered")
         yield baresip
@@ -65,6 +72,29 @@ async def test_a_call_to_an_aid_has_audio_and_keys_both_ways(house: House, tmp_p
         await talk(house, baresip, person, "in")
         shown = await hang_up(house, baresip, person, "in")
     assert ENT_B.access_number in shown["peer"]
+    assert person.msisdn[2:] not in baresip.said
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+async def test_a_call_and_a_callback_over_a_connection(house: House, tmp_path: Path, transport: str) -> None:
+    person = house.people[2 if transport == "tcp" else 0]
+    aid = await house.active_aid(ENT_B, person)
+    async with phone(house, tmp_path, transport) as baresip:
+        baresip.type(f"/dial sip:{aid}@{AID_DOMAIN}\n")
+        await baresip.until_said("Call established", "the call is established")
+        baresip.type("/hangup\n")
+        await house.call(person, lambda each: each["state"] == "ended", "the call's end")
+        await house.handsets.call(person.msisdn, ENT_B.access_number)
+        caller = await baresip.until_said(r"Incoming call from: .*?sip:([^@]*)@", "it rings")
+        assert caller[1] == aid
+        baresip.type("a")
+        await house.call(
+            person, lambda each: each["direction"] == "out" and each["state"] == "answered", "it"
+        )
+        baresip.type("/hangup\n")
+        await house.call(
+            person, lambda each: each["direction"] == "out" and each["state"] == "ended", "its end"
+        )
     assert person.msisdn[2:] not in baresip.said
 
 

@@ -133,6 +133,12 @@ def test_rtcp_mux_is_not_accepted_so_rtcp_has_its_own_port() -> None:
     assert remote(muxed, None).rtcp_port == 40001
 
 
+@pytest.mark.parametrize("address", ["IP4 239.1.2.3/127", "IP6 ff15::101"])
+def test_nothing_is_sent_to_many(address: str) -> None:
+    body = media("audio 40000 RTP/AVP 8").replace(b"IP4 10.1.2.3\r\nt=", f"{address}\r\nt=".encode())
+    assert remote(body, "192.0.2.9").host == "0.0.0.0"
+
+
 def test_a_host_name_is_not_looked_up() -> None:
     named = OFFER.replace(b"c=IN IP4 10.1.2.3", b"c=IN IP4 phone.example")
     assert remote(named, "192.0.2.9").host == "192.0.2.9"
