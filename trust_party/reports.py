@@ -6,7 +6,7 @@ sending it again changes nothing; all else of it is in the sealed record alone. 
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from foundation.logs import get_logger
 from foundation.rows import execute_rows
@@ -19,6 +19,16 @@ from trust_party.store.rows import padded
 _INSERT: Final = "INSERT INTO communications (carrier, report_id, evidence_id) VALUES @rows"
 
 _log = get_logger(__name__)
+
+
+class _Found(NamedTuple):
+    """The AID that an EDI leads to now."""
+
+    aid: int
+    key: DataKey
+    replaces: int | None
+    """The AID before it."""
+    made_at: int
 
 
 class Reports:
@@ -57,7 +67,9 @@ class Reports:
                 continue
             found = aids.get((report.edi_id, report.enterprise))
             if found is not None:
-                aid, key = found
+                aid, key, replaces, made_at = found
+                if replaces is not None and int(report.started_at) < made_at:
+                    aid = _aid_then(conn, replaces, int(report.started_at))
                 accepted += 1
                 known.add(report.report_id)
                 rows.append((carrier, report.report_id, evidence_id + len(records)))
@@ -71,16 +83,31 @@ class Reports:
 
     def _aids(
         self, conn: sqlite3.Connection, carrier: str, reports: Sequence[SentReport]
-    ) -> dict[tuple[str, str], tuple[int, DataKey]]:
-        """AIDs and their data keys by edi_id and enterprise, of EDIs that are this carrier's."""
+    ) -> dict[tuple[str, str], _Found]:
+        """By edi_id and enterprise what its AID is now, of EDIs that are this carrier's."""
         # Many reports of one subscriber are one key.
         marks, params = padded([bytes.fromhex(edi_id) for edi_id in {report.edi_id for report in reports}])
         rows = conn.execute(
-            "SELECT e.edi_id, a.enterprise, a.aid, k.sealed FROM edis e JOIN authorizations a ON a.aid = e.aid"  # noqa: S608
+            "SELECT e.edi_id, a.enterprise, a.aid, k.sealed, a.replaces, a.deposited_at FROM edis e"  # noqa: S608
+            " JOIN authorizations a ON a.aid = e.aid"
             f" JOIN data_keys k ON k.id = a.data_key_id WHERE e.carrier = ? AND e.edi_id IN ({marks})",
             [carrier, *params],
         ).fetchall()
-        return {(row[0].hex(), row[1]): (row[2], self._data_keys.opened(bytes(row[3]))) for row in rows}
+        return {
+            (row[0].hex(), row[1]): _Found(row[2], self._data_keys.opened(bytes(row[3])), row[4], row[5])
+            for row in rows
+        }
+
+
+def _aid_then(conn: sqlite3.Connection, aid: int, at_ms: int) -> int:
+    """Which of the AIDs that replaced each other was the consent's at a time, this one or one before it."""
+    while True:
+        replaces, made_at = conn.execute(
+            "SELECT replaces, deposited_at FROM authorizations WHERE aid = ?", (aid,)
+        ).fetchone()
+        if replaces is None or at_ms >= made_at:
+            return aid
+        aid = replaces
 
 
 def _record(carrier: str, aid: int, report: SentReport) -> bytes:

@@ -38,6 +38,21 @@ async def test_a_report_is_joined_to_the_aid_and_becomes_evidence(party: Party) 
     assert record["content_digest"] == "ef" * 32
 
 
+async def test_it_is_joined_to_the_aid_that_the_consent_had_when_it_took_place(party: Party) -> None:
+    first, consent = await party.active()
+    second = (await party.rotate(first, now=NOW + 1_000)).aid
+    third = (await party.rotate(second or "", now=NOW + 2_000)).aid
+    times = (NOW, NOW + 1_000, NOW + 1_500, NOW + 2_000, NOW + 9_000)
+    sent = [report(consent.edi_ids[0], f"r-{at}", started_at=at, ended_at=at) for at in times]
+    assert await party.reports.report(CARRIER, sent, NOW + 9_000) == len(sent)
+    rows = await party.store.read("SELECT evidence_id FROM communications ORDER BY evidence_id")
+    aids = []
+    for row in rows:
+        opened = await party.store.write(lambda conn, at=row[0]: party.evidence.open(conn, at))  # type: ignore[misc]
+        aids.append(json.loads(opened.record)["aid"])
+    assert aids == [first, second, second, third, third]
+
+
 async def test_reporting_again_changes_nothing(party: Party) -> None:
     _, consent = await party.active()
     one = report(consent.edi_ids[0])
