@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, StringConstraints
 
+from interparty.key_messages import KEYS_MAX, LogKeyBody
 from interparty.messages import PROOF_NODES_MAX, CheckpointBody, Message
 from interparty.values import Count, Millis, PartyId, QueryCount, SignatureText, Sm3Hex
 
@@ -130,6 +131,8 @@ class Bundle(Message):
     """Under which they are proved."""
     cosignatures: Annotated[list[SignedCosignature], Field(max_length=COSIGNATURES_MAX)]
     """On that checkpoint."""
+    successions: Annotated[list[LogKeyBody], Field(max_length=KEYS_MAX)] | None = None
+    """Every key that the log had, in order, each named by the one before; absent if it had but one."""
     later: LaterCheckpoint | None = None
     """A newer state of the log; absent if the checkpoint was the newest."""
     records: Annotated[list[BundleRecord], Field(min_length=1, max_length=BUNDLE_RECORDS_MAX)]

@@ -21,6 +21,7 @@ from interparty import statements
 from interparty.evidence_messages import Bundle, BundleRecord, WitnessedCheckpoint
 from interparty.messages import CheckpointBody, Consent
 from interparty.text import b64url_decode
+from trust_client.log_chain import chain
 
 SHANGHAI: Final = timezone(timedelta(hours=8))
 
@@ -33,7 +34,7 @@ class Trusted:
     """What whoever checks holds to be true beforehand."""
 
     log_keys: Sequence[PublicKey]
-    """Keys of logs."""
+    """Keys of logs; what they name as their successors is believed too."""
     witnesses: Keys = field(default_factory=dict)
     """Those whose cosignatures count."""
     quorum: int = 0
@@ -133,7 +134,8 @@ def cosigners(witnessed: WitnessedCheckpoint, witnesses: Keys) -> dict[str, int]
 
 def _checkpoint(bundle: Bundle, trusted: Trusted) -> Iterator[Finding]:
     body = bundle.checkpoint
-    key = next((key for key in trusted.log_keys if is_signed(body, key)), None)
+    keys = chain(trusted.log_keys, bundle.successions or ())
+    key = next((key for key in keys if is_signed(body, key)), None)
     if key is None:
         yield Finding(
             False, "The checkpoint is not signed by a log whose key was given. Nothing below is proved."
@@ -142,7 +144,8 @@ def _checkpoint(bundle: Bundle, trusted: Trusted) -> Iterator[Finding]:
     yield Finding(
         True,
         f"The log {body.log_id[:16]}… stated at {time_text(body.time_ms)} that it had {body.size} leaves"
-        f" under the root {body.root[:16]}…, and signed this.",
+        f" under the root {body.root[:16]}…, and signed this"
+        + ("." if key in trusted.log_keys else ", under a key that the one you gave named as its successor."),
     )
     chosen = WitnessedCheckpoint(checkpoint=body, cosignatures=bundle.cosignatures)
     yield _cosigned(chosen, trusted)
@@ -150,7 +153,7 @@ def _checkpoint(bundle: Bundle, trusted: Trusted) -> Iterator[Finding]:
         return
     later = bundle.later.checkpoint
     proof = [bytes.fromhex(node) for node in bundle.later.proof]
-    extends = is_signed(later, key) and verify_consistency(
+    extends = any(is_signed(later, each) for each in keys) and verify_consistency(
         body.size, later.size, bytes.fromhex(body.root), bytes.fromhex(later.root), proof
     )
     yield Finding(

@@ -11,11 +11,8 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
-from evidence import checkpoint as checkpoints
 from evidence.log import SignedCheckpoint
-from evidence.succession import Succession, follow
 from evidence.witness import Verdict, judge
-from gm.errors import GmError
 from gm.sm2 import PrivateKey, PublicKey
 from interparty import statements, trust_routes
 from interparty.client import Peer, PeerProblem, PeerUnavailable
@@ -24,6 +21,7 @@ from interparty.key_messages import LogKeys
 from interparty.messages import Accepted, CheckpointBody, ConsistencyBody
 from interparty.text import b64url_decode, b64url_encode
 from trust_client.bundle import Keys, checkpoint_of, cosigners, is_signed
+from trust_client.log_chain import chain
 from trust_client.witness_store import WitnessStore
 
 FORMAT: Final = "ASCS-MISBEHAVIOUR1"
@@ -63,9 +61,8 @@ class Witness:
         self._peer = peer
         self._party = party
         self._sign_key = sign_key
-        self._log_key = log_key
         self._log_keys = [log_key]
-        """That key and those that it vouches for, one after the other."""
+        """The one that was given, and those that follow it."""
         self._store = store
         self._others = {name: keys for name, keys in others.items() if name != party}
         self._now_ms = now_ms
@@ -193,10 +190,7 @@ class Witness:
             "what": what,
             "found_by": self._party,
             "found_at": self._now_ms(),
-            "log": {
-                "log_id": checkpoints.log_id(self._log_key).hex(),
-                "public_key": self._log_key.to_bytes().hex(),
-            },
+            "log_keys": [key.to_bytes().hex() for key in self._log_keys],
             "checkpoints": [body_of(each).fields() for each in signed],
             "proof": [node.hex() for node in proof],
         }
@@ -205,28 +199,18 @@ class Witness:
         raise Misbehaviour(verdict, told)
 
     async def _signed(self, body: CheckpointBody) -> SignedCheckpoint:
+        """A checkpoint whose signature holds. Raises NotTheLogs, and as Peer.request."""
         if not any(is_signed(body, key) for key in self._log_keys):
-            # The log may have another key since: then the one before vouches for it.
-            told = await self._get(trust_routes.LOG_KEYS.path, LogKeys)
-            self._log_keys = follow(self._log_key, _successions(told))
+            # The log may have another key by now: the one that is known says which.
+            told = (await self._get(trust_routes.LOG_KEYS.path, LogKeys)).keys
+            self._log_keys = chain(self._log_keys, told)
             if not any(is_signed(body, key) for key in self._log_keys):
                 raise NotTheLogs("a checkpoint is not signed by the log that is watched")
+            _log.info("the log has another key: %s", body.log_id[:16])
         return SignedCheckpoint(checkpoint_of(body), b64url_decode(body.signature))
 
     async def _get(self, path: str, answer: type[Any]) -> Any:
         return await self._peer.request("GET", path, None, answer)
-
-
-def _successions(told: LogKeys) -> list[Succession]:
-    found = []
-    for each in told.keys:
-        if each.predecessor is not None and each.signature is not None:
-            try:
-                key = PublicKey.from_bytes(bytes.fromhex(each.public_key))
-                found.append(Succession(bytes.fromhex(each.predecessor), key, b64url_decode(each.signature)))
-            except (GmError, ValueError):
-                continue
-    return found
 
 
 def body_of(signed: SignedCheckpoint) -> CheckpointBody:

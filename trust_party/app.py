@@ -153,7 +153,15 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             store, evidence, data_keys, party=settings.party, retention_days=settings.retention_days
         )
         orders = Orders(store, keys, cancellations, erasure, settings.party)
-        bundles = Bundles(store, evidence, sequencer, witnesses, party_keys(settings, keys, directory))
+        key_exchange = KeyExchange(settings.party, store, keys, evidence, directory, now_ms)
+        bundles = Bundles(
+            store,
+            evidence,
+            sequencer,
+            witnesses,
+            party_keys(settings, keys, directory),
+            key_exchange.log_keys,
+        )
         routes = Routes(
             store=store,
             directory=directory,
@@ -171,7 +179,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             ),
             reports=Reports(store, evidence, data_keys),
             feed=feed,
-            key_exchange=KeyExchange(settings.party, store, keys, evidence, directory, now_ms),
+            key_exchange=key_exchange,
             guesses=guesses,
             evidence_queries=EvidenceQueries(store, evidence, bundles, settings.queries_per_minute),
             number_queries=NumberQueries(store, evidence, sequencer, directory, connect),

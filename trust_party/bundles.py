@@ -5,7 +5,7 @@ What a bundle shows of others is nothing: of the enterprise's other consents of 
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from foundation.store import Store
 from gm.keystore import KeyStore
 from gm.sm2 import PublicKey
 from interparty.evidence_messages import BUNDLE_RECORDS_MAX, Bundle, BundleRecord, LaterCheckpoint, LogKey
+from interparty.key_messages import LogKeys
 from interparty.messages import CheckpointBody
 from trust_party.admission import Directory
 from trust_party.evidence_log import Evidence, consistency, inclusions
@@ -28,6 +29,9 @@ OPENED_AT_ONCE: Final = 100
 
 PartyKeys = Callable[[str], Mapping[str, PublicKey] | None]
 """The SM2 keys of a party by keyid: those of the directory, and the trust party's own."""
+
+LogKeysNow = Callable[[], Awaitable[LogKeys]]
+"""Every key that the log had."""
 
 _PARTY_FIELDS: Final = ("enterprise", "carrier", "by", "approver", "requester")
 
@@ -51,12 +55,14 @@ class Bundles:
         sequencer: Sequencer,
         witnesses: Witnesses,
         party_keys: PartyKeys,
+        log_keys: LogKeysNow,
     ) -> None:
         self._store = store
         self._evidence = evidence
         self._sequencer = sequencer
         self._witnesses = witnesses
         self._party_keys = party_keys
+        self._log_keys = log_keys
 
     async def export(self, record_ids: Sequence[int]) -> Bundle | None:
         """The bundle of up to BUNDLE_RECORDS_MAX committed records, in order; None if all of them were erased.
@@ -93,11 +99,13 @@ class Bundles:
             for (_, one, consents), proof in zip(opened, proofs, strict=True)
         ]
         log_id = chosen.checkpoint.log_id
+        chain = (await self._log_keys()).keys
         key = self._evidence.log_key(bytes.fromhex(log_id))
         return Bundle(
             log=LogKey(log_id=log_id, public_key=key.to_bytes().hex()),
             checkpoint=chosen.checkpoint,
             cosignatures=chosen.cosignatures,
+            successions=chain if len(chain) > 1 else None,
             later=await self._later(chosen.checkpoint, newest),
             records=records,
             keys=self._keys([json.loads(one.record) for _, one, _ in opened]),

@@ -5,6 +5,7 @@ Standard: T/ISC 0049-2024, 6.2.1.4.
 """
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from foundation.seal import Sealer
@@ -16,7 +17,8 @@ from trust_party.clock import now_ms
 from trust_party.data_keys import DataKeys
 from trust_party.evidence_log import Evidence
 from trust_party.evidence_queries import EvidenceQueries
-from trust_party.keys import LOG, open_store
+from trust_party.key_exchange import log_keys
+from trust_party.keys import LogKeys, open_store
 from trust_party.sequencer import Sequencer
 from trust_party.settings import TrustSettings
 from trust_party.store import MIGRATIONS
@@ -53,12 +55,19 @@ async def evidence_of(settings: TrustSettings, aid: str, case: str) -> list[Evid
     store = Store.open(settings.database, MIGRATIONS, secure_delete=True)
     try:
         sealer = Sealer(keys)
-        evidence = Evidence(keys.current(LOG).sm2, sealer, DataKeys(sealer))
+        evidence = Evidence(LogKeys(keys), sealer, DataKeys(sealer))
         directory = Directory(store, keys)
         await directory.refresh()
         sequencer = Behind(store, evidence)
         witnesses = Witnesses(store, evidence, sequencer, int(settings.witness_seconds * 1000))
-        bundles = Bundles(store, evidence, sequencer, witnesses, party_keys(settings, keys, directory))
+        bundles = Bundles(
+            store,
+            evidence,
+            sequencer,
+            witnesses,
+            party_keys(settings, keys, directory),
+            partial(log_keys, store, keys),
+        )
         queries = EvidenceQueries(store, evidence, bundles, settings.queries_per_minute)
         caller = Caller(settings.party, "trust party", {})
         pages: list[EvidencePage] = []

@@ -159,21 +159,26 @@ class KeyExchange:
 
     async def log_keys(self) -> LogKeys:
         """The keys that the log had, in order. Raises StoreBusy, StoreUnavailable."""
-        rows = await self._store.read(
-            "SELECT log_id, public_key, successor, signature FROM log_successions ORDER BY rowid"
+        return await log_keys(self._store, self._keys)
+
+
+async def log_keys(store: Store, keys: KeyProvider) -> LogKeys:
+    """The keys that the log had, in order. Raises StoreBusy, StoreUnavailable."""
+    rows = await store.read(
+        "SELECT log_id, public_key, successor, signature FROM log_successions ORDER BY rowid"
+    )
+    first = bytes(rows[0]["public_key"]) if rows else keys.current(LOG).public.to_bytes()
+    bodies = [LogKeyBody(log_id=_name(first), public_key=first.hex())]
+    bodies += [
+        LogKeyBody(
+            log_id=_name(bytes(row["successor"])),
+            public_key=bytes(row["successor"]).hex(),
+            predecessor=bytes(row["log_id"]).hex(),
+            signature=b64url_encode(bytes(row["signature"])),
         )
-        first = bytes(rows[0]["public_key"]) if rows else self._keys.current(LOG).public.to_bytes()
-        bodies = [LogKeyBody(log_id=_name(first), public_key=first.hex())]
-        bodies += [
-            LogKeyBody(
-                log_id=_name(bytes(row["successor"])),
-                public_key=bytes(row["successor"]).hex(),
-                predecessor=bytes(row["log_id"]).hex(),
-                signature=b64url_encode(bytes(row["signature"])),
-            )
-            for row in rows
-        ]
-        return LogKeys(keys=bodies)
+        for row in rows
+    ]
+    return LogKeys(keys=bodies)
 
 
 def _name(public_key: bytes) -> str:

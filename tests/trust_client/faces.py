@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from evidence.checkpoint import log_id
 from foundation import pki
 from gm.sm2 import PrivateKey, PublicKey
+from interparty import key_house
 from interparty.client import Peer
 from interparty.messages import CheckpointBody
 from interparty.server import Running, serve
@@ -19,7 +20,9 @@ from tests.trust_party.served import Keys, context, routes_of
 from tests.trust_party.world import CARRIER, NOW, REGULATOR, Party, People, initialise, settings_in
 from trust_client.witness import Witness
 from trust_client.witness_store import WitnessStore
-from trust_party.keys import signer
+from trust_party.clock import now_ms
+from trust_party.key_operations import TrustHouse
+from trust_party.keys import open_store, signer
 from trust_party.witnesses import Witnesses
 
 ALL = (CARRIER, "ent-a", REGULATOR)
@@ -51,14 +54,12 @@ class Scene:
     running: Running
     folder: Path
     data: Path
+    log_key: PublicKey
+    """The one that witnesses are given."""
 
     @property
     def party(self) -> Party:
         return next(iter(self.faces.values()))
-
-    @property
-    def log_key(self) -> PublicKey:
-        return self.party.evidence.log.public_key
 
     def key_of(self, name: str) -> PrivateKey:
         people = self.party.people
@@ -72,6 +73,13 @@ class Scene:
             Keys(self.party.keys.current("sign").sm2.public_key),
             party="ttp",
         )
+
+    async def renew_log_key(self) -> None:
+        """As `ascs trust key rotate CONFIG log` does beside a running trust party."""
+        await key_house.rotate(
+            TrustHouse(self.party.settings, open_store(self.party.settings), None), "log", now_ms
+        )
+        self.party.keys.refresh()
 
     def store(self, name: str) -> WitnessStore:
         return WitnessStore.open(self.data / name / "witness.db", log_id(self.log_key))
@@ -116,7 +124,7 @@ async def two_faces(tmp_path: Path, people: People, certificates: Path) -> Async
         keys=first.directory,
         signer=signer(first.settings, first.keys),
     )
-    yield Scene(faces, shown, running, certificates, tmp_path)
+    yield Scene(faces, shown, running, certificates, tmp_path, first.evidence.log.public_key)
     await running.stop()
     for party in faces.values():
         await party.store.close()

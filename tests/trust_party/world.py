@@ -211,7 +211,6 @@ class Party:
         self.evidence = Evidence(LogKeys(self.keys), self.sealer, self.data_keys)
         self.sequencer = Sequencer(self.store, self.evidence, settings.evidence_seconds, lambda: self.clock)
         self.witnesses = Witnesses(self.store, self.evidence, self.sequencer, 5000)
-        self.bundles = Bundles(self.store, self.evidence, self.sequencer, self.witnesses, self.directory_keys)
         self.live = LiveIndex(settings.live_max)
         self.directory = Directory(self.store, self.keys)
         self.deposited: list[set[str]] = []
@@ -237,6 +236,14 @@ class Party:
         self.feed = RevocationFeed(self.store, self.keys)
         self.key_exchange = KeyExchange(
             settings.party, self.store, self.keys, self.evidence, self.directory, lambda: self.clock
+        )
+        self.bundles = Bundles(
+            self.store,
+            self.evidence,
+            self.sequencer,
+            self.witnesses,
+            self.directory_keys,
+            self.key_exchange.log_keys,
         )
         self.cancellations = Cancellations(self.store, self.evidence, self.live, self.feed, self.guesses)
         self.rotations = Rotations(
