@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from foundation.store import StoreBusy, StoreUnavailable
 from gateway.store.ids import text_of
+from gateway.voice.attempts import Attempts
 from gateway.voice.call_caps import CallOf
 from gateway.voice.call_record import CallRecord, Result
-from gateway.voice.core_peers import CorePeer
 from gateway.voice.egress import (
     CORE_SIDE,
     ENTERPRISE_SIDE,
@@ -105,8 +104,6 @@ class Bridge:
         self._msisdn: str | None = None
         self._result = Result.FAILED
         self._rung = False
-        self._told = False
-        """The called side said something: it is not given up for another."""
         self._offer = b""
         self._early_shown = b""
         self._early: dict[str | None, bytes] = {}
@@ -115,9 +112,8 @@ class Bridge:
         """The caller's preconditions are not met yet: nobody is called."""
         self._unsaid = b""
         """What the caller is told as soon as it may be: the answer is another than it was given."""
-        self._invitations: deque[Invitation] = deque()
-        self._peer: CorePeer | None = None
-        self._silent: asyncio.TimerHandle | None = None
+        self._invitations: Sequence[Invitation] = ()
+        self._attempts: Attempts | None = None
         self._steps = Steps(self._step_failed)
         self._in_call = InCall(self)
         self.transfer: Transfer | None = None
@@ -158,7 +154,7 @@ class Bridge:
         """The call is authorized and its record committed: only now the second leg is called. Where the first does
         not answer at all, or is overloaded, the next is tried."""
         self._record, self._msisdn = record, msisdn
-        self._invitations = deque(invitations)
+        self._invitations = invitations
         if self.over:
             # The caller was faster; the contact counts all the same, since it was authorized.
             self._close_record(None)
@@ -180,7 +176,10 @@ class Bridge:
     async def _invite_with(self, offer: bytes) -> None:
         self._offer = await self.relayed(self.caller, offer) if offer else b""
         if not self.over:
-            self._invite()
+            try:
+                self._invite(self._invitations)
+            except OverflowError:
+                self.finish(Result.FAILED, status=503)
 
     async def _await_reservation(self, offer: bytes) -> None:
         """RFC 3312 5.1: until the caller's preconditions are met nobody is alerted. It is answered here, and says in
@@ -200,30 +199,22 @@ class Bridge:
             self._awaits_reservation = False
             await self._invite_with(offer)
 
-    def _invite(self) -> None:
-        """Call the next of those who may take the call."""
-        invitation = self._invitations.popleft()
+    def _invite(self, invitations: Sequence[Invitation]) -> None:
         side = self._called_side
         endpoint = self._table.endpoints[side]
-        try:
-            call = endpoint.agent.invite(
-                invitation.uri,
-                to=invitation.to,
-                from_=invitation.from_,
-                flow=invitation.flow,
-                now=endpoint.now(),
-                body=self._offer,
-                headers=invitation.headers,
-                reliability=self._reliability(invitation.policy),
-            )
-        except OverflowError:
-            self.finish(Result.FAILED, status=503)
-            return
-        self.callee = call.context = Leg(self, side, endpoint, call)
-        self._peer = invitation.peer
-        if self._invitations:
-            wait = self._table.settings.core_answer_s
-            self._silent = asyncio.get_running_loop().call_later(wait, self._try_next, call)
+
+        def called(call: Call) -> None:
+            self.callee = call.context = Leg(self, side, endpoint, call)
+
+        self._attempts = Attempts(
+            endpoint,
+            invitations,
+            self._offer,
+            wait_s=self._table.settings.core_answer_s,
+            reliability=self._reliability,
+            on_call=called,
+        )
+        self._attempts.start()
 
     def _reliability(self, policy: PeerPolicy) -> str:
         """Without an offer of the caller's a reliable response would bring the callee's, which wants its answer in the
@@ -237,32 +228,14 @@ class Bridge:
     def _takes_early_offer(self) -> bool:
         return self.policy.reliable_provisional != "no" and knows(self.caller.call.request, RELIABLE)
 
-    def _try_next(self, call: Call) -> bool:
-        """Give up whom nothing was heard of, and call the next; False where that is not so, or there is none."""
-        self._heard()
-        callee = self.callee
-        if self.over or callee is None or callee.call is not call or self._told or not self._invitations:
-            return False
-        if not call.over and call.was_heard:
-            return False  # it said 100: it is there, and looks for the person
-        # Should it answer after all: CANCEL, or ACK and BYE, and nobody here hears of it.
-        call.context = None
-        call.hangup(callee.endpoint.now())
-        self._invite()
-        return True
-
-    def _heard(self) -> None:
-        if self._silent is not None:
-            self._silent.cancel()
-            self._silent = None
-
     def _failed(self, leg: Leg, status: int, response: Response | None) -> bool:
-        """Whether another is called in the place of one that is overloaded or not there."""
-        if leg is not self.callee or not (response is None or status == 503):
+        """Whether another is called in its place."""
+        if self._attempts is None or leg is not self.callee:
             return False
-        if self._peer is not None and response is not None:
-            self._peer.overloaded(leg.endpoint.now(), _retry_after(response))
-        return self._try_next(leg.call)
+        try:
+            return self._attempts.instead_of(leg.call, status, response)
+        except OverflowError:
+            return False
 
     # -- events -----------------------------------------------------------------------------------------
 
@@ -279,8 +252,8 @@ class Bridge:
             case _ if self.over:
                 return  # what crossed our own release on the wire
             case CallProgress(response=response, prack_due=due):
-                self._told = True
-                self._heard()
+                if self._attempts is not None:
+                    self._attempts.rang()
                 if due:
                     self.enqueue(partial(self._early_offer, leg, response))
                 else:
@@ -289,7 +262,8 @@ class Bridge:
                 if leg is self.caller and prack.body and not leg.call.request.body:
                     self.enqueue(partial(self._early_answer, leg, prack))
             case CallAnswered(response=response):
-                self._heard()
+                if self._attempts is not None:
+                    self._attempts.rang()
                 self.enqueue(partial(self._answered, leg, response))
             case CallEstablished(ack=ack):
                 # RFC 3264 5: without an offer in the INVITE, the answer is in the ACK.
@@ -448,9 +422,10 @@ class Bridge:
         if self.over:
             return
         self.over = True
+        if self._attempts is not None:
+            self._attempts.stop()
         if self.transfer is not None:
             self.transfer.give_up(Result.CANCELLED)
-        self._heard()
         self._ringing.cancel()
         self._result = result
         for leg in (self.caller, self.callee):
@@ -514,9 +489,3 @@ class Bridge:
 def result_of(status: int, response: Response | None) -> Result:
     """How a call ended that failed with this status."""
     return Result.UNREACHABLE if response is None else _RESULTS.get(status, Result.FAILED)
-
-
-def _retry_after(response: Response) -> int | None:
-    """Seconds (20.33), None where there are none."""
-    number = (response.get("Retry-After") or "").split(";")[0].split("(")[0].strip()
-    return int(number) if number.isascii() and number.isdigit() and len(number) < 10 else None

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Sequence
 from functools import partial
 
@@ -30,6 +29,7 @@ from gateway.policy.refusal import Case
 from gateway.records import metrics
 from gateway.store.ids import text_of
 from gateway.voice.admission import Admission, rejection
+from gateway.voice.attempts import Attempts
 from gateway.voice.authorization import Authorization, Authorized
 from gateway.voice.bridge import Bridge, result_of
 from gateway.voice.bridges import Bridges
@@ -41,6 +41,7 @@ from gateway.voice.media import CallMedia, both_ways
 from gateway.voice.outbound import Outbound
 from gateway.voice.steps import Steps
 from masking.sip_leg import enterprise_status
+from sip.call import Call
 from sip.events import CallAnswered, CallEnded, CallFailed, CallProgress, Event, ReferReceived
 from sip.headers import NameAddr
 from sip.media.control import MediaError, MediaUnavailable
@@ -131,9 +132,9 @@ class Transfer:
         self._leg = leg
         self._of = of
         self._record, self._msisdn = authorized.record, authorized.msisdn
-        self._invitations = deque(invitations)
+        self._invitations = invitations
+        self._attempts: Attempts
         self._other: Leg | None = None
-        self._offer = b""
         self._media: CallMedia | None = None
         self._over = False
         self._steps = Steps(self._step_failed)
@@ -165,28 +166,24 @@ class Transfer:
         self._media = media
         # Who stays has said what it speaks; that it is on hold is between it and the enterprise.
         theirs = both_ways(first.theirs(stays.media_side))
-        self._offer = await media.relay("a", theirs, stays.call.flow.host)
-        if not self._over:
-            self._invite()
-
-    def _invite(self) -> None:
-        invitation = self._invitations.popleft()
-        endpoint = self._table.endpoints[CORE_SIDE]
+        offer = await media.relay("a", theirs, stays.call.flow.host)
+        if self._over:
+            return
+        self._attempts = Attempts(
+            self._table.endpoints[CORE_SIDE],
+            self._invitations,
+            offer,
+            wait_s=self._table.settings.core_answer_s,
+            reliability=lambda policy: policy.reliable_provisional,
+            on_call=self._called,
+        )
         try:
-            call = endpoint.agent.invite(
-                invitation.uri,
-                to=invitation.to,
-                from_=invitation.from_,
-                flow=invitation.flow,
-                now=endpoint.now(),
-                body=self._offer,
-                headers=invitation.headers,
-                reliability=invitation.policy.reliable_provisional,
-            )
+            self._attempts.start()
         except OverflowError:
             self._failed(Result.FAILED, 503)
-            return
-        self._other = call.context = Leg(self, CORE_SIDE, endpoint, call)
+
+    def _called(self, call: Call) -> None:
+        self._other = call.context = Leg(self, CORE_SIDE, self._table.endpoints[CORE_SIDE], call)
 
     def handle(self, leg: Leg, event: Event) -> None:
         """What happened on the other person's leg."""
@@ -194,16 +191,22 @@ class Transfer:
             return
         match event:
             case CallProgress(response=response):
+                self._attempts.rang()
                 self._notify(enterprise_status(response.status)[0])
             case CallAnswered(response=response):
+                self._attempts.rang()
                 self._steps.add(partial(self._join, response))
             case CallFailed(status=status, response=response):
-                if self._invitations and (response is None or status == 503):
-                    self._invite()
-                else:
+                if not self._is_called_elsewhere(leg, status, response):
                     self._failed(result_of(status, response), enterprise_status(status)[0])
             case CallEnded():
                 self._failed(Result.FAILED, 480)
+
+    def _is_called_elsewhere(self, leg: Leg, status: int, response: Response | None) -> bool:
+        try:
+            return self._attempts.instead_of(leg.call, status, response)
+        except OverflowError:
+            return False
 
     def _notify(self, status: int) -> None:
         self._leg.call.notify_refer(status, self._leg.endpoint.now())
@@ -242,6 +245,8 @@ class Transfer:
     def _end(self) -> None:
         self._over = True
         self._ringing.cancel()
+        if self._other is not None:
+            self._attempts.stop()
         self._bridge.transfer = None
         self._table.caps.closed(GATEWAY, *self._of.keys)
 
