@@ -8,9 +8,9 @@ again is safe: a deposit is known by its nonce, a cancellation can be repeated.
 import asyncio
 from collections.abc import Sequence
 
-from gm.sm2 import PrivateKey
+from gm.sm2 import PrivateKey, PublicKey
 from interparty import statements
-from interparty.client import Peer
+from interparty.client import Peer, PeerUnavailable
 from interparty.messages import (
     DEPOSITS_MAX,
     ITEMS_MAX,
@@ -31,6 +31,7 @@ from interparty.messages import (
 )
 from trust_client.batches import matched, pieces
 from trust_client.cancellations import cancel
+from trust_client.deposit_proof import are_proved
 
 DEPOSITS_A_REQUEST = min(500, DEPOSITS_MAX)
 """Deposits sent in one request: about 1 MB."""
@@ -39,7 +40,10 @@ DEPOSITS_A_REQUEST = min(500, DEPOSITS_MAX)
 class EnterpriseClient:
     """One enterprise at one trust party. `sign_key` is the enterprise's SM2 key for statements."""
 
-    def __init__(self, peer: Peer, sign_key: PrivateKey) -> None:
+    def __init__(self, peer: Peer, sign_key: PrivateKey, log_keys: Sequence[PublicKey] = ()) -> None:
+        """`log_keys`: SM2 keys of the trust party's log, with which the proof of each deposit is checked; without them
+        it is for the caller to check."""
+        self._log_keys = tuple(log_keys)
         self._peer = peer
         self._key = sign_key
 
@@ -50,7 +54,11 @@ class EnterpriseClient:
             signature = await asyncio.to_thread(_sign_consents, self._key, piece)
             request = DepositRequest(deposits=piece, signature=signature)
             response = await self._peer.request("POST", "/v1/deposits", request, DepositResponse)
-            results += matched(piece, response.results)
+            answered = matched(piece, response.results)
+            if self._log_keys and not await asyncio.to_thread(are_proved, answered, self._log_keys):
+                # Nothing is lost: asked again, a deposit is known by its nonce.
+                raise PeerUnavailable("evidence of a deposit that is not in the signed log")
+            results += answered
         return results
 
     async def status(self, aid: str) -> AidStatus:

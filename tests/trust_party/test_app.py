@@ -100,7 +100,8 @@ class World:
 
     def enterprise(self, name: str) -> EnterpriseClient:
         key = self.people.enterprises[name]
-        return EnterpriseClient(self.peer(name, Signer(f"{name}/sign/1", key)), key)
+        log_key = PublicKey.from_pem((self.settings.public_folder / "log-1.pem").read_bytes())
+        return EnterpriseClient(self.peer(name, Signer(f"{name}/sign/1", key)), key, [log_key])
 
     def carrier_client(self) -> CarrierClient:
         return CarrierClient(self.carrier_peer(), self.people.carriers[CARRIER])
