@@ -6,7 +6,7 @@ import json
 from enum import StrEnum
 from typing import Any
 
-from ascs.demo.layout import AID_DOMAIN, ENTERPRISES, HOST, Layout
+from ascs.demo.layout import AID_DOMAIN, APPROVERS, ENTERPRISES, HOST, Layout
 from ascs.demo.parties import SMSC_PASSWORD, SMSC_SYSTEM_ID, OtherCore, OtherSmsc
 from foundation.atomic import write_atomic
 
@@ -91,6 +91,10 @@ def describe(
             "metrics_url": f"http://{HOST}:{ports.operations}/metrics",
         },
         "handsets": {"url": f"http://{HOST}:{ports.handsets_api}"},
+        "regulator": {
+            "config": str(layout.regulator / "regulator.toml"),
+            "approvers": {each: str(layout.regulator / f"{each}.key") for each in APPROVERS},
+        },
     }
 
 

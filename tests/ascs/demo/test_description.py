@@ -6,7 +6,7 @@ from typing import Any
 
 from ascs.demo import description
 from ascs.demo.description import Script, describe
-from ascs.demo.layout import ENTERPRISES
+from ascs.demo.layout import APPROVERS, ENTERPRISES
 from ascs.demo.parties import OtherCore, OtherSmsc
 from tests.ascs.demo.places import layout_in
 
@@ -46,6 +46,12 @@ def test_the_carriers_smsc_and_core_are_the_demos_own_unless_given(tmp_path: Pat
     )["carrier"]
     assert others["smsc"] == {"host": "192.0.2.1", "port": 2775, "system_id": "me", "password": "secret"}
     assert (others["core"]["host"], others["core"]["port"]) == ("192.0.2.2", 5060)
+
+
+def test_a_regulators_tools_have_their_file_and_the_approvers_keys(tmp_path: Path) -> None:
+    told = described(tmp_path)["regulator"]
+    assert told["config"] == str(tmp_path / "regulator" / "regulator.toml")
+    assert told["approvers"] == {each: str(tmp_path / "regulator" / f"{each}.key") for each in APPROVERS}
 
 
 def test_how_far_the_demo_is_is_told(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ LABELS = {
     "account",
     "channel",
     "direction",
+    "enterprise",
     "fate",
     "field",
     "leg",
@@ -21,6 +22,7 @@ LABELS = {
     "outcome",
     "result",
     "status",
+    "trunk",
 }
 """Each takes few values: an AID, a number or a message's id as a label would be a series a person."""
 
