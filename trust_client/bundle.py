@@ -16,6 +16,7 @@ from evidence import checkpoint as checkpoints
 from evidence.checkpoint import Checkpoint
 from evidence.log import leaf_of
 from evidence.merkle import verify_consistency, verify_inclusion
+from gm.errors import GmError
 from gm.sm2 import PublicKey
 from interparty import statements
 from interparty.evidence_messages import Bundle, BundleRecord, WitnessedCheckpoint
@@ -215,7 +216,7 @@ def _record(
     if teller is not None:
         try:
             yield from teller(_Told(bundle, record, fields, trusted, consents))
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, LookupError, TypeError, ValueError):
             yield Finding(False, f"  The {kind} lacks what one must have.")
 
 
@@ -238,9 +239,9 @@ class _Told:
             verdict = "" if holds else " The signature does NOT verify under the key given."
             return Finding(holds, f"  {text}{verdict}")
         inside = any(
-            statements.verify(PublicKey.from_bytes(bytes.fromhex(key)), tag, statement, signature)
-            for keyid, key in self.bundle.keys.items()
-            if keyid.split("/")[0] == party
+            statements.verify(key, tag, statement, signature)
+            for keyid, text in self.bundle.keys.items()
+            if keyid.split("/")[0] == party and (key := _public_key(text)) is not None
         )
         if not inside:
             return Finding(False, f"  {text} The signature verifies under no key.")
@@ -340,6 +341,13 @@ _TELLERS: Final[Mapping[str, Callable[[_Told], Iterator[Finding]]]] = {
     "EXPIRY": _expiry,
     "COMMUNICATION": _communication,
 }
+
+
+def _public_key(text: str) -> PublicKey | None:
+    try:
+        return PublicKey.from_bytes(bytes.fromhex(text))
+    except GmError:
+        return None
 
 
 def _object(text: str) -> dict[str, Any]:

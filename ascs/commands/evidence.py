@@ -118,7 +118,9 @@ def verify(
 
 
 def _line(finding: Finding) -> str:
-    return f"{_MARKS[finding.holds]} {finding.text}"
+    # What a record says was written by others: nothing of it may steer a terminal.
+    text = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in finding.text)
+    return f"{_MARKS[finding.holds]} {text}"
 
 
 @evidence.command()

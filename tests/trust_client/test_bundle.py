@@ -2,15 +2,17 @@
 
 import copy
 import json
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from evidence.log import leaf_of
 from gm.sm2 import PrivateKey, PublicKey
 from interparty import statements
-from interparty.evidence_messages import Cosignature
+from interparty.evidence_messages import BundleRecord, Cosignature
 from trust_client import bundle as bundles
 from trust_client.bundle import Report, Trusted
 
@@ -24,6 +26,11 @@ TRUSTED = Trusted(
     {name: [KEYS[name]] for name in ("ent-a", "CMCC")},
 )
 Change = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture
+def draw() -> random.Random:
+    return random.Random(20261130)
 
 
 def checked(change: Change | None = None, trusted: Trusted = TRUSTED) -> Report:
@@ -162,6 +169,62 @@ def test_a_signature_under_no_known_key_is_wrong_and_under_the_bundles_own_open(
     assert wrong(checked(lambda made: made.update(keys={}), given)).count("verifies under no key") == 2
     other = Trusted(TRUSTED.log_keys, TRUSTED.witnesses, 3, {"ent-a": [KEYS["CMCC"]], "CMCC": [KEYS["log"]]})
     assert wrong(checked(trusted=other)).count("does NOT verify under the key given") == 2
+
+
+def test_a_key_in_the_bundle_that_is_none_is_passed_over() -> None:
+    given = Trusted(TRUSTED.log_keys, TRUSTED.witnesses, 3)
+    bad = dict.fromkeys(VECTOR["bundle"]["keys"], "04" + "11" * 64)
+    assert wrong(checked(lambda made: made.update(keys=bad), given)).count("verifies under no key") == 2
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a JSON value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, each in inner:
+        yield (*path, name)
+        yield from places(each, (*path, name))
+
+
+def test_no_change_at_any_place_passes_or_is_too_much(draw: random.Random) -> None:
+    """Wherever a bundle is changed, also inside the texts of its records, it is refused or not proved whole."""
+    for path in places(VECTOR["bundle"]):
+        made = copy.deepcopy(VECTOR["bundle"])
+        *above, last = path
+        inner = made
+        for name in above:
+            inner = inner[name]
+        if path[0] == "keys" or path[-1] in ("later", "cosignatures") or path[0] == "log":
+            continue  # for convenience alone, or what may be missing
+        longer = inner[last] * 2 if isinstance(inner[last], str) else "x"
+        inner[last] = draw.choice([None, 0, -1, "", "ab", [], {}, 2**60, longer])
+        try:
+            bundle = bundles.read(json.dumps(made))
+        except ValueError:
+            continue
+        assert not bundles.verify(bundle, TRUSTED).complete, path
+
+
+def test_a_record_of_any_shape_is_told_or_found_wanting(draw: random.Random) -> None:
+    """The log's operator may put anything under a leaf; what checks it must not fall over it."""
+    record = json.loads(VECTOR["bundle"]["records"][0]["record"])
+    confirmation = json.loads(VECTOR["bundle"]["records"][1]["record"])
+    made = bundles.read(json.dumps(VECTOR["bundle"]))
+    for original in (record, confirmation, confirmation | {"kind": "CANCELLATION", "by": "CMCC"}):
+        for path in places(original):
+            changed = copy.deepcopy(original)
+            inner: Any = changed
+            for name in path[:-1]:
+                inner = inner[name]
+            inner[path[-1]] = draw.choice([None, 0, 1.5, 2**60, "", "\x1b[2J", [], {}, [[]]])
+            text = json.dumps(changed)
+            leaf = leaf_of(text.encode(), bytes(32))
+            one = BundleRecord(index=0, record=text, salt="00" * 32, proof=[], consents=["ab" * 32])
+            state = made.checkpoint.model_copy(update={"size": 1, "root": leaf.hex()})
+            told = bundles._record(
+                made.model_copy(update={"checkpoint": state}), one, Trusted([KEYS["log"]]), {}
+            )
+            holds = [finding.holds for finding in told]
+            assert holds[0] is True
 
 
 @pytest.mark.parametrize(

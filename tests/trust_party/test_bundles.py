@@ -5,13 +5,14 @@ import json
 import pytest
 
 from evidence.batches import LEAVES_MIN
-from interparty import statements
+from interparty import key_house, statements
 from interparty.evidence_messages import BUNDLE_RECORDS_MAX, Bundle, Cosignature, SignedCosignature
 from tests.trust_party.test_reports import report
 from tests.trust_party.world import CARRIER, NOW, REGULATOR, RETENTION_DAYS, Party, deposit_of
 from trust_client import bundle as bundles
 from trust_client.bundle import Trusted
 from trust_party.clock import DAY_MS
+from trust_party.key_operations import TrustHouse
 
 
 async def about(party: Party, aid: str) -> list[int]:
@@ -117,6 +118,23 @@ async def test_a_record_that_no_witness_has_seen_yet_is_proved_by_the_log_alone(
     assert bundle.cosignatures == []
     assert not bundles.verify(bundle, trusted(party, 3)).holds
     assert bundles.verify(bundle, trusted(party)).holds
+
+
+async def test_a_bundle_under_a_newer_key_of_the_log_is_proved_to_who_has_the_first(party: Party) -> None:
+    given = trusted(party)
+    before, _ = await party.active()
+    house = TrustHouse(party.settings, party.keys, None)
+    await key_house.rotate(house, "log", lambda: NOW)
+    after, _ = await party.active()
+    for aid in (before, after):
+        bundle = await exported(party, aid)
+        assert bundle.successions is not None
+        report_ = bundles.verify(bundle, given)
+        assert report_.holds
+        assert "named as its successor" in report_.findings[0].text
+        # A chain that is left out or altered leads nowhere.
+        for told in (None, bundle.successions[:1]):
+            assert not bundles.verify(bundle.model_copy(update={"successions": told}), given).holds
 
 
 async def test_what_is_pending_is_waited_for(party: Party) -> None:
