@@ -38,6 +38,7 @@ from gateway.sms.front import SmppFront
 from gateway.sms.inbound import Inbound
 from gateway.sms.intake import Intake
 from gateway.sms.links import SmscLinks
+from gateway.sms.lost_receipts import LostReceipts
 from gateway.sms.receipts import Asked, Receipts
 from gateway.sms.revocations import Revocations
 from gateway.sms.services import Services
@@ -174,6 +175,9 @@ class Gateway:
             self.deliveries.offer,
             self.trust_rows.wake,
         )
+        self.lost_receipts = LostReceipts(
+            self.domain, self.links, settings.sms, self.deliveries.offer, self.trust_rows.wake
+        )
         self.confirmations = Confirmations(
             self.domain,
             settings.carrier,
@@ -293,6 +297,7 @@ class Gateway:
         self.dispatcher.start()
         self.inbound.start()
         self.revocations.start()
+        self.lost_receipts.start()
         self.feed.start()
         if self.broker is not None:
             self.broker.start()
@@ -328,6 +333,7 @@ class Gateway:
         await self.confirmations.stop()
         await self.inbound.stop()
         await self.revocations.stop()
+        await self.lost_receipts.stop()
         await self.dispatcher.stop()
         await self.links.stop()
         await self.deliveries.stop()

@@ -274,6 +274,22 @@ def overdue(conn: sqlite3.Connection, now_ms: int, receipt_wait_ms: int, limit: 
     return [MessageRow._make(row) for row in rows]
 
 
+def unreceipted(
+    conn: sqlite3.Connection, from_ms: int, to_ms: int, skip: Collection[int], limit: int
+) -> list[Stored]:
+    """ACCEPTED messages whose validity ended between two times and which their SMSC knows by an id, without those
+    in `skip`; the ones that wait longest first."""
+    rows = conn.execute(
+        "SELECT id FROM message WHERE expires_at >= ? AND expires_at < ? AND state = 2 AND upstream IS NOT NULL"
+        " ORDER BY expires_at LIMIT ?",
+        (from_ms, to_ms, limit + len(skip)),
+    )
+    ids = [row[0] for row in rows if row[0] not in skip][:limit]
+    return [
+        _stored(row) for row in select_keys(conn, f"SELECT {_STORED} FROM message WHERE id IN (@keys)", ids)
+    ]
+
+
 def under_edis(
     conn: sqlite3.Connection,
     edi_ids: Iterable[bytes],

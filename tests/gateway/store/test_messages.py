@@ -335,3 +335,16 @@ async def test_the_backlog_is_what_is_queued_and_due_by_then(domain: Domain) -> 
             lambda conn, until_ms=until_ms, limit=limit: messages.backlog(conn, until_ms, limit)
         )
         assert found == count
+
+
+async def test_accepted_messages_whose_validity_ended_without_a_receipt(domain: Domain) -> None:
+    for message_id, expires_at in ((1, NOW_MS + 3), (2, NOW_MS + 1), (3, NOW_MS), (4, NOW_MS + 9)):
+        await put(domain, message_id, f"smsc/{message_id}", expires_at=expires_at)
+    await put(domain, 5, expires_at=NOW_MS + 1)  # the SMSC has not answered for it
+    for skip, limit, found in (((), 9, [2, 1]), ((2,), 9, [1]), ((), 1, [2])):
+        stored = await domain.store.write(
+            lambda conn, skip=skip, limit=limit: messages.unreceipted(
+                conn, NOW_MS + 1, NOW_MS + 9, skip, limit
+            )
+        )
+        assert sorted(each.row.id for each in stored) == sorted(found)
