@@ -24,6 +24,7 @@ from interparty.messages import (
 from trust_client import revocation_feed
 from trust_client.answers import Grant
 from trust_client.grant_cache import GrantCache
+from trust_client.lease import LEASE_SECONDS
 from trust_client.revocation_feed import Position, RevocationFeed
 
 EPOCH, NEXT_EPOCH = "0a" * 16, "0b" * 16
@@ -162,6 +163,14 @@ async def test_a_heartbeat_that_echoes_a_nonce_gives_the_lease(house: House) -> 
 
 async def test_a_replayed_heartbeat_gives_none(house: House) -> None:
     house.heartbeat("ff" * 16)
+    assert not house.feed.lease_holds
+
+
+async def test_a_heartbeat_that_was_held_back_gives_none(house: House) -> None:
+    """The lease counts from when its nonce was sent: a stream that is delayed by more than it keeps nothing alive."""
+    nonce = house.nonces[-1]
+    house.feed._lease._sent[nonce] -= LEASE_SECONDS
+    house.heartbeat(nonce)
     assert not house.feed.lease_holds
 
 
