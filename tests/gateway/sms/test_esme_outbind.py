@@ -132,8 +132,7 @@ async def test_the_bind_on_our_connection_is_the_accounts_and_gets_deliveries() 
     async with Esme() as esme, World(account=esme.account) as world:
         await world.front.call(esme.account, b"outbind")
         assert world.front.is_called("sms-a")
-        await until(lambda: len(world.receivers) == 1)
-        assert esme.link.state is LinkState.BOUND
+        await until(lambda: len(world.receivers) == 1 and esme.link.state is LinkState.BOUND)
         assert [(each.system_id, each.password) for each in esme.outbinds] == [(b"ASCS", b"outbind")]
     assert not world.front.is_called("sms-a")
 
@@ -148,7 +147,7 @@ async def test_a_bind_of_another_account_on_it_is_refused() -> None:
 async def test_the_end_of_the_gateway_ends_it_in_order() -> None:
     async with Esme() as esme, World(account=esme.account) as world:
         await world.front.call(esme.account, b"")
-        await until(lambda: len(world.receivers) == 1)
+        await until(lambda: len(world.receivers) == 1 and esme.link.state is LinkState.BOUND)
         await world.front.stop()
         await until(lambda: esme.link.state is LinkState.LISTENING)
         assert esme.link.last_error == "unbound by peer"
