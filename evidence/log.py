@@ -95,7 +95,13 @@ SCHEMA: Final = (
         PRIMARY KEY (checkpoint_id, witness)
     )
     """,
-    "CREATE INDEX evidence_cosignatures_by_witness ON evidence_cosignatures (witness, checkpoint_id)",
+    """
+    CREATE TABLE evidence_witnesses (
+        witness TEXT PRIMARY KEY,
+        checkpoint_id INTEGER NOT NULL REFERENCES evidence_checkpoints (checkpoint_id),
+        signed_at BIGINT NOT NULL
+    )
+    """,
 )
 """Statements for the owner's migration. Times are milliseconds since the epoch; ``leaf`` is the leaf's hash;
 ``subject`` is the owner's number of whom a record is about, by which its records are found and erased together;

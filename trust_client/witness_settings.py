@@ -28,8 +28,8 @@ class WitnessSettings(Config):
     """The trust party; `sign_key` signs requests and cosignatures."""
     witnesses: dict[Party, ConfigPath] = Field(default_factory=dict)
     """SM2 public keys (PEM) of other witnesses, whose views are compared with our own."""
-    every_seconds: Annotated[float, Field(gt=0, le=3600)] = 2.0
-    """How often the trust party is asked."""
+    every_seconds: Annotated[float, Field(gt=0, le=3600)] = 4.0
+    """How often the trust party is asked: at least twice in its witness_seconds."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @model_validator(mode="after")

@@ -90,7 +90,7 @@ class TrustSettings(Config):
     """Queries for evidence that each party may make; as many at once after a silence."""
     evidence_seconds: Annotated[float, Field(ge=0, le=60)] = 0.25
     """The least time between two batches of the evidence log; a deposit's answer waits for its batch."""
-    witness_seconds: Annotated[float, Field(gt=0, le=3600)] = 5.0
+    witness_seconds: Annotated[float, Field(gt=0, le=3600)] = 10.0
     """How long one checkpoint is the one that all witnesses are to cosign."""
     unknown_aids_per_minute: Annotated[float, Field(gt=0, le=100_000)] = 60
     """How many AIDs that are not its own an enterprise, or a carrier for one enterprise, may name in the long run."""

@@ -31,12 +31,11 @@ CLOCK_SKEW_MS: Final = 300_000
 
 _COSIGNED: Final = (
     "SELECT s.checkpoint_id, COUNT(*) AS cosignatures FROM evidence_cosignatures s"
-    " JOIN evidence_checkpoints c ON c.checkpoint_id = s.checkpoint_id WHERE c.size >= ?"
+    " WHERE s.checkpoint_id >="
+    " (SELECT checkpoint_id FROM evidence_checkpoints WHERE size >= ? ORDER BY size, time_ms LIMIT 1)"
     " GROUP BY s.checkpoint_id ORDER BY s.checkpoint_id DESC LIMIT ?"
 )
-_NEWEST_VIEWS: Final = (
-    "SELECT MAX(checkpoint_id) AS checkpoint_id, witness FROM evidence_cosignatures GROUP BY witness LIMIT ?"
-)
+_NEWEST_VIEWS: Final = "SELECT checkpoint_id, witness FROM evidence_witnesses ORDER BY signed_at DESC LIMIT ?"
 _WITH_COSIGNATURES: Final = (
     "SELECT c.log_id, c.size, c.time_ms, c.root, c.signature, s.witness, s.signed_at, s.signature AS cosignature"
     " FROM evidence_checkpoints c LEFT JOIN evidence_cosignatures s ON s.checkpoint_id = c.checkpoint_id"
@@ -64,6 +63,13 @@ class Witnesses:
         self._every_ms = every_ms
         self._candidate: CheckpointBody | None = None
         self._since = 0
+        self.cosigned_at: dict[str, int] = {}
+        """When each witness last signed, by its own clock."""
+
+    async def load(self) -> None:
+        """Read who signed when. Raises StoreBusy, StoreUnavailable."""
+        rows = await self._store.read("SELECT witness, signed_at FROM evidence_witnesses")
+        self.cosigned_at = {row["witness"]: row["signed_at"] for row in rows}
 
     def candidate(self, now_ms: int) -> CheckpointBody | None:
         """The checkpoint to be cosigned now; None before the log's first."""
@@ -92,6 +98,7 @@ class Witnesses:
             # Either the witness was shown something that this log did not sign, or this log forgot what it signed.
             _log.error("a cosignature is on no checkpoint of this log", party=witness, size=statement.size)
             raise UnknownCheckpoint("this log signed no such checkpoint")
+        self.cosigned_at[witness] = max(statement.at, self.cosigned_at.get(witness, 0))
 
     async def witnessed(self, checkpoint: CheckpointBody) -> WitnessedCheckpoint:
         """A checkpoint of this log and the cosignatures on it. Raises StoreBusy, StoreUnavailable."""
@@ -166,5 +173,12 @@ def _keep(conn: sqlite3.Connection, signed: SignedCosignature) -> bool:
         "INSERT INTO evidence_cosignatures (checkpoint_id, witness, signed_at, signature) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (checkpoint_id, witness) DO NOTHING",
         (row[0], statement.witness, statement.at, signed.signature),
+    )
+    conn.execute(
+        "INSERT INTO evidence_witnesses (witness, checkpoint_id, signed_at) VALUES (?, ?, ?)"
+        " ON CONFLICT (witness) DO UPDATE SET"
+        " checkpoint_id = excluded.checkpoint_id, signed_at = excluded.signed_at"
+        " WHERE excluded.checkpoint_id > evidence_witnesses.checkpoint_id",
+        (statement.witness, row[0], statement.at),
     )
     return True

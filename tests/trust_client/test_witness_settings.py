@@ -21,7 +21,7 @@ def test_the_example_says_where_everything_is(tmp_path: Path) -> None:
     [
         ('sign_key = "', 'hmac_key = "', "a witness signs with SM2"),
         ('party = "ent-a"', 'party = "ent a"', "party"),
-        ("every_seconds = 2", "every_seconds = 0", "every_seconds"),
+        ("every_seconds = 4", "every_seconds = 0", "every_seconds"),
     ],
 )
 def test_what_cannot_be_is_named(tmp_path: Path, before: str, after: str, said: str) -> None:

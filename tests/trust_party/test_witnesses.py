@@ -7,7 +7,7 @@ from interparty import statements
 from interparty.evidence_messages import COSIGNATURES_MAX, Cosignature, SignedCosignature
 from interparty.messages import CheckpointBody
 from tests.trust_party.world import CARRIER, NOW, REGULATOR, Party
-from trust_party.witnesses import CosignatureRefused
+from trust_party.witnesses import CosignatureRefused, Witnesses
 
 
 async def grown(party: Party) -> CheckpointBody:
@@ -117,6 +117,14 @@ async def test_the_best_is_the_most_witnessed_that_is_large_enough(party: Party)
     assert (best.checkpoint, larger.checkpoint) == (first, second)
     assert await party.witnesses.best(third.size) is None
     assert await party.witnesses.best(0, 3) is None
+
+
+async def test_when_each_witness_signed_last_is_known_after_a_restart(party: Party) -> None:
+    await cosigned(party, CARRIER, await grown(party))
+    assert party.witnesses.cosigned_at == {CARRIER: NOW}
+    again = Witnesses(party.store, party.evidence, party.sequencer, 5000)
+    await again.load()
+    assert again.cosigned_at == {CARRIER: NOW}
 
 
 async def test_each_witness_is_seen_by_its_newest_view(party: Party) -> None:
