@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import secrets
+import time
 from typing import Final
 
 from foundation.atomic import write_atomic
@@ -13,6 +13,8 @@ from gateway.settings import GatewaySettings
 from gm.errors import KeyStoreError
 from gm.keystore import Key, KeyProvider, KeyStore
 from gm.sm2 import PrivateKey, PublicKey
+from interparty.key_delivery import Announcer, seal
+from interparty.key_messages import CarrierCard
 from interparty.signed_http import Signer
 
 SIGN: Final = "sign"
@@ -44,8 +46,8 @@ def create_missing(settings: GatewaySettings) -> KeyStore:
     """Open the key store, with what is missing made: passphrase, file and every key.
 
     Writes `public/carrier.json`, which the trust party's operator needs to admit this carrier, the EDI
-    public key for the apps, and the query public key for those who may ask by number. The HMAC key in the
-    card is a secret between the two: mode 0600. Raises KeyStoreError, OSError.
+    public key for the apps, and the query public key for those who may ask by number. The HMAC key
+    of the two is in the card in an envelope, where the trust party's key is known. Raises KeyStoreError, OSError.
     """
     passphrase_file = settings.keystore.passphrase_file
     if not passphrase_file.exists():
@@ -77,21 +79,38 @@ def write_public(settings: GatewaySettings, keys: KeyProvider) -> None:
     """Write the card and the public halves of the current keys where the operator finds them. Raises OSError."""
     folder = settings.public_folder
     folder.mkdir(parents=True, exist_ok=True)
-    edi, sign, http = keys.current(EDI), keys.current(SIGN), keys.current(HTTP)
-    card = {
-        "id": settings.carrier.id,
-        "edi_key_id": edi.id,
-        "edi_public_key": edi.sm2.public_key.to_pem().decode(),
-        "sign_public_key": sign.sm2.public_key.to_pem().decode(),
-        "http_key": http.material.hex(),
-    }
-    write_atomic(folder / "carrier.json", json.dumps(card, indent=1).encode() + b"\n", mode=0o600)
+    edi, sign = keys.current(EDI), keys.current(SIGN)
+    card = CarrierCard(
+        id=settings.carrier.id,
+        sign_keyid=key_id(settings, sign),
+        sign_public_key=sign.public.to_pem().decode(),
+        edi_key_id=edi.id,
+        edi_public_key=edi.public.to_pem().decode(),
+        http_key_envelope=_enveloped(settings, keys),
+    )
+    write_atomic(
+        folder / "carrier.json",
+        card.model_dump_json(exclude_none=True, indent=1).encode() + b"\n",
+        mode=0o644,
+    )
+    envelope = keys.current(ENVELOPE)
+    write_atomic(folder / f"envelope-{envelope.version}.pem", envelope.public.to_pem(), mode=0o644)
     write_atomic(folder / f"edi-{edi.id}.pem", edi.sm2.public_key.to_pem(), mode=0o644)
     query = keys.current(QUERY)
     write_atomic(folder / f"query-{query.version}.pem", query.sm2.public_key.to_pem(), mode=0o644)
     for peer in settings.confirm.network_peers:
         key = keys.current(NETWORK_PURPOSE + peer)
         write_atomic(folder / f"network-{peer}.key", key.material.hex().encode() + b"\n", mode=0o600)
+
+
+def _enveloped(settings: GatewaySettings, keys: KeyProvider) -> str | None:
+    """The key shared with the trust party in an envelope to it, None while its key is not there."""
+    file = settings.trust.envelope_public_key
+    if file is None or not file.exists():
+        return None
+    announcer = Announcer(settings.carrier.id, keys, (SIGN,))
+    signed = announcer.signed(keys.current(HTTP), HTTP, time.time_ns() // 1_000_000, settings.trust.id)
+    return seal(signed, PublicKey.from_pem(file.read_bytes()))
 
 
 def edi_keys(keys: KeyStore) -> dict[str, PrivateKey]:

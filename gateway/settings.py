@@ -66,6 +66,9 @@ class TrustSettings(Config):
     id: str = "ttp"
     url: str = "https://127.0.0.1:8443"
     sign_public_key: ConfigPath
+    envelope_public_key: ConfigPath | None = Field(
+        default=None, description="with it the card holds the shared key, in an envelope to the trust party"
+    )
     sign_key_version: int = Field(default=1, ge=1)
     timeout_s: float = Field(default=3.0, gt=0, le=30)
     mqtt: MqttSettings | None = Field(

@@ -29,6 +29,7 @@ EdiKeyId = Annotated[str, StringConstraints(min_length=4, max_length=4, pattern=
 EnvelopeText = Annotated[
     str, StringConstraints(min_length=1, max_length=ENVELOPE_TEXT_MAX, pattern=r"^[A-Za-z0-9_-]+$")
 ]
+PemText = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 Purpose = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 PublicKeyHex = Annotated[str, StringConstraints(min_length=130, max_length=130, pattern=r"^04[0-9a-f]{128}$")]
 
@@ -85,6 +86,24 @@ class KeyReceipt(Message):
 
     keyid: KeyIdText
     """What was taken."""
+
+
+class CarrierCard(Message):
+    """carrier.json: what a carrier's operator hands the trust party's, to be admitted by it."""
+
+    id: PartyId
+    """The carrier, 4 characters."""
+    sign_keyid: KeyIdText
+    """Of its current sign key."""
+    sign_public_key: PemText
+    """That key. Compare its fingerprint with the carrier over another way."""
+    edi_key_id: EdiKeyId
+    """Of its current EDI key."""
+    edi_public_key: PemText
+    """That key."""
+    http_key_envelope: EnvelopeText | None = None
+    """The HMAC key that both are to share, as a KeyDelivery's envelope to the trust party; absent: it is delivered
+    later."""
 
 
 class PublicKeys(Message):

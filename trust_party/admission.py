@@ -36,6 +36,8 @@ NAME_MAX: Final = 200
 CARRIER_ID_LENGTH: Final = 4
 """Characters of a carrier's id and of its EDI key ids, as EDI headers hold them."""
 HTTP_KEY: Final = "http"
+TOOL_KEY: Final = "tool"
+"""Name of a party's further keys, such as one for its witness alone."""
 APPLIED, ADMITTED, SUSPENDED = "APPLIED", "ADMITTED", "SUSPENDED"
 """What an enterprise is. Only ADMITTED deposits, and only for it is anybody contacted."""
 REASON_MAX: Final = 500
@@ -353,14 +355,15 @@ def admit_carrier(
     edi_key_id: str,
     edi_public_pem: bytes,
     sign_public_pem: bytes,
-    hmac_key: bytes,
+    hmac_key: bytes | None,
+    sign_keyid: str | None = None,
     http_keyid: str | None = None,
 ) -> Admitted:
     """Admit a carrier, or give an admitted one another name or URL or further keys.
 
     `url` is "https://host:port" of its own routes; `carrier_id` and `edi_key_id` are 4 printable ASCII
-    characters; `hmac_key` is the 32 bytes shared for signed HTTP, and
-    `http_keyid` its name there. Raises as `admit_enterprise`.
+    characters; `hmac_key` is the 32 bytes shared for signed HTTP, None when they come later; `sign_keyid` and
+    `http_keyid` are the names that the carrier gave its keys. Raises as `admit_enterprise`.
     """
     _check_party(carrier_id, name)
     for text in (carrier_id, edi_key_id):
@@ -375,11 +378,11 @@ def admit_carrier(
     with transaction(settings) as conn:
         _check_free(conn, carrier_id, role="carriers")
         http_key = next((key for key in keys.keys(purpose) if key.material == hmac_key), None)
-        if http_key is None:
+        if http_key is None and hmac_key is not None:
             named = http_keyid or str(KeyId(carrier_id, HTTP_KEY, len(keys.keys(purpose)) + 1))
             http_key = keys.add(purpose, "hmac-sm3", material=hmac_key, id=named)
             record_made(conn, keys, settings.party, [http_key], now_ms())
-        http_keyid = http_key.id
+        http_keyid = None if http_key is None else http_key.id
         conn.execute(
             "INSERT INTO carriers (id, name, url, admitted_at) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET name = excluded.name, url = excluded.url",
@@ -397,8 +400,10 @@ def admit_carrier(
             " ON CONFLICT (carrier, key_id) DO NOTHING",
             (carrier_id, edi_key_id, edi_key.to_bytes()),
         )
-        keyid = _add_sign_key(conn, carrier_id, sign_key)
-        detail = {"carrier": carrier_id, "keyid": keyid, "http_keyid": http_keyid, "edi_key_id": edi_key_id}
+        keyid = _add_sign_key(conn, carrier_id, sign_key, keyid=sign_keyid)
+        detail = {"carrier": carrier_id, "keyid": keyid, "edi_key_id": edi_key_id}
+        if http_keyid is not None:
+            detail["http_keyid"] = http_keyid
         _record(conn, settings, "carrier.admit", detail)
     return Admitted(keyid, http_keyid)
 
@@ -436,7 +441,8 @@ def add_sign_key(settings: TrustSettings, party_id: str, sign_public_pem: bytes)
             for table in ROLES
         ):
             raise AdmissionError("no such party")
-        keyid = _add_sign_key(conn, party_id, sign_key)
+        # Under a name of its own: the party numbers its sign keys itself.
+        keyid = _add_sign_key(conn, party_id, sign_key, name=TOOL_KEY)
         _record(conn, settings, "party.key", {"party": party_id, "keyid": keyid})
     return Admitted(keyid)
 
@@ -489,12 +495,18 @@ def _check_free(conn: sqlite3.Connection, party_id: str, *, role: str) -> None:
         raise AdmissionError(f"{PARTIES_MAX} parties are admitted already")
 
 
-def _add_sign_key(conn: sqlite3.Connection, party: str, key: PublicKey) -> str:
+def _add_sign_key(
+    conn: sqlite3.Connection, party: str, key: PublicKey, *, name: str = SIGN, keyid: str | None = None
+) -> str:
     rows = conn.execute("SELECT keyid, public_key FROM sign_keys WHERE party = ?", (party,)).fetchall()
-    for keyid, public in rows:
+    for known, public in rows:
         if public == key.to_bytes():
-            return str(keyid)
-    keyid = str(KeyId(party, SIGN, len(rows) + 1))
+            return str(known)
+    if keyid is None:
+        count = sum(parse_key_id(known).key == name for known, _ in rows)
+        keyid = str(KeyId(party, name, count + 1))
+    if any(known == keyid for known, _ in rows) or parse_key_id(keyid).party != party:
+        raise AdmissionError(f"{keyid} names another key already")
     conn.execute(
         "INSERT INTO sign_keys (keyid, party, public_key) VALUES (?, ?, ?)", (keyid, party, key.to_bytes())
     )

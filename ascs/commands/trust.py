@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
@@ -16,6 +15,7 @@ from ascs.commands.keys import key_commands
 from ascs.commands.trust_evidence import evidence
 from interparty import openapi
 from trust_party import admission, app, key_operations
+from trust_party.carrier_card import admit_by_card
 from trust_party.keys import open_store, write_public
 from trust_party.settings import TrustSettings
 
@@ -197,18 +197,9 @@ def carrier_admit(config: Path, card: Path, name: str, url: str) -> None:
     """Admit a carrier by the CARD (carrier.json) that `ascs gateway init` made."""
     settings = load_settings(config, TrustSettings)
     with plain_errors():
-        body = json.loads(card.read_text())
-        try:
-            admitted = admission.admit_carrier(
-                settings,
-                body["id"],
-                name,
-                url,
-                edi_key_id=body["edi_key_id"],
-                edi_public_pem=body["edi_public_key"].encode(),
-                sign_public_pem=body["sign_public_key"].encode(),
-                hmac_key=bytes.fromhex(body["http_key"]),
-            )
-        except KeyError as error:
-            raise click.ClickException(f"{card}: {error} is missing") from error
-    click.echo(f"{body['id']} signs as {admitted.sign_keyid} and {admitted.http_keyid}")
+        admitted = admit_by_card(settings, card.read_bytes(), name, url)
+    party = admitted.sign_keyid.partition("/")[0]
+    if admitted.http_keyid is None:
+        click.echo(f"{party} signs as {admitted.sign_keyid}; the shared key is still to be delivered")
+    else:
+        click.echo(f"{party} signs as {admitted.sign_keyid} and {admitted.http_keyid}")

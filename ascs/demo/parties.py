@@ -39,7 +39,8 @@ from gateway.settings import GatewaySettings
 from gm.keystore import KeyStore
 from gm.sm2 import PrivateKey
 from trust_party import app as trust_app
-from trust_party.admission import add_sign_key, admit_carrier, admit_enterprise, admit_regulator
+from trust_party.admission import add_sign_key, admit_enterprise, admit_regulator
+from trust_party.carrier_card import admit_by_card
 from trust_party.settings import TrustSettings
 
 SMSC_SYSTEM_ID = "gateway"
@@ -115,6 +116,8 @@ def set_up(layout: Layout, people: Sequence[Person], smsc: OtherSmsc | None, cor
     # Public keys go from party to party as files, as operators would hand them over.
     sign_pem = (layout.trust / "public" / "sign-1.pem").read_bytes()
     write_atomic(layout.carrier / "trust-sign.pem", sign_pem, mode=0o644)
+    envelope_pem = (layout.trust / "public" / "envelope-1.pem").read_bytes()
+    write_atomic(layout.carrier / "trust-envelope.pem", envelope_pem, mode=0o644)
     for each in ENTERPRISES:
         folder = layout.enterprise(each.id)
         write_atomic(folder / "trust-sign.pem", sign_pem, mode=0o644)
@@ -134,16 +137,9 @@ def set_up(layout: Layout, people: Sequence[Person], smsc: OtherSmsc | None, cor
     query_pem = keys.current("query").sm2.public_key.to_pem()
     write_atomic(layout.regulator / f"{CARRIER}-query-1.pem", query_pem, mode=0o644)
     _write_csv(layout.people_file, people_table.COLUMNS, ())
-    admit_carrier(
-        trust_settings,
-        CARRIER,
-        "中国移动(演示)",
-        f"https://{HOST}:{layout.ports.carrier_api}",
-        edi_key_id=keys.current("edi").id,
-        edi_public_pem=keys.current("edi").sm2.public_key.to_pem(),
-        sign_public_pem=keys.current("sign").sm2.public_key.to_pem(),
-        hmac_key=keys.current("http").material,
-    )
+    card = (layout.carrier / "public" / "carrier.json").read_bytes()
+    url = f"https://{HOST}:{layout.ports.carrier_api}"
+    admit_by_card(trust_settings, card, "中国移动(演示)", url)
     # A key for its witness alone: the carrier's own is in its key store.
     write_sign_key(layout.carrier)
     add_sign_key(trust_settings, CARRIER, (layout.carrier / "sign.pem").read_bytes())
@@ -287,6 +283,7 @@ def _gateway(layout: Layout, smsc: OtherSmsc | None, core: OtherCore | None) -> 
             "id": TRUST,
             "url": f"https://{HOST}:{ports.trust}",
             "sign_public_key": "trust-sign.pem",
+            "envelope_public_key": "trust-envelope.pem",
         },
         "carrier_api": {"host": HOST, "port": ports.carrier_api},
         "operations": {"host": HOST, "port": ports.operations},
@@ -423,7 +420,7 @@ def _witness(layout: Layout, party: str) -> dict[str, object]:
             "party": TRUST,
             **_tls(party),
             # The carrier's first key signs what its gateway states.
-            "sign_key_id": f"{party}/sign/{2 if party == CARRIER else 1}",
+            "sign_key_id": f"{CARRIER}/tool/1" if party == CARRIER else f"{party}/sign/1",
             "sign_key": "sign.key",
             "peer_keys": {f"{TRUST}/sign/1": "trust-sign.pem"},
         },

@@ -9,7 +9,8 @@ from gateway import keys as own_keys
 from gateway.settings import ConfirmSettings, GatewaySettings
 from gm.errors import KeyFormatError, KeyStoreError
 from gm.keystore import KeyStore
-from gm.sm2 import PublicKey
+from gm.sm2 import PrivateKey, PublicKey
+from interparty.key_delivery import open_envelope
 from tests.gateway.carrier import CODE_NUMBER
 from tests.gateway.installation import TRUST_KEY, make_key_store, settings_in
 
@@ -47,14 +48,20 @@ def test_a_wrong_passphrase_opens_nothing(settings: GatewaySettings, keys: KeySt
         own_keys.open_store(settings)
 
 
-def test_the_card_holds_what_the_trust_party_needs_and_is_for_it_alone(
-    settings: GatewaySettings, keys: KeyStore
+def test_the_card_holds_what_the_trust_party_needs_and_no_secret_in_the_clear(
+    settings: GatewaySettings, keys: KeyStore, tmp_path: Path
 ) -> None:
     card = settings.public_folder / "carrier.json"
-    assert card.stat().st_mode & 0o777 == 0o600
+    assert "http_key_envelope" not in card.read_text()
+    theirs = PrivateKey.generate()
+    (tmp_path / "envelope.pem").write_bytes(theirs.public_key.to_pem())
+    trust = settings.trust.model_copy(update={"envelope_public_key": tmp_path / "envelope.pem"})
+    own_keys.write_public(settings.model_copy(update={"trust": trust}), keys)
     told = json.loads(card.read_text())
     assert (told["id"], told["edi_key_id"]) == ("CMCC", "K001")
-    assert bytes.fromhex(told["http_key"]) == keys.current(own_keys.HTTP).material
+    opened = open_envelope(told["http_key_envelope"], [theirs]).statement
+    assert bytes.fromhex(opened.value) == keys.current(own_keys.HTTP).material
+    assert opened.value not in card.read_text()
     for name, purpose in (("edi_public_key", own_keys.EDI), ("sign_public_key", own_keys.SIGN)):
         public = PublicKey.from_pem(told[name].encode())
         assert public.to_bytes() == keys.current(purpose).sm2.public_key.to_bytes()

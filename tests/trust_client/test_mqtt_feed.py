@@ -49,6 +49,8 @@ class House:
         follower: Follower,
     ) -> None:
         self.party, self.broker, self.feed, self.follower = party_, broker, feed, follower
+        self.keys = [HMAC_KEY]
+        """The carrier's, the one that it seals under first."""
 
     async def cancelled(self) -> str:
         aid, _ = await self.party.active()
@@ -86,12 +88,13 @@ async def house(party: Party, tmp_path: Path) -> AsyncIterator[House]:  # noqa: 
             GrantCache(),
         )
         tls = context(folder, CARRIER, pki.client_context)
-        ours = MqttFeed("127.0.0.1", broker.port, tls, CARRIER, "test", lambda: [HMAC_KEY], feed)
+        made = House(party, broker, feed, follower)
+        ours = MqttFeed("127.0.0.1", broker.port, tls, CARRIER, "test", lambda: made.keys, feed)
         theirs.start()
         feed.start()
         ours.start()
         try:
-            yield House(party, broker, feed, follower)
+            yield made
         finally:
             await ours.stop()
             await feed.stop()
@@ -118,3 +121,22 @@ async def test_a_broker_that_stands_still_ends_the_lease_and_what_was_missed_is_
     assert asyncio.get_running_loop().time() - frozen < LEASE_SECONDS + 1.0
     house.broker.thaw()
     await until(lambda: house.follower.aids == [aid] and house.feed.lease_holds)
+
+
+async def test_the_shared_key_is_replaced_while_the_lease_holds(house: House) -> None:
+    await until(lambda: house.feed.lease_holds)
+    new = bytes(range(1, 33))
+    # Made at the carrier, in force at the trust party, used at the carrier, destroyed at both: in this order.
+    house.keys = [HMAC_KEY, new]
+    house.party.keys.add(f"http/{CARRIER}", "hmac-sm3", material=new, id=f"{CARRIER}/http/2")
+    aids = [await house.cancelled()]
+    await until(lambda: house.follower.aids == aids)
+    house.keys = [new, HMAC_KEY]
+    aids.append(await house.cancelled())
+    await until(lambda: house.follower.aids == aids)
+    house.party.keys.set_state(f"http/{CARRIER}", 1, "destroyed")
+    house.keys = [new]
+    aids.append(await house.cancelled())
+    await until(lambda: house.follower.aids == aids)
+    assert house.feed.lease_holds
+    assert house.feed.resyncs == 1  # that of the start

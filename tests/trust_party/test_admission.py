@@ -171,8 +171,8 @@ def test_admitting_again_keeps_the_keys_and_a_new_key_gets_the_next_version(
 def test_a_party_of_any_role_gets_a_further_key(settings: TrustSettings) -> None:
     for party in ("ent-a", CARRIER, REGULATOR):
         key = PrivateKey.generate().public_key.to_pem()
-        assert add_sign_key(settings, party, key).sign_keyid == f"{party}/sign/2"
-        assert add_sign_key(settings, party, key).sign_keyid == f"{party}/sign/2"
+        assert add_sign_key(settings, party, key).sign_keyid == f"{party}/tool/1"
+        assert add_sign_key(settings, party, key).sign_keyid == f"{party}/tool/1"
     with pytest.raises(AdmissionError, match="no such party"):
         add_sign_key(settings, "nobody", PrivateKey.generate().public_key.to_pem())
 

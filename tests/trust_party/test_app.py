@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -16,7 +17,7 @@ from starlette.routing import Route
 from foundation import capture, pki
 from gm.keystore import KeyStore
 from gm.sm2 import PrivateKey, PublicKey
-from interparty import bodies
+from interparty import bodies, trust_routes
 from interparty.client import Peer, PeerProblem
 from interparty.edi import IdType, edi_id, to_text
 from interparty.evidence_messages import WitnessedCheckpoint
@@ -33,9 +34,11 @@ from interparty.messages import (
     RestoreItem,
     VerifyItem,
 )
+from interparty.operations import Nothing, Operation
 from interparty.server import Running, serve
-from interparty.signed_http import Signer
+from interparty.signed_http import Signer, sign_request
 from interparty.statements import consent_sm3
+from interparty.trust_routes import VERIFY_STREAM
 from tests.trust_party.world import (
     ACCESS_NUMBER,
     CARRIER,
@@ -383,3 +386,42 @@ def test_making_what_is_missing_twice_changes_no_key(tmp_path: Path) -> None:
     keys = KeyStore.open(settings.keystore.path, "correct horse")
     assert keys.purposes() == ("agreement", "data", "envelope", "index", "log", "sign")
     assert settings.database.stat().st_mode & 0o077 == 0
+
+
+async def ask_raw(
+    world: World, certificate: str, operation: Operation[Any, Any], fields: dict[str, str]
+) -> int:
+    """The status of a request with these header fields and no body, over `certificate`'s connection."""
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", world.party.port, ssl=world.contexts[certificate]
+    )
+    path = operation.path.replace("{aid}", "8" * 18)
+    lines = [f"{operation.method} {path} HTTP/1.1", "host: x", "connection: close"]
+    lines += [f"{name}: {value}" for name, value in fields.items()]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    answer = await reader.read()
+    writer.close()
+    assert b"application/problem+json" in answer
+    return int(answer.split(b" ", 2)[1])
+
+
+async def test_every_route_asks_for_a_signature_of_the_certificates_party(world: World) -> None:
+    enterprise = Signer("ent-a/sign/1", world.people.enterprises["ent-a"])
+    stream = Operation(
+        "stream", "GET", VERIFY_STREAM.path, ("carrier",), Nothing, Accepted, "Stream", "Stream.", "Again."
+    )
+    for operation in (*trust_routes.OPERATIONS, stream):
+        if not operation.signed:
+            continue
+        assert await ask_raw(world, "ent-a", operation, {}) == 401, operation.id
+        path = operation.path.replace("{aid}", "8" * 18)
+        fields = sign_request(
+            enterprise,
+            method=operation.method,
+            path=path,
+            query="",
+            body=b"",
+            created=now_ms() // 1000,
+            nonce=secrets.token_urlsafe(16),
+        )
+        assert await ask_raw(world, CARRIER, operation, fields) == 403, operation.id

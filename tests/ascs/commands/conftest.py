@@ -28,7 +28,7 @@ def gateway_file(tmp_path: Path) -> Path:
         "carrier": {"id": "CMCC"},
         "keystore": {"path": "keys.store", "passphrase_file": "passphrase"},
         "tls": tls("CMCC"),
-        "trust": {"sign_public_key": "trust-sign.pem"},
+        "trust": {"sign_public_key": "trust-sign.pem", "envelope_public_key": "trust-envelope.pem"},
         "smsc": [{"system_id": "gateway", "password": "secret"}],
         "confirm": {"access_number": "10690000"},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -53,15 +54,18 @@ def test_what_cannot_be_rotated_is_one_line(trust: Path) -> None:
 
 def test_a_key_goes_from_party_to_party_as_a_file(trust: Path, carrier: Path, tmp_path: Path) -> None:
     card = carrier.parent / "public" / "carrier.json"
-    done("trust", "carrier", "admit", trust, card, "--name", "Carrier", "--url", "https://127.0.0.1:1")
+    admit = ("trust", "carrier", "admit", trust, card, "--name", "Carrier", "--url", "https://127.0.0.1:1")
+    assert done(*admit) == "CMCC signs as CMCC/sign/1; the shared key is still to be delivered\n"
+    envelope_key, file = trust.parent / "public" / "envelope-1.pem", tmp_path / "http.key"
+    send = ("gateway", "key", "send", carrier, "http")
+    done(*send, 1, "ttp", "--to-key", envelope_key, "--out", file)
+    assert done("trust", "key", "receive", trust, file) == "CMCC/http/1 is known from now on\n"
     done("pki", "ca", tmp_path / "ca")
     done("pki", "party", carrier.parent / "pki", "CMCC", "--ca", tmp_path / "ca")
     waits = ascs("gateway", "key", "rotate", carrier, "http")
     assert waits.exit_code == 1
     assert "http/2 stays pre-active" in waits.output
-    file = tmp_path / "http-2.key"
-    envelope_key = trust.parent / "public" / "envelope-1.pem"
-    done("gateway", "key", "send", carrier, "http", 2, "ttp", "--to-key", envelope_key, "--out", file)
+    done(*send, 2, "ttp", "--to-key", envelope_key, "--out", file)
     assert file.stat().st_mode & 0o077 == 0
     assert done("trust", "key", "receive", trust, file) == "CMCC/http/2 is known from now on\n"
     assert done("trust", "key", "receive", trust, file) == "CMCC/http/2 is known already\n"
@@ -119,3 +123,31 @@ def test_two_custodians_export_a_key_and_enrol_a_third(trust: Path, tmp_path: Pa
     done("trust", "key", "custodian", "remove", trust, "li", "--out", dismiss)
     decide(dismiss)
     assert done("trust", "key", "custodian", "list", trust) == "wang wang\nzhao zhao\n"
+
+
+def test_a_card_has_the_shared_key_in_an_envelope_to_this_trust_party(
+    trust: Path, gateway_file: Path, tmp_path: Path
+) -> None:
+    envelope = (trust.parent / "public" / "envelope-1.pem").read_bytes()
+    (gateway_file.parent / "trust-envelope.pem").write_bytes(envelope)
+    (gateway_file.parent / "trust-sign.pem").write_bytes(
+        (trust.parent / "public" / "sign-1.pem").read_bytes()
+    )
+    _initialise(gateway_file, "gateway")
+    card = gateway_file.parent / "public" / "carrier.json"
+    admit = ("trust", "carrier", "admit", trust)
+    terms = ("--name", "Carrier", "--url", "https://127.0.0.1:1")
+    assert done(*admit, card, *terms) == "CMCC signs as CMCC/sign/1 and CMCC/http/1\n"
+    text = card.read_text()
+    done("pki", "sign-key", tmp_path / "other")
+    done("trust", "key", "rotate", trust, "envelope")
+    forged = tmp_path / "card.json"
+    body = json.loads(text)
+    body["sign_public_key"] = (tmp_path / "other" / "sign.pem").read_text()
+    for changed, why in ((body, "known key"), ({"id": "CMCC"}, "not a carrier's card")):
+        forged.write_text(json.dumps(changed))
+        result = ascs(*admit, forged, *terms)
+        assert result.exit_code == 1
+        assert why in result.output
+    # What was sealed to the key before opens still.
+    assert done(*admit, card, *terms) == "CMCC signs as CMCC/sign/1 and CMCC/http/1\n"
