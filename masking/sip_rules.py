@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-__all__ = ["HEADER_RULES", "SDP_ATTRIBUTES", "SDP_LINES", "STATUS_SHOWN", "Rule", "shown_status"]
+__all__ = ["HEADER_RULES", "MEDIA", "SDP_ATTRIBUTES", "SDP_LINES", "STATUS_SHOWN", "Rule", "shown_status"]
 
 RETRY_AFTER_MAX_S = 3600
 
@@ -71,7 +71,9 @@ HEADER_RULES: Final[dict[str, Rule]] = {
     "To": _stays(_DIALOG),
     "Call-ID": _stays(_DIALOG),
     "CSeq": _stays(_DIALOG),
-    "Contact": _stays("each leg has the gateway's own; that of a 3xx names another number"),
+    "Contact": _stays(
+        "each leg has the gateway's own; theirs has a device's address and +sip.instance, that of a 3xx another number"
+    ),
     "Max-Forwards": _stays("counted on across the legs, from a number of our own"),
     "Session-ID": _stays("one id on both legs would tie them together"),
     "Timestamp": _stays(_DIALOG),
@@ -106,6 +108,28 @@ HEADER_RULES: Final[dict[str, Rule]] = {
     "Call-Info": _stays("a picture, card or purpose of the caller"),
     "Alert-Info": _stays(_LINK),
     "Error-Info": _stays(_LINK),
+    "Additional-Identity": _stays(_IDENTITY),
+    "Attestation-Info": _stays("how sure the core is of who calls; goes with Identity"),
+    "Origination-Id": _stays("goes with Identity"),
+    "Priority-Verstat": _stays("goes with Identity"),
+    "P-User-Database": _stays("names the database that has the person"),
+    "P-Refused-URI-List": _stays(_IDENTITY),
+    "P-DCS-Billing-Info": _stays("charging is the carrier's, and it has both numbers"),
+    "P-DCS-LAES": _stays("tells of interception"),
+    "P-DCS-OSPS": _stays("an operator's own"),
+    "P-DCS-Redirect": _stays("numbers of those who forward"),
+    "P-DCS-Trace-Party-ID": _stays(_IDENTITY),
+    "P-Media-Authorization": _stays("a token of the access network"),
+    "P-Answer-State": _stays("the core's own"),
+    "Relayed-Charge": _stays("charging is the carrier's"),
+    "Resource-Priority": _stays("no call of this service goes before others"),
+    "Restoration-Info": _stays("names a subscriber (IMSI)"),
+    "Service-Interact-Info": _stays("the core's own"),
+    "Response-Source": _stays("shows the carrier's topology"),
+    "Answer-Mode": _stays("nobody makes a telephone answer by itself"),
+    "Priv-Answer-Mode": _stays("nobody makes a telephone answer by itself"),
+    "Max-Breadth": _stays("the gateway forks no call"),
+    "Refer-Sub": _stays("a transfer ends at the gateway"),
     "Referred-By": _stays(_IDENTITY),
     "Refer-To": _stays("a transfer is a new call of the gateway, towards an AID only"),
     "Replaces": _stays("names a dialog of the other leg"),
@@ -178,6 +202,24 @@ SDP_LINES: Final[dict[str, tuple[str, str]]] = {
     "a": ("build", "only those below"),
 }
 """Lines of a description: build means that the gateway writes its own."""
+
+MEDIA: Final[dict[str, tuple[str, str]]] = {
+    "RTP payload": ("cross", "what the two say to each other, and the keys that they press (RFC 4733)"),
+    "RTP payload type, marker": ("cross", "how the payload is read"),
+    "RTP sequence number, timestamp": (
+        "build",
+        "theirs, counted from a beginning of the relay's own",
+    ),
+    "RTP SSRC": ("build", "the relay's own: theirs is in their descriptions and their RTCP"),
+    "RTP CSRC list": ("drop", "who speaks in a conference"),
+    "RTP header extension": ("drop", "can carry names and levels of the voice (RFC 6464, RFC 7941)"),
+    "RTCP SR, RR": ("build", "their counts and times, under the relay's own SSRCs"),
+    "RTCP SDES CNAME": ("build", "made for the call: theirs is often user@host"),
+    "RTCP SDES NAME, EMAIL, PHONE, LOC, TOOL, NOTE, PRIV": ("drop", "name a person or a device"),
+    "RTCP BYE": ("build", "without its reason, which is free text"),
+    "RTCP APP, XR, feedback": ("drop", "nobody here reads them"),
+}
+"""What becomes of audio in the gateway's own relay."""
 
 SDP_ATTRIBUTES: Final[dict[str, tuple[str, str]]] = {
     "rtpmap": ("build", "formats on the list below"),

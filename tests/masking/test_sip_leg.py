@@ -1,6 +1,10 @@
 """The SIP leg that is shown: headers, descriptions and pressed keys built from typed values."""
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from masking.encodings import carries
 from masking.sip_leg import (
@@ -12,6 +16,7 @@ from masking.sip_leg import (
     enterprise_status,
     remote_media,
 )
+from masking.sip_rules import HEADER_RULES
 from sip.media.control import RemoteMedia
 from sip.message import Response
 from sip.sdp import Session, parse_sdp
@@ -249,3 +254,53 @@ def test_an_answer_of_our_own_mirrors_the_direction(theirs: str, ours: str) -> N
         answers=True,
     )
     assert built.direction(built.media[0]) == ours
+
+
+TOKENS = st.sampled_from(
+    ["8613800000001", "+86 138", "x", "a=", "RTP/AVP", "0", "8", "audio", "sip:", ";", ":", "/", " "]
+)
+LINE = st.builds(
+    lambda key, words: key + "=" + "".join(words),
+    st.sampled_from("vosiuepcbtrzkma"),
+    st.lists(TOKENS, max_size=6),
+)
+BUILT_LINE = re.compile(
+    r"v=0|o=- [0-9]+ [0-9]+ IN IP4 192\.0\.2\.1|s=-|c=IN IP4 192\.0\.2\.1|t=0 0"
+    r"|m=(?:audio|video|text|application|message|image) (?:20000|0) [A-Za-z/]+(?: [0-9]{1,3})+"
+    r"|a=rtpmap:[0-9]{1,3} (?:PCMU|PCMA|G722|G729|GSM|GSM-EFR|iLBC|AMR|AMR-WB|EVS|opus|CN|telephone-event)"
+    r"/[0-9]+(?:/2)?"
+    r"|a=fmtp:[0-9]{1,3} [a-z0-9=;.,\- ]+|a=(?:ptime|maxptime):[0-9]{1,3}|a=(?:sendrecv|sendonly|recvonly|inactive)"
+)
+
+
+@given(st.lists(LINE, max_size=12))
+def test_whatever_is_described_only_lines_of_our_own_form_are_built(lines: list[str]) -> None:
+    body = media("audio 40000 RTP/AVP 8 97", "a=rtpmap:97 AMR/8000", *lines)
+    try:
+        built = shown(body).to_bytes().decode()
+    except ValueError:
+        return
+    for line in built.split("\r\n")[:-1]:
+        assert BUILT_LINE.fullmatch(line), line
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([*HEADER_RULES, "X-Other"]),
+            st.text(st.characters(exclude_characters="\r\n\0", max_codepoint=0x2FF), max_size=40)
+            | st.sampled_from(
+                ["Q.850;cause=17;text=x", "SIP ; cause = 200", "8613800000001", "120;duration=8613800"]
+            ),
+        ),
+        max_size=8,
+    )
+)
+def test_whatever_headers_come_only_built_values_cross(headers: list[tuple[str, str]]) -> None:
+    message = Response(486, None, headers)
+    for name, value in enterprise_headers(message):
+        assert name in ("Reason", "Retry-After")
+        assert re.fullmatch(r"(?:SIP|Q\.850);cause=[0-9]{1,3}|[0-9]{1,4}", value)
+    for name, value in core_headers(message):
+        assert name in ("Reason", "Retry-After", "Privacy")
+        assert re.fullmatch(r"(?:SIP|Q\.850);cause=[0-9]{1,3}|[0-9]{1,4}|id|none", value)
