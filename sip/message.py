@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from sip import headers as h
 from sip.headers import LONG_NAMES, CSeq, NameAddr, Via, canonical, parse_name_addr
@@ -88,7 +88,7 @@ class Message:
 
     # A call's messages are asked for the first five a hundred times: each has a place of its own. Addresses of
     # other headers are in `_addresses`, by name.
-    __slots__ = ("_addresses", "_call_id", "_cseq", "_from", "_headers", "_to", "_vias", "body")
+    __slots__ = ("_addresses", "_call_id", "_cseq", "_from", "_headers", "_present", "_to", "_vias", "body")
 
     def __init__(self, headers: HeaderItems = (), body: bytes = b"") -> None:
         self._headers: list[tuple[str, str]] = (
@@ -105,10 +105,15 @@ class Message:
         self._call_id: str | None = None
         self._cseq: CSeq | None = None
         self._addresses: dict[str, list[NameAddr]] | None = None
+        self._present: Collection[str] | None = None
+        """The known names that stand here, as long as the parser knows: most that one asks for do not."""
         self.body = body
 
     def get(self, name: str) -> str | None:
         """The first value under this name (any spelling), None when there is none."""
+        present = self._present
+        if present is not None and name not in present and name in LONG_NAMES:
+            return str(len(self.body)) if name == "Content-Length" else None
         for key, value in self._headers:
             if key == name:
                 return value
@@ -128,6 +133,9 @@ class Message:
 
     def get_all(self, name: str) -> list[str]:
         """All values under this name, in order."""
+        present = self._present
+        if present is not None and name not in present and name in LONG_NAMES:
+            return []
         if name not in LONG_NAMES:
             name = canonical(name)
         if name in LONG_NAMES:  # known names are kept in their one spelling
@@ -141,6 +149,7 @@ class Message:
 
     def _changed(self, name: str) -> None:
         """What was kept of a header no longer holds."""
+        self._present = None
         if name == "Via":
             self._vias = None
         elif name == "From":
@@ -207,7 +216,7 @@ class Message:
         for index, (key, _) in enumerate(self._headers):
             if key == "Via":
                 del self._headers[index]
-                self._vias = None
+                self._changed("Via")
                 return
 
     def _one(self, name: str) -> str:

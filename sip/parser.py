@@ -96,12 +96,13 @@ def parse(data: bytes, *, stream: bool = False) -> Request | Response:
             if name == "Content-Length":
                 content_length = value
                 continue
-        elif kind == LIST:
+        else:
             first[name] = value
-            if "," in value:
+            if kind == LIST and "," in value:
                 collected.extend([(name, member) for member in split_list(value)])
                 continue
         collected.append((name, value))
+    message._present = first
     if len(collected) > HEADER_FIELDS_MAX:
         problem = problem or ("too many headers", 400)
     if problem is None:
@@ -165,7 +166,7 @@ _NO_URI = SipUri(None, "invalid")
 
 
 def _check(message: Request | Response, first: dict[str, str]) -> Problem | None:
-    """``first``: what stands under each name that is no challenge or the like, as far as `_check` asks for it."""
+    """``first``: what stands under each known name; where several do, one of them."""
     # RFC 3261 8.1.1: these must stand in every request; a response echoes five of them. Max-Forwards may be
     # missing: 2543 senders have none (RFC 3261 16.3 step 3).
     try:

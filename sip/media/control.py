@@ -6,7 +6,7 @@ that our SDP announces to it. Media of a side is what that side *sends*.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 __all__ = [
     "SIDES",
@@ -33,8 +33,7 @@ class MediaUnavailable(MediaError):
     """The relay is gone, or did not answer within the deadline."""
 
 
-@dataclass(frozen=True, slots=True)
-class LocalMedia:
+class LocalMedia(NamedTuple):
     """Where a side sends to: for the SDP that it is shown."""
 
     host: str
@@ -42,8 +41,7 @@ class LocalMedia:
     rtcp_port: int
 
 
-@dataclass(frozen=True, slots=True)
-class MediaPorts:
+class MediaPorts(NamedTuple):
     """The addresses given to the two sides."""
 
     a: LocalMedia
@@ -71,8 +69,7 @@ class RemoteMedia:
     the other side's answer (RFC 3264, section 5.1)."""
 
 
-@dataclass(frozen=True, slots=True)
-class SideStats:
+class SideStats(NamedTuple):
     """What came from one side."""
 
     packets: int
@@ -92,8 +89,7 @@ class SideStats:
     """"host:port" that packets come from."""
 
 
-@dataclass(frozen=True, slots=True)
-class MediaStats:
+class MediaStats(NamedTuple):
     """Both sides of one call and its age in seconds."""
 
     a: SideStats

@@ -40,13 +40,13 @@ class RelayClient:
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process
-        self._writer: asyncio.StreamWriter
+        self._channel: asyncio.Transport
         self._pending: dict[int, tuple[asyncio.Future[Any], float]] = {}
         """By number, the oldest first: who waits, and until when."""
         self._loop = asyncio.get_running_loop()
         self._deadline: asyncio.TimerHandle | None = None
         self._next_id = 0
-        self._tasks: list[asyncio.Task[None]] = []
+        self._watch: asyncio.Task[None]
         self._ended = False
         self._stopping = False
 
@@ -77,14 +77,11 @@ class RelayClient:
         except OSError as error:
             ours.close()
             raise MediaUnavailable("the relay did not start") from error
-        reader, client._writer = await asyncio.open_unix_connection(sock=ours)
+        client._channel, _ = await client._loop.create_unix_connection(lambda: _Channel(client), sock=ours)
         ready: asyncio.Future[Any] = client._loop.create_future()
         client._pending[0] = (ready, client._loop.time() + START_DEADLINE_S)
-        client._tasks = [
-            asyncio.create_task(client._read(reader)),
-            asyncio.create_task(client._wait(on_exit)),
-        ]
-        client._writer.write(frame(asdict(config)))
+        client._watch = asyncio.create_task(client._wait(on_exit))
+        client._channel.write(frame(asdict(config)))
         try:
             await asyncio.wait_for(ready, START_DEADLINE_S)
         except (TimeoutError, MediaError) as error:
@@ -142,14 +139,14 @@ class RelayClient:
     async def stop(self) -> None:
         """End the process by closing its channel; kill it when it does not follow. Idempotent."""
         self._stopping = True
-        self._writer.close()
+        self._channel.close()
         try:
             await asyncio.wait_for(self._process.wait(), STOP_DEADLINE_S)
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             await self._process.wait()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(self._watch, return_exceptions=True)
 
     async def _request(self, op: str, **arguments: Any) -> Any:
         if self._ended or len(self._pending) >= PENDING_MAX:
@@ -161,7 +158,7 @@ class RelayClient:
         if self._deadline is None:
             # One timer for all that wait: they have the same time, and nearly all are answered in a millisecond.
             self._deadline = self._loop.call_later(REQUEST_DEADLINE_S, self._give_up)
-        self._writer.write(frame({"id": number, "op": op, **arguments}))
+        self._channel.write(frame({"id": number, "op": op, **arguments}))
         try:
             return await answer
         finally:
@@ -179,15 +176,8 @@ class RelayClient:
             if not answer.done():
                 answer.set_exception(MediaUnavailable("the relay did not answer"))
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
-        framer = ControlFramer()
-        with contextlib.suppress(OSError, ValueError):
-            while data := await reader.read(65536):
-                for answer in framer.feed(data):
-                    self._settle(answer)
-        self._end()
-
-    def _settle(self, answer: dict[str, Any]) -> None:
+    def settle(self, answer: dict[str, Any]) -> None:
+        """Give an answer to who waits for it."""
         future, _ = self._pending.pop(answer["id"], (None, 0.0))
         if future is None or future.done():
             return
@@ -196,9 +186,10 @@ class RelayClient:
         else:
             future.set_result(answer["result"])
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Nothing will be answered any more. Idempotent."""
         self._ended = True
-        self._writer.close()
+        self._channel.close()
         for future, _ in self._pending.values():
             if not future.done():
                 future.set_exception(MediaUnavailable("the relay ended"))
@@ -209,6 +200,30 @@ class RelayClient:
 
     async def _wait(self, on_exit: Callable[[int], None] | None) -> None:
         code = await self._process.wait()
-        self._end()
+        self.end()
         if on_exit is not None and not self._stopping:
             on_exit(code)
+
+
+class _Channel(asyncio.Protocol):
+    """The control channel's events."""
+
+    def __init__(self, client: RelayClient) -> None:
+        self._client = client
+        self._framer = ControlFramer()
+        self._transport: asyncio.BaseTransport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            answers = self._framer.feed(data)
+        except ValueError:
+            self._transport.close()  # out of step: nothing behind it can be read
+            return
+        for answer in answers:
+            self._client.settle(answer)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._client.end()

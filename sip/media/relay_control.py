@@ -130,7 +130,7 @@ def stats_to(stats: MediaStats) -> dict[str, Any]:
 
 
 def _side_to(side: SideStats) -> dict[str, Any]:
-    return {name: getattr(side, name) for name in SideStats.__slots__}
+    return side._asdict()
 
 
 def stats_from(value: dict[str, Any]) -> MediaStats:
