@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -15,6 +14,7 @@ from gateway.carrier_api import approvers
 from gateway.settings import GatewaySettings
 from gateway.store import number_queries
 from gateway.store.domain import Domain
+from trust_client.bundle import time_text
 
 QUERIES_SHOWN = 1_000
 
@@ -80,7 +80,7 @@ def approver_list(config: Path) -> None:
 
     async def work(_: GatewaySettings, domain: Domain) -> None:
         for row in await domain.store.write(number_queries.approvers):
-            click.echo(f"{row.id}\t{row.requester}\t{row.name}\t{_when(row.enrolled_at)}")
+            click.echo(f"{row.id}\t{row.requester}\t{row.name}\t{time_text(row.enrolled_at)}")
 
     in_domain(config, work)
 
@@ -94,18 +94,17 @@ def queries(config: Path, numbers: bool) -> None:
     """Print the queries by number that were answered, newest first, and check the audit chain that all are on."""
 
     async def work(_: GatewaySettings, domain: Domain) -> int | None:
-        for row in await domain.store.write(lambda conn: number_queries.queries(conn, QUERIES_SHOWN)):
+        rows = await domain.store.write(lambda conn: number_queries.queries(conn, QUERIES_SHOWN))
+        if rows:
+            click.echo("at\trequester\tcase\tenterprise\tfrom\tto\tapprovers\tfound\tnumber")
+        for row in rows:
             number = number_queries.open_number(domain.vault, row) if numbers else "-"
             click.echo(
-                f"{_when(row.at)}\t{row.requester}\t{row.case_ref}\t{row.enterprise_id}"
-                f"\t{_when(row.period_from)}\t{_when(row.period_to)}\t{row.approvers}\t{row.found}\t{number}"
+                f"{time_text(row.at)}\t{row.requester}\t{row.case_ref}\t{row.enterprise_id}"
+                f"\t{time_text(row.period_from)}\t{time_text(row.period_to)}\t{row.approvers}\t{row.found}\t{number}"
             )
         return await domain.store.write(audit.verify)
 
     broken = in_domain(config, work)
     if broken is not None:
         raise click.ClickException(f"the audit chain is broken at row {broken}")
-
-
-def _when(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
