@@ -52,6 +52,12 @@ def plaintext(question: NumberQuestion) -> bytes:
     return (_LENGTH.pack(len(body)) + body).ljust(PLAINTEXT_BYTES, b"\0")
 
 
+def question_sm3(question: NumberQuestion) -> str:
+    """SM3 over the JCS of a question, by which an approver says what was shown. Who does not know the nonce cannot test
+    a number against it."""
+    return sm3(jcs(question)).hex()
+
+
 def key_version(sealed: str) -> int:
     """The version of the carrier's query key that the header names. Raises QueryError."""
     return int(_HEADER.unpack_from(_decode(sealed))[2])

@@ -131,6 +131,9 @@ class Approval(Message):
 
     sealed_sm3: Sm3Hex
     """SM3 over the bytes of the sealed query."""
+    question_sm3: Sm3Hex
+    """SM3 over the question as the approver was shown it. Its nonce, which only requester and carrier know, hides the
+    number; the carrier holds it against what it opens."""
     case: Ref
     """As inside the seal."""
     enterprise: PartyId
@@ -270,7 +273,11 @@ class CarrierNumberReply(Message):
 
 
 class DraftPart(Message):
+    """What is sealed to one carrier, with all that an approver needs to see what it is."""
+
     carrier: PartyId
+    nonce: Nonce
+    answer_key: PublicKeyHex
     sealed: SealedQueryText
 
 
@@ -288,6 +295,20 @@ class QueryDraft(Message):
     answer_secret: SecretHex
     """The SM2 private key that opens what carriers find."""
     parts: Annotated[list[DraftPart], Field(min_length=1, max_length=CARRIERS_MAX)]
+
+    def question(self, part: DraftPart) -> NumberQuestion:
+        """The question to one carrier, as this draft shows it."""
+        return NumberQuestion(
+            number=self.number,
+            enterprise=self.enterprise,
+            period_from=self.period_from,
+            period_to=self.period_to,
+            case=self.case,
+            requester=self.requester,
+            carrier=part.carrier,
+            nonce=part.nonce,
+            answer_key=part.answer_key,
+        )
 
 
 class ApprovalFile(Message):

@@ -65,7 +65,8 @@ def draft(
             answer_key=secret.public_key.to_bytes().hex(),
         )
         sealed = number_query.seal(key.public_key, key.version, question)
-        parts.append(DraftPart(carrier=carrier, sealed=sealed))
+        part = DraftPart(carrier=carrier, nonce=question.nonce, answer_key=question.answer_key, sealed=sealed)
+        parts.append(part)
     return QueryDraft(
         requester=requester,
         number=number,
@@ -80,12 +81,16 @@ def draft(
 
 
 def approve(query: QueryDraft, approver: str, key: PrivateKey, at_ms: int) -> ApprovalFile:
-    """One person's signatures, one for each carrier; needs no network. Raises QueryError for a draft whose parts are
-    none."""
+    """One person's signatures, one for each carrier; needs no network.
+
+    Nobody but the carrier can open what is sealed, so the signature is over what is shown as well: a draft that shows
+    another number than is sealed is refused by the carrier. Raises QueryError for a draft whose parts are none.
+    """
     approvals: list[SignedApproval] = []
     for part in query.parts:
         statement = Approval(
             sealed_sm3=number_query.sealed_sm3(part.sealed),
+            question_sm3=number_query.question_sm3(query.question(part)),
             case=query.case,
             enterprise=query.enterprise,
             period_from=query.period_from,

@@ -27,7 +27,14 @@ from gm.errors import GmError
 from gm.sm2 import PrivateKey, PublicKey
 from interparty import statements
 from interparty.edi import EDI_ID_BYTES
-from interparty.number_query import QueryError, key_version, open_query, seal_found, sealed_sm3
+from interparty.number_query import (
+    QueryError,
+    key_version,
+    open_query,
+    question_sm3,
+    seal_found,
+    sealed_sm3,
+)
 from interparty.query_messages import (
     ANSWER_IDS,
     APPROVALS,
@@ -40,7 +47,8 @@ from interparty.query_messages import (
 FORM: Final = "FORM"
 """It does not open: another key, another carrier, or not in the one form there is."""
 MISMATCH: Final = "MISMATCH"
-"""Requester, case, enterprise or period of an approval are not those inside the seal, or it is another query's."""
+"""Number, requester, case, enterprise or period that was approved is not that inside the seal, or it is another
+query's."""
 PERIOD: Final = "PERIOD"
 """Longer than allowed, or it begins in the future."""
 APPROVERS: Final = "APPROVERS"
@@ -168,11 +176,19 @@ class NumberQueries:
     def _refusal(
         self, conn: sqlite3.Connection, asked: CarrierNumberQuery, question: NumberQuestion, now: int
     ) -> str | None:
-        sealed = sealed_sm3(asked.sealed)
+        sealed, shown = sealed_sm3(asked.sealed), question_sm3(question)
         for each in asked.approvals:
             said = each.statement
-            if (said.sealed_sm3, said.case, said.enterprise, said.period_from, said.period_to) != (
+            if (
+                said.sealed_sm3,
+                said.question_sm3,
+                said.case,
+                said.enterprise,
+                said.period_from,
+                said.period_to,
+            ) != (
                 sealed,
+                shown,
                 question.case,
                 question.enterprise,
                 question.period_from,

@@ -155,6 +155,18 @@ async def test_a_query_is_answered_once(house: House, regulator: Regulator) -> N
     assert await asyncio.to_thread(regulator.refusal, draft, *approvals) == "REPLAYED"
 
 
+async def test_an_approver_who_was_shown_another_number_approves_nothing(
+    house: House, regulator: Regulator
+) -> None:
+    draft = await asyncio.to_thread(regulator.draft, OTHER.msisdn)
+    first = await asyncio.to_thread(regulator.approve, draft, APPROVERS[0])
+    shown = json.loads(draft.read_text()) | {"number": PERSON.msisdn}
+    other = draft.with_suffix(".shown.json")
+    other.write_text(json.dumps(shown))
+    second = await asyncio.to_thread(regulator.approve, other, APPROVERS[1])
+    assert await asyncio.to_thread(regulator.refusal, draft, first, second) == "MISMATCH"
+
+
 @pytest.mark.parametrize("field", ["enterprise", "period_to", "case"])
 async def test_another_enterprise_period_or_case_than_was_signed_is_refused(
     house: House, regulator: Regulator, field: str

@@ -41,6 +41,7 @@ def test_the_vector_of_another_implementation() -> None:
     assert number_query.plaintext(asked).hex() == VECTOR["plaintext"]
     assert number_query.key_version(VECTOR["sealed"]) == VECTOR["key_version"]
     assert number_query.sealed_sm3(VECTOR["sealed"]) == VECTOR["sealed_sm3"]
+    assert number_query.question_sm3(asked) == VECTOR["question_sm3"]
     assert number_query.open_query(key, VECTOR["sealed"], "CMCC") == asked
     secret = PrivateKey.from_bytes(bytes.fromhex(VECTOR["answer_private_key"]))
     assert secret.public_key.to_bytes().hex() == asked.answer_key

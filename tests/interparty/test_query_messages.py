@@ -18,6 +18,7 @@ SIGNATURE = "A" * 86
 APPROVAL = {
     "statement": {
         "sealed_sm3": "ab" * 32,
+        "question_sm3": "cd" * 32,
         "case": "case-1",
         "enterprise": "ent-a",
         "period_from": 1,

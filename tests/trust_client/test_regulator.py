@@ -49,7 +49,17 @@ def test_an_approver_signs_every_part_of_what_was_shown() -> None:
     for part, signed in zip(query.parts, approved.approvals, strict=True):
         assert signed.statement.sealed_sm3 == number_query.sealed_sm3(part.sealed)
         assert (signed.statement.approver, signed.statement.at) == ("zhang-san", AT)
+        opened = number_query.open_query(CARRIERS[part.carrier], part.sealed, part.carrier)
+        assert signed.statement.question_sm3 == number_query.question_sm3(opened)
         assert statements.verify(ZHANG.public_key, statements.QUERY, signed.statement, signed.signature)
+
+
+def test_who_is_shown_another_number_signs_another_question() -> None:
+    query = draft()
+    shown = query.model_copy(update={"number": "8613800000002"})
+    signed = regulator.approve(shown, "zhang-san", ZHANG, AT).approvals[0]
+    opened = number_query.open_query(CARRIERS["CMCC"], query.parts[0].sealed, "CMCC")
+    assert signed.statement.question_sm3 != number_query.question_sm3(opened)
 
 
 def test_what_carriers_found_opens_and_what_they_did_not_seal_is_nothing() -> None:

@@ -92,6 +92,7 @@ def part(carrier: str = CARRIER, **approved: Any) -> SealedQuery:
     sealed = number_query.seal(QUERY_KEY.public_key, 1, question)
     fields = {
         "sealed_sm3": number_query.sealed_sm3(sealed),
+        "question_sm3": number_query.question_sm3(question),
         "case": "case-1",
         "enterprise": "ent-a",
         "period_from": PERIOD[0],

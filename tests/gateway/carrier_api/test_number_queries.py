@@ -88,6 +88,7 @@ class Desk:
         sealed = number_query.seal(QUERY_KEY.public_key, version, question)
         said = {
             "sealed_sm3": number_query.sealed_sm3(sealed),
+            "question_sm3": number_query.question_sm3(question),
             "case": question.case,
             "enterprise": question.enterprise,
             "period_from": question.period_from,
@@ -183,6 +184,7 @@ async def test_whether_it_is_our_number_and_whether_anything_was_found_looks_the
         ({"approved": {"period_to": NOW_MS + 2 * DAY_MS}}, "MISMATCH"),
         ({"approved": {"case": "case-2"}}, "MISMATCH"),
         ({"approved": {"sealed_sm3": "ab" * 32}}, "MISMATCH"),
+        ({"approved": {"question_sm3": "ab" * 32}}, "MISMATCH"),  # another number was shown than is sealed
         ({"requester": "other"}, "MISMATCH"),
         ({"carrier": "CUCC"}, "FORM"),
         ({"version": 2}, "FORM"),
