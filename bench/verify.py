@@ -158,7 +158,7 @@ async def bench(options: argparse.Namespace, folder: Path, built: House) -> dict
             texts = [
                 report_text(
                     report_id=f"mt-{next(numbers)}",
-                    edi_id=next(subscribers).edi_id.hex(),
+                    edi_id=next(subscribers).edi_id,
                     enterprise=ENTERPRISE.id,
                     channel="sms",
                     access_number=ENTERPRISE.access_number,
@@ -166,7 +166,7 @@ async def bench(options: argparse.Namespace, folder: Path, built: House) -> dict
                     result="DELIVERED",
                     started_at=now - 1000,
                     ended_at=now,
-                    content_digest="ef" * 32,
+                    content_digest=b"\xef" * 32,
                 )
                 for _ in range(size)
             ]

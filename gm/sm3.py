@@ -80,7 +80,10 @@ class HmacSm3:
 
 def hmac_sm3(key: bytes, data: bytes) -> bytes:
     """HMAC-SM3 of ``data`` under ``key`` (any length), 32 bytes."""
-    return HmacSm3(key).digest(data)
+    if len(key) > BLOCK_SIZE:
+        key = sm3(key)
+    block = key.ljust(BLOCK_SIZE, b"\0")
+    return sm3(block.translate(_OUTER) + sm3(block.translate(_INNER) + data))
 
 
 def pbkdf2_hmac_sm3(password: bytes, salt: bytes, iterations: int, length: int) -> bytes:

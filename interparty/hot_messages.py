@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
+from interparty.edi import EDI_ID_BYTES
 from interparty.messages import (
     ITEMS_MAX,
     Report,
@@ -21,7 +22,8 @@ from interparty.messages import (
 )
 
 TAILS_MAX: Final = 10_000
-"""Combinations of enterprise, channel and access number kept as text."""
+"""Combinations of enterprise, channel and access number, and of what else reports share, kept as text."""
+SM3_BYTES: Final = 32
 
 _AID = "[0-9]{18}"
 _PARTY = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
@@ -32,6 +34,7 @@ _SM3 = "[0-9a-f]{64}"
 _EDI_ID = "[0-9a-f]{32}"
 # Below 9 * 10^15; from there to 2^53 - 1 they are left to the model.
 _COUNT = "0|[1-9][0-9]{0,14}|[1-8][0-9]{15}"
+_COUNT_END: Final = 9 * 10**15
 
 _QUESTION: Final = re.compile(
     rf'((\{{"aid":"({_AID})","enterprise":"({_PARTY})","channel":"(sms|voice)","access_number":"({_NUMBER})")'
@@ -43,6 +46,11 @@ _REPORT: Final = re.compile(
     rf'"started_at":({_COUNT}),"ended_at":({_COUNT})(?:,"content_digest":"({_SM3})")?\}})[,\]]'
 )
 _TAIL: Final = re.compile(rf'","enterprise":"{_PARTY}","channel":"(?:sms|voice)","access_number":"{_NUMBER}"')
+_REPORT_ID: Final = re.compile(_REF)
+_MIDDLE: Final = re.compile(
+    rf'","enterprise":"{_PARTY}","channel":"(?:sms|voice)","access_number":"{_NUMBER}",'
+    rf'"direction":"(?:mt|mo|call|callback)","result":"{_REASON}","started_at":'
+)
 _BATCH: Final = re.compile(
     rf'\],"batch":\{{"root":"{_SM3}","count":(?:{_COUNT}),"at":(?:{_COUNT}),'
     r'"signature":"[A-Za-z0-9_-]{86}"\}\}'
@@ -134,6 +142,7 @@ class SentReport(NamedTuple):
 
 
 _tails: dict[tuple[str, str, str], str] = {}
+_middles: dict[tuple[str, str, str, str, str], str] = {}
 
 
 def question_text(question: QuestionLike) -> str:
@@ -172,7 +181,7 @@ def question_text(question: QuestionLike) -> str:
 def report_text(
     *,
     report_id: str,
-    edi_id: str,
+    edi_id: bytes,
     enterprise: str,
     channel: str,
     access_number: str,
@@ -180,22 +189,39 @@ def report_text(
     result: str,
     started_at: int,
     ended_at: int,
-    content_digest: str | None = None,
+    content_digest: bytes | None = None,
 ) -> str:
     """The JSON of a Report with these fields. Raises ValueError for what a Report may not hold."""
-    digest = "" if content_digest is None else f',"content_digest":"{content_digest}"'
-    text = (
-        f'{{"report_id":"{report_id}","edi_id":"{edi_id}","enterprise":"{enterprise}","channel":"{channel}",'
-        f'"access_number":"{access_number}","direction":"{direction}","result":"{result}",'
-        f'"started_at":{started_at:d},"ended_at":{ended_at:d}{digest}}}'
-    )
-    # No field can pass itself off as several: the pattern has each name once, and no value holds a quote.
-    if _REPORT.fullmatch(text + ",") is not None:
-        return text
+    # The same few for thousands of reports.
+    key = (enterprise, channel, access_number, direction, result)
+    middle = _middles.get(key)
+    if middle is None:
+        middle = (
+            f'","enterprise":"{enterprise}","channel":"{channel}","access_number":"{access_number}",'
+            f'"direction":"{direction}","result":"{result}","started_at":'
+        )
+        # No field can pass itself off as several: the pattern has each name once, and no value holds a quote.
+        if _MIDDLE.fullmatch(middle) is not None:
+            if len(_middles) >= TAILS_MAX:
+                _middles.clear()
+            _middles[key] = middle
+    if (
+        key in _middles
+        and _REPORT_ID.fullmatch(report_id) is not None
+        and len(edi_id) == EDI_ID_BYTES
+        and (content_digest is None or len(content_digest) == SM3_BYTES)
+        and 0 <= started_at < _COUNT_END
+        and 0 <= ended_at < _COUNT_END
+    ):
+        digest = "" if content_digest is None else f',"content_digest":"{content_digest.hex()}"'
+        return (
+            f'{{"report_id":"{report_id}","edi_id":"{edi_id.hex()}{middle}{started_at:d},'
+            f'"ended_at":{ended_at:d}{digest}}}'
+        )
     report = Report.model_validate(
         {
             "report_id": report_id,
-            "edi_id": edi_id,
+            "edi_id": edi_id.hex(),
             "enterprise": enterprise,
             "channel": channel,
             "access_number": access_number,
@@ -204,7 +230,7 @@ def report_text(
             "started_at": started_at,
             "ended_at": ended_at,
         }
-        | ({} if content_digest is None else {"content_digest": content_digest})
+        | ({} if content_digest is None else {"content_digest": content_digest.hex()})
     )
     return report.model_dump_json(exclude_none=True)
 

@@ -197,12 +197,14 @@ class Screen:
     def _holds_integer(self, data: bytes) -> bool:
         packed = self._packed
         if packed is None:
-            written = {
-                form for number in self._numbers for form in (number.removeprefix("+"), core_of(number))
-            }
-            eight = [int(form).to_bytes(8) for form in written if int(form) < 1 << 56]
-            packed = self._packed = (*eight, *(octets[::-1] for octets in eight))
-        return any(octets in data for octets in packed)
+            made: list[bytes] = []
+            for number, digits in zip(self._numbers, self._digits[::2], strict=True):
+                for form in (number.removeprefix("+"), digits):
+                    value = int(form)
+                    if value < 1 << 56:
+                        made += (value.to_bytes(8), value.to_bytes(8, "little"))
+            packed = self._packed = tuple(made)
+        return any(map(data.__contains__, packed))
 
     def _holds_septets(self, data: bytes) -> bool:
         """Whether enough digits in a row, packed as septets (23.038, 6.1.2), begin at any bit."""

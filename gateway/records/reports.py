@@ -19,7 +19,7 @@ def report_of(cdr: CdrRow) -> str:
     assert cdr.edi_id is not None
     return report_text(
         report_id=f"{cdr.kind}-{text_of(cdr.id)}",
-        edi_id=cdr.edi_id.hex(),
+        edi_id=cdr.edi_id,
         enterprise=cdr.enterprise_id,
         channel=_CHANNEL_OF[cdr.kind],
         access_number=cdr.access_number,
@@ -27,5 +27,5 @@ def report_of(cdr: CdrRow) -> str:
         result=cdr.result,
         started_at=cdr.started_at,
         ended_at=cdr.ended_at,
-        content_digest=None if cdr.digest is None else cdr.digest.hex(),
+        content_digest=cdr.digest,
     )

@@ -293,7 +293,9 @@ class Dispatcher:
             remember(key, upstream_key(smsc, upstream_id), row)
         messages.accept(conn, rows)
         messages.accept_nameless(conn, nameless)
-        parked = messages.unpark(conn, [key for _, key in named])
+        parked: list[ParkedReceipt] = []
+        if self._domain.recent.may_be_parked:
+            parked = messages.unpark(conn, [key for _, key in named])
         deliveries = self._claim(conn, named, parked) if parked else {}
         return [deliveries.get(each.row.id, _NONE) for each in accepted]
 
@@ -488,6 +490,7 @@ class Dispatcher:
                 if row.id not in on_their_way
             ]
             late += (End(each.row, each.state, each.error) for each in give_up(conn, now, LOAD_MAX))
+            self._domain.recent.may_be_parked = messages.any_parked(conn)
             unique = {end.row.id: end for end in late}
             deliveries = finish_messages(
                 conn, self._domain, list(unique.values()), self._settings.outbox_validity_s

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.records import metrics
 from gateway.sms import long_messages
@@ -31,6 +31,9 @@ FINAL_STATES = frozenset(
         MessageState.SKIPPED,
     }
 )
+
+
+_NAMES: Final = {state: state.name for state in MessageState}
 
 
 class Delivery(NamedTuple):
@@ -87,7 +90,7 @@ def put_deliveries(
         delivery = Delivery(domain.ids.next(), account, expires_at, frame)
         deliveries.append(delivery)
         stored = domain.vault.seal(SEAL_OUTBOX, frame) if is_sealed else frame
-        rows.append(outbox.EnterpriseRow(delivery.id, account, now, expires_at, stored, int(is_sealed)))
+        rows.append((delivery.id, account, now, expires_at, stored, int(is_sealed)))
     outbox.put_enterprise(conn, rows)
     return deliveries
 
@@ -161,15 +164,8 @@ def receipt_draft(end: End, now: int, numbers: dict[bytes, str], *, intermediate
     """The receipt of a message."""
     row = end.row
     model = ReceiptModel(
-        aid=row.aid,
-        access_number=row.access_number,
-        message_id=text_of(row.public_id),
-        state=end.state,
-        error=end.error,
-        submitted_at=row.accepted_at,
-        done_at=now,
-        intermediate=intermediate,
-    )
+        row.aid, row.access_number, text_of(row.public_id), end.state, end.error, row.accepted_at, now, intermediate
+    )  # fmt: skip
     msisdn = None if row.edi_id is None else numbers.get(row.edi_id)
     receipt = encode_receipt(model)
     if msisdn is None or GUARD.passes(receipt.guarded, Secrets(msisdn)):
@@ -199,5 +195,5 @@ def _cdr(end: End, now: int) -> records.CdrRow:
     row = end.row
     return records.CdrRow(
         row.id, row.public_id, "mt", row.account, row.enterprise_id, row.access_number, row.aid, row.edi_id,
-        row.accepted_at, None, now, end.state.name, end.error, 1, row.octets, row.digest,
+        row.accepted_at, None, now, _NAMES[end.state], end.error, 1, row.octets, row.digest,
     )  # fmt: skip

@@ -135,7 +135,9 @@ class Receipts:
             else:
                 ends[row.id] = End(row, state, error)
         metrics.RECEIPTS.add("matched", n=len(ends))
-        messages.park(conn, parked)
+        if parked:
+            self._domain.recent.may_be_parked = True
+            messages.park(conn, parked)
         deliveries += finish_messages(
             conn, self._domain, list(ends.values()), self._settings.outbox_validity_s
         )

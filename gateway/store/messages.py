@@ -203,6 +203,11 @@ def unpark(conn: sqlite3.Connection, keys: Sequence[str]) -> list[ParkedReceipt]
     return found
 
 
+def any_parked(conn: sqlite3.Connection) -> bool:
+    """Whether any receipt waits for its message."""
+    return conn.execute("SELECT 1 FROM parked_receipt LIMIT 1").fetchone() is not None
+
+
 def forget_parked(conn: sqlite3.Connection, upstream_id: str, keys: Sequence[str]) -> None:
     """A receipt has its message: it is kept no longer under any of the keys that it might have meant."""
     conn.executemany(

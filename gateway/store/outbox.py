@@ -32,7 +32,8 @@ class EnterpriseRow(NamedTuple):
 _FIELDS = ", ".join(EnterpriseRow._fields)
 
 
-def put_enterprise(conn: sqlite3.Connection, rows: Sequence[EnterpriseRow]) -> None:
+def put_enterprise(conn: sqlite3.Connection, rows: Sequence[tuple[int, str, int, int, bytes, int]]) -> None:
+    """Rows with the fields of EnterpriseRow."""
     execute_rows(conn, f"INSERT INTO enterprise_outbox ({_FIELDS}) VALUES @rows", rows)
 
 

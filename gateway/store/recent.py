@@ -23,6 +23,9 @@ class RecentMessages:
         self._ids: dict[str, int] = {}
         """Message by upstream key, so that two under one key are noticed."""
         self._names: dict[int, tuple[str, str]] = {}
+        self.may_be_parked = True
+        """Whether receipts may wait for the response that names their message: while none does, no response needs
+        to look for one."""
 
     def put(self, key: str, name: str, row: MessageRow) -> None:
         """`key`: what the store indexes; `name`: SMSC and the id just as it gave it."""
@@ -55,3 +58,4 @@ class RecentMessages:
         self._rows.clear()
         self._ids.clear()
         self._names.clear()
+        self.may_be_parked = True

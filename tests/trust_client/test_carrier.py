@@ -132,7 +132,7 @@ async def test_reports_are_sent_as_text_too(peer, carrier):
     peer.answers["/v1/reports"] = lambda message: {"accepted": len(message.reports)}
     text = report_text(
         report_id="r-1",
-        edi_id=EDI_ID,
+        edi_id=bytes.fromhex(EDI_ID),
         enterprise="ent-a",
         channel="sms",
         access_number="10690001",
