@@ -389,7 +389,7 @@ class Store:
         self._in_thread(self._commit, batch, outcomes)
 
     def _tell(self, outcomes: _Outcomes) -> None:
-        """Give everyone an answer, then go on on the loop's next turn."""
+        """Give everyone an answer, then go on on the loop's next turn: with what its reads bring as well."""
         assert self._loop is not None
         self._deliver(*outcomes)
         self._loop.call_soon(self._next)
@@ -440,11 +440,8 @@ class Store:
             self._writer.execute("COMMIT")
         except Exception as error:  # as above
             return self._undo, (batch, self._not_committed(error))
-        return self._committed, outcomes
+        return self._tell, outcomes
 
-    def _committed(self, outcomes: _Outcomes) -> None:
-        self._deliver(*outcomes)
-        self._next()
 
     def _undo(self, refused: tuple[_Batch, str]) -> None:
         batch, reason = refused
