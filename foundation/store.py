@@ -442,7 +442,6 @@ class Store:
             return self._undo, (batch, self._not_committed(error))
         return self._tell, outcomes
 
-
     def _undo(self, refused: tuple[_Batch, str]) -> None:
         batch, reason = refused
         self._roll_back()

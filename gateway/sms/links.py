@@ -109,17 +109,19 @@ class SmscLinks:
         """How many messages `send` would take now, of those that may be more. If only the pace forbids any,
         on_room will be called."""
         soonest = inf
+        room = 0
         now = self._clock()
         for link in self._in_use:
             bind = link.open_bind()
             if bind is not None and bind.connection is not None:
                 wait = link.pace.wait(now)
-                if wait <= 0:
-                    return bind.connection.window_free if len(self._in_use) == 1 and link.pace.is_free else 1
-                soonest = min(soonest, wait)
-        if soonest < inf:
+                if wait > 0:
+                    soonest = min(soonest, wait)
+                else:
+                    room += bind.connection.window_free if link.pace.is_free else 1
+        if not room and soonest < inf:
             self._arm(soonest)
-        return 0
+        return room
 
     def send(self, messages: Sequence[tuple[bytes, Any]]) -> int:
         """Send encoded submit_sm, each over the link whose turn it is; their answers go to on_answer with the
