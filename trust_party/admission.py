@@ -429,6 +429,43 @@ def admit_regulator(
     return Admitted(keyid)
 
 
+class Party(NamedTuple):
+    """An admitted party, or an enterprise that applied, as it is listed."""
+
+    id: str
+    role: Role
+    state: str
+    name: str
+    keyids: list[str]
+    """Sign keys, and of a carrier the shared keys and EDI key ids."""
+
+
+def parties(settings: TrustSettings) -> list[Party]:
+    """Every party, by role and id. Raises as `admit_enterprise`."""
+    keys = open_store(settings)
+    with transaction(settings) as conn:
+        keyids: dict[str, list[str]] = {}
+        for keyid, party in conn.execute("SELECT keyid, party FROM sign_keys ORDER BY rowid"):
+            keyids.setdefault(party, []).append(keyid)
+        for carrier, key_id in conn.execute("SELECT carrier, key_id FROM carrier_edi_keys ORDER BY rowid"):
+            keyids.setdefault(carrier, []).append(f"{carrier}/edi:{key_id}")
+        tables: tuple[tuple[Role, str, str], ...] = (
+            ("enterprise", "enterprises", "state"),
+            ("carrier", "carriers", "'ADMITTED'"),
+            ("regulator", "regulators", "'ADMITTED'"),
+        )
+        found = [
+            Party(row[0], role, row[1], row[2], keyids.get(row[0], []))
+            for role, table, state in tables
+            for row in conn.execute(f"SELECT id, {state}, name FROM {table} ORDER BY id")  # noqa: S608
+        ]
+    for each in found:
+        if each.role == "carrier":
+            shared = keys.keys(HTTP_PURPOSE + each.id)
+            each.keyids.extend(key.id for key in shared if key.state in ("active", "retired"))
+    return found
+
+
 def add_sign_key(settings: TrustSettings, party_id: str, sign_public_pem: bytes) -> Admitted:
     """Give an admitted party, whatever its role, a further SM2 sign key, such as one for its witness alone.
 

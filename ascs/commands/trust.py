@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from ascs.commands.aids import aid
+from ascs.commands.ask import ask_group, feed
 from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors, run_process
 from ascs.commands.keys import key_commands
 from ascs.commands.trust_evidence import evidence
@@ -29,6 +30,8 @@ def trust() -> None:
 
 
 trust.add_command(aid)
+trust.add_command(ask_group)
+trust.add_command(feed)
 trust.add_command(evidence)
 
 
@@ -169,6 +172,16 @@ def enterprise_resume(config: Path, enterprise_id: str, reason: str) -> None:
 @trust.group()
 def party() -> None:
     """Parties of any role."""
+
+
+@party.command("list")
+@CONFIG_FILE
+def party_list(config: Path) -> None:
+    """Print every party: id, role, state, name, and the names of its keys."""
+    settings = load_settings(config, TrustSettings)
+    with plain_errors():
+        for each in admission.parties(settings):
+            click.echo(f"{each.id} {each.role} {each.state} {each.name} {' '.join(each.keyids)}")
 
 
 @party.command("add-key")
