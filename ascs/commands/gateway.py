@@ -169,6 +169,21 @@ def subscriber_import(config: Path, file: Path) -> None:
     click.echo(f"{in_domain(config, work)} lines are new")
 
 
+@subscriber.command("bar")
+@CONFIG_FILE
+@click.argument("msisdns", metavar="MSISDN...", nargs=-1, required=True)
+@click.option("--lift", is_flag=True, help="Take them off the list.")
+def subscriber_bar(config: Path, msisdns: tuple[str, ...], lift: bool) -> None:
+    """Put subscribers on the operator's list: no enterprise may text or call them, whatever was consented to."""
+
+    async def work(_: GatewaySettings, domain: Domain) -> int:
+        return await domain.store.write(
+            lambda conn: administration.bar_subscribers(conn, domain, msisdns, lift=lift)
+        )
+
+    click.echo(f"{in_domain(config, work)} {'taken off' if lift else 'put on'} the list")
+
+
 @gateway.command("people")
 @CONFIG_FILE
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))

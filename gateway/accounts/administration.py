@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from gateway.accounts.account_options import (
     password_hash,
 )
 from gateway.accounts.number_plan import check_place, whole_number
-from gateway.store import accounts
+from gateway.store import accounts, edis
 from gateway.store.domain import Domain
 from gateway.store.subscribers import HoldingLine, import_lines
 from interparty.edi import IdType
@@ -97,6 +97,27 @@ def add_access_number(
     row = accounts.AccessNumberRow(whole, enterprise_id, sms_account, voice_trunk)
     accounts.add_access_number(conn, check_place(rows, check_access_number(replace(row, **(options or {})))))
     return whole
+
+
+def bar_subscribers(
+    conn: sqlite3.Connection, domain: Domain, msisdns: Sequence[str], *, lift: bool = False
+) -> int:
+    """Put subscribers (E.164 digits, + allowed) on the operator's list, or take them off it with `lift`; how many
+    were not there, or were. Raises ValueError for what is no number, without repeating it."""
+    numbers = [each.removeprefix("+") for each in msisdns]
+    for place, number in enumerate(numbers, start=1):
+        if not (number.isascii() and number.isdigit() and 5 <= len(number) <= 15):
+            raise ValueError(f"number {place} is not E.164 digits")
+    changed = 0
+    for number in dict.fromkeys(numbers):
+        index = domain.vault.msisdn_index(number)
+        was_barred = (edis.EVERY_ENTERPRISE, index) in edis.blocked_at(conn, [index])
+        changed += was_barred is lift
+        if lift:
+            edis.unbar(conn, index)
+        else:
+            edis.bar(conn, index, domain.now_ms())
+    return changed
 
 
 def read_subscribers(file: TextIO) -> Iterator[HoldingLine]:

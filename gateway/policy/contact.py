@@ -20,6 +20,8 @@ class Contact(NamedTuple):
     now: int
     at: int
     """When the contact takes place: later than now for a scheduled message."""
+    is_barred: bool = False
+    """Whether the operator's list has the person."""
 
 
 ContactRule = Callable[[Contact], Refusal | None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gateway.policy.barred import not_barred
 from gateway.policy.contact import Contact, ContactRule
 from gateway.policy.frequency import within_frequency
 from gateway.policy.hours import within_hours
@@ -11,6 +12,7 @@ from gateway.policy.opt_out import not_opted_out
 from gateway.policy.refusal import Refusal
 
 CONTACT_RULES: Final[tuple[ContactRule, ...]] = (
+    not_barred,
     # What the person said here and now goes before what the consent says.
     not_opted_out,
     within_hours,

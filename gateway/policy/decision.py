@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from gateway.policy import frequency
+from gateway.policy.barred import BARRED
 from gateway.policy.contact import Contact
 from gateway.policy.contact_rules import refusal_of
 from gateway.policy.opt_out import opted_out
@@ -65,7 +66,14 @@ def decide_contacts(
             answers.append(person if isinstance(person, Refusal) else _UNKNOWN)
             continue
         blocked_at = blocks.get((person.enterprise_id, person.msisdn_index))
-        contact = Contact(person, ask.grant, blocked_at, now_ms, now_ms if ask.at is None else ask.at)
+        contact = Contact(
+            person,
+            ask.grant,
+            blocked_at,
+            now_ms,
+            now_ms if ask.at is None else ask.at,
+            (edis.EVERY_ENTERPRISE, person.msisdn_index) in blocks,
+        )
         refusal = refusal_of(contact)
         if refusal is not None:
             refused_remembered += was_remembered
@@ -94,11 +102,15 @@ def find_subscribers(
         conn, [os.urandom(16) if isinstance(person, Refusal) else person.msisdn_index for person in people]
     )
     return [
-        person
-        if isinstance(person, Refusal)
-        else opted_out(person, blocks.get((person.enterprise_id, person.msisdn_index))) or person
-        for person in people
+        person if isinstance(person, Refusal) else _stopped(person, blocks) or person for person in people
     ]
+
+
+def _stopped(person: Resolved, blocks: dict[tuple[str, bytes], int]) -> Refusal | None:
+    """What stops a contact that was allowed before."""
+    if (edis.EVERY_ENTERPRISE, person.msisdn_index) in blocks:
+        return BARRED
+    return opted_out(person, blocks.get((person.enterprise_id, person.msisdn_index)))
 
 
 _UNKNOWN = Refusal(Case.AID_REFUSED, Cause.EDI_UNKNOWN)

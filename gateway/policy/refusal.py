@@ -41,6 +41,7 @@ ANSWERS: dict[Case, Answer] = {
 class Cause(StrEnum):
     """The precise cause, kept inside the carrier; the trust party's own reasons are kept as they come."""
 
+    BARRED = "BARRED"
     OPTED_OUT = "OPTED_OUT"
     EDI_UNKNOWN = "EDI_UNKNOWN"
     NOT_CONFIRMED_HERE = "NOT_CONFIRMED_HERE"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from foundation.rows import execute_rows, select_keys
 from gateway.store.subscribers import IMSI
@@ -95,6 +96,23 @@ def blocked_at(conn: sqlite3.Connection, msisdn_indexes: Sequence[bytes]) -> dic
         msisdn_indexes,
     )
     return {(row[0], row[1]): row[2] for row in rows}
+
+
+EVERY_ENTERPRISE: Final = ""
+"""In place of an enterprise in a block: the operator's, which no consent undoes."""
+
+
+def bar(conn: sqlite3.Connection, msisdn_index: bytes, at_ms: int) -> None:
+    """Put a subscriber on the operator's list: nobody may contact them."""
+    block(conn, EVERY_ENTERPRISE, msisdn_index, at_ms)
+
+
+def unbar(conn: sqlite3.Connection, msisdn_index: bytes) -> bool:
+    """Take a subscriber off it; False when they were not on it."""
+    found = conn.execute(
+        "DELETE FROM block WHERE enterprise_id = ? AND msisdn_index = ?", (EVERY_ENTERPRISE, msisdn_index)
+    )
+    return found.rowcount == 1
 
 
 def block(conn: sqlite3.Connection, enterprise_id: str, msisdn_index: bytes, at_ms: int) -> None:

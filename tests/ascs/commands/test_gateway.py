@@ -96,3 +96,11 @@ def test_a_missing_certificate_is_named_in_one_line(gateway_file: Path, tmp_path
     result = ascs("gateway", "people", gateway_file, tmp_path / "people.csv")
     assert result.exit_code == 1
     assert result.output == f"Error: TLS {missing}: {file}: No such file or directory\n"
+
+
+def test_subscribers_are_put_on_the_list_and_taken_off(gateway_file: Path) -> None:
+    bar = ("gateway", "subscriber", "bar", gateway_file)
+    assert done(*bar, "8613800000001", "+8613800000002") == "2 put on the list\n"
+    assert done(*bar, "8613800000001", "--lift") == "1 taken off the list\n"
+    result = ascs(*bar, "x13800000001")
+    assert (result.exit_code, result.output) == (1, "Error: number 1 is not E.164 digits\n")

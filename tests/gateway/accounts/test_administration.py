@@ -4,7 +4,9 @@ import io
 
 import pytest
 
-from gateway.accounts.administration import SubscriberLineError, read_subscribers
+from gateway.accounts.administration import SubscriberLineError, bar_subscribers, read_subscribers
+from gateway.store import edis
+from gateway.store.domain import Domain
 from gateway.store.subscribers import HoldingLine
 from masking.resolve import End
 
@@ -66,3 +68,19 @@ def test_a_sixth_column_says_how_a_holding_ended() -> None:
 def test_another_header_is_refused() -> None:
     with pytest.raises(SubscriberLineError, match="line 1"):
         list(read_subscribers(io.StringIO("number,id\n")))
+
+
+async def test_subscribers_are_barred_and_the_bar_is_lifted(domain: Domain) -> None:
+    async def bar(*numbers: str, lift: bool = False) -> int:
+        return await domain.store.write(lambda conn: bar_subscribers(conn, domain, numbers, lift=lift))
+
+    assert await bar("+8613800000001", "8613800000002", "8613800000002") == 2
+    assert await bar("8613800000001") == 0
+    index = domain.vault.msisdn_index("8613800000001")
+    blocks = await domain.store.write(lambda conn: edis.blocked_at(conn, [index]))
+    assert list(blocks) == [(edis.EVERY_ENTERPRISE, index)]
+    assert await bar("8613800000001", "8613800000009", lift=True) == 1
+    with pytest.raises(ValueError, match=r"number 2 is not E\.164") as caught:
+        await bar("8613800000003", "CMCC")
+    assert "CMCC" not in str(caught.value)
+    assert await bar("8613800000003") == 1, "the list as it was"

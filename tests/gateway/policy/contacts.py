@@ -13,8 +13,8 @@ def person(**fields: Any) -> Resolved:
 
 
 def contact(**fields: Any) -> Contact:
-    """`hours`, `frequency`: of the grant; `blocked_at`, `now`, `at`; the rest are the person's."""
+    """`hours`, `frequency`: of the grant; `blocked_at`, `now`, `at`, `is_barred`; the rest are the person's."""
     terms = {name: fields.pop(name) for name in ("hours", "frequency") if name in fields}
     blocked_at, now = fields.pop("blocked_at", None), fields.pop("now", NOW_MS)
-    at = fields.pop("at", now)
-    return Contact(person(**fields), grant(**terms), blocked_at, now, at)
+    at, is_barred = fields.pop("at", now), fields.pop("is_barred", False)
+    return Contact(person(**fields), grant(**terms), blocked_at, now, at, is_barred)

@@ -22,6 +22,7 @@ OFTEN = {"frequency": "1/day", "window_start": NOW_MS, "window_count": 1}
         (OPTED_OUT, Cause.OPTED_OUT),
         (CLOSED, Cause.OUTSIDE_HOURS),
         (OFTEN, Cause.OVER_FREQUENCY),
+        ({"is_barred": True} | OPTED_OUT | CLOSED | OFTEN, Cause.BARRED),
         (OPTED_OUT | CLOSED | OFTEN, Cause.OPTED_OUT),
         (CLOSED | OFTEN, Cause.OUTSIDE_HOURS),
     ],

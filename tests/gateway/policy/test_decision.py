@@ -336,3 +336,15 @@ class TestWhoRefused:
             Ask(grant(b"nobody's edi id."), ENTERPRISE, NUMBER),
         )
         assert here == [by_trust] * 4
+
+
+async def test_whom_the_operator_barred_nobody_reaches_whatever_is_consented_to_later(people: Domain) -> None:
+    index = people.vault.msisdn_index(MSISDN)
+    await people.store.write(lambda conn: edis.bar(conn, index, NOW_MS))
+    await open_edi(people, b"x" * 16, confirmed_at=NOW_MS + 1)
+    for edi_id in (EDI_ID, b"x" * 16):
+        assert await look(people, edi_id) == refused(Cause.BARRED)
+        assert await contacts(people, Ask(grant(edi_id), ENTERPRISE, NUMBER)) == [refused(Cause.BARRED)]
+    assert await people.store.write(lambda conn: edis.unbar(conn, index))
+    assert isinstance(await look(people), Resolved)
+    assert not await people.store.write(lambda conn: edis.unbar(conn, index))

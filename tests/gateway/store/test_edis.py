@@ -169,3 +169,12 @@ async def test_whether_anything_was_confirmed_after_a_time(people: Domain) -> No
             lambda conn, enterprise=enterprise, at=at: edis.confirmed_after(conn, enterprise, index, at),
         )
         assert asked is found
+
+
+async def test_the_operators_block_is_beside_the_enterprises(people: Domain) -> None:
+    index = people.vault.msisdn_index(OTHER_MSISDN)
+    await on(people, lambda conn: edis.bar(conn, index, NOW_MS))
+    blocks = await on(people, lambda conn: edis.blocked_at(conn, [index]))
+    assert blocks == {(ENTERPRISE, index): NOW_MS - 500, (edis.EVERY_ENTERPRISE, index): NOW_MS}
+    assert await on(people, lambda conn: edis.unbar(conn, index))
+    assert list(await on(people, lambda conn: edis.blocked_at(conn, [index]))) == [(ENTERPRISE, index)]
