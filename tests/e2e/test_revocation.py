@@ -13,7 +13,7 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +31,8 @@ from smpp.aio.client import open_bound
 from smpp.aio.connection import Connection, RequestFailed
 from smpp.codec import decode
 from smpp.constants import CommandStatus
-from smpp.pdu import BindTransceiver, Pdu, SubmitSm
+from smpp.events import Event, RequestReceived
+from smpp.pdu import BindTransceiver, DeliverSm, DeliverSmResp, Pdu, SubmitSm
 from smpp.session import SessionConfig
 from tests.e2e.house import ENT_A, House, free_ports, until
 from tests.mosquitto import Mosquitto
@@ -70,6 +71,8 @@ class Watched(House):
         self.connection: Connection
         self.aids: list[str] = []
         self.sent: list[Sent] = []
+        self.replies: list[tuple[str, bytes]] = []
+        """What subscribers sent, and the AID that it came from."""
         self.over: dict[str, float] = {}
         """By AID, from when on nothing may have been sent to it, by the monotonic clock."""
 
@@ -78,10 +81,27 @@ class Watched(House):
             HOST,
             self.ports.smpp,
             BindTransceiver(system_id=ENT_A.system_id.encode(), password=ENT_A.smpp_password.encode()),
-            lambda *_: None,
+            self._heard,
             SessionConfig(),
             timeout=ANSWER_S,
         )
+
+    def _heard(self, connection: Connection, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, RequestReceived) and isinstance(event.pdu.body, DeliverSm):
+                self.replies.append((event.pdu.body.source_addr.decode(), event.pdu.body.short_message))
+                connection.respond(event.pdu.sequence_number, DeliverSmResp())
+
+    async def reply_of(self, aid: str, text: str) -> str:
+        """Under which AID the enterprise gets what the person behind an AID replies."""
+        person = self.people[len(PEOPLE) + self.aids.index(aid)]
+        await self.handsets.reply(person.msisdn, text, ENT_A.access_number)
+
+        async def came() -> list[str]:
+            return [source for source, said in self.replies if text.encode() in said]
+
+        found: list[str] = await until(came, "the reply")
+        return found[0]
 
     async def submit(self, aid: str) -> int:
         """The command_status of one message to an AID."""
@@ -206,11 +226,14 @@ async def test_a_revoked_aid_is_refused_at_once_and_when_things_stand_still(watc
     )
     assert p99 < FEED_BOUND_S
 
-    # An AID that is replaced: the old one is refused as fast, the new one needs no confirmation.
+    # An AID that is replaced: the old one is refused as fast, the new one needs no confirmation, and what the person
+    # replies comes from the new one.
     old = left.pop()
+    assert await watched.reply_of(old, "before") == old
     new, since = await watched.rotate(old)
     assert await watched.submit(new) == OK
     assert await watched.refused_after(old, since) < FEED_BOUND_S
+    assert await watched.reply_of(old, "after") == new
 
     # The enterprise is suspended: everything is refused, and goes on when that ends.
     since = await watched.decide(suspend_enterprise)
