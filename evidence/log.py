@@ -46,6 +46,9 @@ CHECKPOINT_AGE_MAX_MS: Final = 60_000
 ENTRY_TAG: Final = b"ASCS-LEAF1\0"
 RECORD_TAG: Final = b"ASCS-REC1\0"
 
+NODES_TABLE: Final = "CREATE TABLE evidence_nodes (position INTEGER PRIMARY KEY, hash BLOB NOT NULL)"
+"""Nodes of the tree, by :func:`evidence.merkle.position`."""
+
 SCHEMA: Final = (
     """
     CREATE TABLE evidence_records (
@@ -69,12 +72,7 @@ SCHEMA: Final = (
         padding_sealed BLOB NOT NULL
     )
     """,
-    """
-    CREATE TABLE evidence_nodes (
-        position INTEGER PRIMARY KEY,
-        hash BLOB NOT NULL
-    )
-    """,
+    NODES_TABLE,
     """
     CREATE TABLE evidence_checkpoints (
         checkpoint_id INTEGER PRIMARY KEY,

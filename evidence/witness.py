@@ -24,6 +24,8 @@ class Verdict(Enum):
     """What was in the log is no longer in it."""
     UNPROVED = "the log does not show that it extends the other"
     """The signatures alone do not prove a lie; that an honest log could always show it does."""
+    MISMATCH = "the leaves that the log gives do not make the root that it signed"
+    """One of the two is not what it says."""
     DENIED = "the log denies that it signed it"
     """The signature says otherwise."""
 

@@ -21,6 +21,12 @@ RECORD_TEXT_MAX: Final = 65_536
 CONSENTS_MAX: Final = 1000
 """Consents that one signature of an enterprise covers: those of one request."""
 
+LEAVES_MAX: Final = 4096
+"""Leaves in one answer."""
+LEAVES_TEXT_MAX: Final = 174_763
+"""Characters of LEAVES_MAX hashes of 32 bytes as base64url."""
+
+LeavesText = Annotated[str, StringConstraints(max_length=LEAVES_TEXT_MAX, pattern=r"^[A-Za-z0-9_-]*$")]
 PublicKeyHex = Annotated[str, StringConstraints(min_length=130, max_length=130, pattern=r"^04[0-9a-f]{128}$")]
 KeyIdText = Annotated[str, StringConstraints(min_length=5, max_length=200, pattern=r"^[A-Za-z0-9._/-]+$")]
 
@@ -84,6 +90,24 @@ class Views(Message):
 
     views: Annotated[list[WitnessedCheckpoint], Field(max_length=COSIGNATURES_MAX)]
     """One of each witness."""
+
+
+class LeavesQuery(Message):
+    """Names leaves by their indices."""
+
+    start: QueryCount
+    """Index of the first leaf."""
+    count: QueryCount
+    """How many, at most LEAVES_MAX."""
+
+
+class Leaves(Message):
+    """Leaves in their order, as many as asked for or as there are up to the newest checkpoint or LEAVES_MAX."""
+
+    start: Count
+    """Index of the first."""
+    leaves: LeavesText
+    """Their hashes, 32 bytes each, one after the other; base64url."""
 
 
 # --- bundles ------------------------------------------------------------------------------------------

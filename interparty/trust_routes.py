@@ -248,6 +248,18 @@ VIEWS: Final = Operation(
     description="Whole, with its cosignature, so that each witness can check the others' against its own.",
     repeats=_SAFE,
 )
+LEAVES: Final = Operation(
+    id="leaves",
+    method="GET",
+    path="/v1/log/leaves",
+    callers=("enterprise", "carrier", "regulator"),
+    asks=evidence_messages.LeavesQuery,
+    answers=evidence_messages.Leaves,
+    summary="The log's leaves, for who keeps a copy",
+    description="Hashes of salted commitments, padding among them; what they stand for nobody can tell. A copy of all"
+    " of them makes the root of every checkpoint without asking for a proof.",
+    repeats=_SAFE + " A leaf never changes.",
+)
 INCLUSION: Final = Operation(
     id="inclusion",
     method="GET",
@@ -335,6 +347,7 @@ OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     CANDIDATE,
     COSIGN,
     VIEWS,
+    LEAVES,
     INCLUSION,
     CONSISTENCY,
     KEYS,

@@ -12,19 +12,30 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from evidence.log import SignedCheckpoint
+from evidence.merkle import HASH_SIZE
 from evidence.witness import Verdict, judge
 from gm.sm2 import PrivateKey, PublicKey
 from interparty import statements, trust_routes
 from interparty.client import Peer, PeerProblem, PeerUnavailable
-from interparty.evidence_messages import Cosignature, SignedCosignature, Views, WitnessedCheckpoint
+from interparty.evidence_messages import (
+    LEAVES_MAX,
+    Cosignature,
+    Leaves,
+    SignedCosignature,
+    Views,
+    WitnessedCheckpoint,
+)
 from interparty.key_messages import LogKeys
 from interparty.messages import Accepted, CheckpointBody, ConsistencyBody
 from interparty.text import b64url_decode, b64url_encode
 from trust_client.bundle import Keys, checkpoint_of, cosigners, is_signed
 from trust_client.log_chain import chain
+from trust_client.mirror import Mirror
 from trust_client.witness_store import WitnessStore
 
 FORMAT: Final = "ASCS-MISBEHAVIOUR1"
+PAGES_MAX: Final = 64
+"""Pages of leaves copied in one step; a witness that is far behind copies on in the next."""
 COMPARED_MAX: Final = 1000
 """Views of others that are known to agree with ours, so that each is checked once."""
 
@@ -57,6 +68,7 @@ class Witness:
         store: WitnessStore,
         others: Keys,
         now_ms: Callable[[], int],
+        mirror: Mirror | None = None,
     ) -> None:
         self._peer = peer
         self._party = party
@@ -66,6 +78,7 @@ class Witness:
         self._store = store
         self._others = {name: keys for name, keys in others.items() if name != party}
         self._now_ms = now_ms
+        self._mirror = mirror
         self._agreeing: dict[tuple[int, int, str], None] = {}
 
     async def run(self, every_seconds: float, stop: asyncio.Event) -> None:
@@ -103,8 +116,37 @@ class Witness:
             if verdict is Verdict.STALE:
                 _log.info("the candidate is older than what was cosigned: size=%d", signed.checkpoint.size)
                 return None
+        if self._mirror is not None and not await self._copy(self._mirror, signed):
+            return None
         self._store.put(signed, self._now_ms())
         return await self._hand_in(signed)
+
+    async def _copy(self, mirror: Mirror, signed: SignedCheckpoint) -> bool:
+        """Copy the leaves up to a checkpoint and make its root; False while there are more to copy.
+
+        Raises as `step`.
+        """
+        size = signed.checkpoint.size
+        for _ in range(PAGES_MAX):
+            held = mirror.size
+            if held >= size:
+                break
+            query = f"start={held}&count={min(LEAVES_MAX, size - held)}"
+            page = await self._peer.request("GET", trust_routes.LEAVES.path, None, Leaves, query=query)
+            try:
+                octets = b64url_decode(page.leaves)
+            except ValueError:
+                octets = b""
+            leaves = [octets[at : at + HASH_SIZE] for at in range(0, len(octets), HASH_SIZE)]
+            if not leaves or len(leaves) > size - held or len(leaves[-1]) != HASH_SIZE:
+                raise PeerUnavailable("the log gives no leaves that could be its own")
+            await asyncio.to_thread(mirror.append, leaves)
+        if mirror.size < size:
+            _log.info("copying the log: %d of %d leaves", mirror.size, size)
+            return False
+        if mirror.root(size) != signed.checkpoint.root:
+            self._caught(Verdict.MISMATCH, [signed], [], Verdict.MISMATCH.value)
+        return True
 
     async def _hand_in(self, signed: SignedCheckpoint) -> Cosignature:
         body = body_of(signed)
@@ -146,7 +188,13 @@ class Witness:
             if last is None:
                 raise LookupError("nothing was cosigned yet")
             own = last[0]
-        if own.checkpoint.size <= body.size:
+        if self._mirror is not None and body.size <= self._mirror.size:
+            # No need to ask: these leaves are the log, or none is.
+            if self._mirror.root(body.size) != signed.checkpoint.root:
+                self._caught(
+                    Verdict.MISMATCH, [own, signed], [], f"{Verdict.MISMATCH.value}; shown to others"
+                )
+        elif own.checkpoint.size <= body.size:
             await self._check(own, signed, seen_in_order=False)
         else:
             await self._check(signed, own, seen_in_order=False)

@@ -11,6 +11,7 @@ from interparty.party_link import PartyLinkSettings
 
 DATABASE: Final = "witness.db"
 LOGS_FOLDER: Final = "logs"
+MIRROR: Final = "mirror.db"
 
 Party = Annotated[str, AfterValidator(check_party_id)]
 
@@ -28,6 +29,8 @@ class WitnessSettings(Config):
     """The trust party; `sign_key` signs requests and cosignatures."""
     witnesses: dict[Party, ConfigPath] = Field(default_factory=dict)
     """SM2 public keys (PEM) of other witnesses, whose views are compared with our own."""
+    mirror: bool = False
+    """Whether it keeps a copy of all leaves and makes each root itself: about 83 bytes a leaf."""
     every_seconds: Annotated[float, Field(gt=0, le=3600)] = 4.0
     """How often the trust party is asked: at least twice in its witness_seconds."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -41,6 +44,11 @@ class WitnessSettings(Config):
     @property
     def database(self) -> Path:
         return self.data_dir / DATABASE
+
+    @property
+    def mirror_file(self) -> Path:
+        """Where the copy of the leaves is."""
+        return self.data_dir / MIRROR
 
     @property
     def logs_folder(self) -> Path:

@@ -165,6 +165,19 @@ async def _inclusions(
     ]
 
 
+async def leaves(store: Store, start: int, count: int, newest: CheckpointBody) -> list[bytes]:
+    """Leaf hashes from an index on, none beyond the newest checkpoint. Raises StoreBusy, StoreUnavailable."""
+    end = min(start + count, newest.size)
+    if start >= end:
+        return []
+    rows = await store.read(
+        "SELECT position, hash FROM evidence_nodes WHERE position BETWEEN ? AND ?",
+        (merkle.position(0, start), merkle.position(0, end - 1)),
+    )
+    nodes = {row["position"]: row["hash"] for row in rows}
+    return [nodes[merkle.position(0, index)] for index in range(start, end)]
+
+
 async def consistency(store: Store, first: int, second: int, newest: CheckpointBody) -> ConsistencyBody:
     """Proof that the log of `second` leaves extends that of `first`; `newest` bounds both.
 

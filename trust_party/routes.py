@@ -17,6 +17,7 @@ from interparty.aid import is_aid
 from interparty.hot_messages import read_questions, read_reports
 from interparty.key_delivery import DeliveryError
 from interparty.operations import HEALTH, Nothing, Role, application, bind, bind_bytes
+from interparty.text import b64url_encode
 from trust_party import evidence_log
 from trust_party.admission import Caller, Directory, Enterprise
 from trust_party.cancellations import Cancellations
@@ -80,6 +81,7 @@ class Routes:
                 bind(trust_routes.CANDIDATE, self._candidate),
                 bind(trust_routes.COSIGN, self._cosign),
                 bind(trust_routes.VIEWS, self._views),
+                bind(trust_routes.LEAVES, self._leaves),
                 bind(trust_routes.INCLUSION, self._inclusion),
                 bind(trust_routes.CONSISTENCY, self._consistency),
                 bind(trust_routes.KEYS, self._keys),
@@ -214,6 +216,11 @@ class Routes:
 
     async def _views(self, _party: str, _asked: Nothing) -> evidence_messages.Views:
         return await self.witnesses.views()
+
+    async def _leaves(self, _party: str, asked: evidence_messages.LeavesQuery) -> evidence_messages.Leaves:
+        count = min(asked.count, evidence_messages.LEAVES_MAX)
+        found = await evidence_log.leaves(self.store, asked.start, count, self._newest())
+        return evidence_messages.Leaves(start=asked.start, leaves=b64url_encode(b"".join(found)))
 
     async def _inclusion(self, _party: str, asked: messages.InclusionQuery) -> messages.InclusionBody:
         try:

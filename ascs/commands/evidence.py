@@ -24,6 +24,7 @@ from interparty.messages import CheckpointBody
 from interparty.party_link import connect, sign_key_of
 from trust_client import bundle as bundles
 from trust_client.bundle import Finding, Trusted
+from trust_client.mirror import Mirror
 from trust_client.witness import Misbehaviour, Witness, body_of
 from trust_client.witness_settings import WitnessSettings
 from trust_client.witness_store import WitnessStore
@@ -206,20 +207,24 @@ def _memory(settings: WitnessSettings) -> Iterator[WitnessStore]:
 async def _watching(settings: WitnessSettings) -> AsyncIterator[tuple[Witness, WitnessStore]]:
     """A witness and its memory; raises as `_memory`."""
     others = {name: [PublicKey.from_pem(path.read_bytes())] for name, path in settings.witnesses.items()}
-    with _memory(settings) as store:
+    with contextlib.ExitStack() as stack:
+        store = stack.enter_context(_memory(settings))
+        mirror = None
+        if settings.mirror:
+            mirror = Mirror.open(settings.mirror_file)
+            stack.callback(mirror.close)
         async with connect(settings.trust) as peer:
-            yield (
-                Witness(
-                    peer,
-                    party=settings.party,
-                    sign_key=_sign_key(settings),
-                    log_key=PublicKey.from_pem(settings.log_key.read_bytes()),
-                    store=store,
-                    others=others,
-                    now_ms=lambda: time.time_ns() // 1_000_000,
-                ),
-                store,
+            watcher = Witness(
+                peer,
+                party=settings.party,
+                sign_key=_sign_key(settings),
+                log_key=PublicKey.from_pem(settings.log_key.read_bytes()),
+                store=store,
+                others=others,
+                now_ms=lambda: time.time_ns() // 1_000_000,
+                mirror=mirror,
             )
+            yield watcher, store
 
 
 def _sign_key(settings: WitnessSettings) -> PrivateKey:

@@ -74,4 +74,5 @@ def test_what_no_honest_log_does() -> None:
         "SHRANK",
         "UNPROVED",
         "DENIED",
+        "MISMATCH",
     }

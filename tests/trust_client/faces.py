@@ -18,6 +18,7 @@ from interparty.server import Running, serve
 from interparty.signed_http import Signer
 from tests.trust_party.served import Keys, context, routes_of
 from tests.trust_party.world import CARRIER, NOW, REGULATOR, Party, People, initialise, settings_in
+from trust_client.mirror import Mirror
 from trust_client.witness import Witness
 from trust_client.witness_store import WitnessStore
 from trust_party.clock import now_ms
@@ -85,8 +86,11 @@ class Scene:
         return WitnessStore.open(self.data / name / "witness.db", log_id(self.log_key))
 
     @contextlib.asynccontextmanager
-    async def witness(self, name: str, log_key: PublicKey | None = None) -> AsyncIterator[Witness]:
+    async def witness(
+        self, name: str, log_key: PublicKey | None = None, *, mirror: bool = False
+    ) -> AsyncIterator[Witness]:
         store = self.store(name)
+        copy = Mirror.open(self.data / name / "mirror.db") if mirror else None
         async with self.peer(name) as peer:
             yield Witness(
                 peer,
@@ -96,8 +100,11 @@ class Scene:
                 store=store,
                 others={other: [self.key_of(other).public_key] for other in ALL},
                 now_ms=lambda: NOW,
+                mirror=copy,
             )
         store.close()
+        if copy is not None:
+            copy.close()
 
 
 @contextlib.asynccontextmanager

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,10 @@ from interparty.messages import CheckpointBody
 from tests.trust_client.faces import ALL, Scene, recorded, two_faces
 from tests.trust_party.served import make_pki
 from tests.trust_party.world import CARRIER, NOW, REGULATOR, People
+from trust_client import witness as witnesses
 from trust_client.bundle import cosigners, is_signed
 from trust_client.witness import Misbehaviour, NotTheLogs
+from trust_party import evidence_log
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +130,61 @@ async def test_a_trust_party_that_does_not_answer_is_asked_again(scene: Scene) -
     async with scene.witness(CARRIER) as witness:
         with pytest.raises(PeerUnavailable):
             await witness.step()
+
+
+# --- a copy of all leaves --------------------------------------------------------------------------------
+
+
+async def test_a_witness_with_a_copy_makes_each_root_itself(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(witnesses, "LEAVES_MAX", 100)
+    monkeypatch.setattr(witnesses, "PAGES_MAX", 3)
+    await recorded(scene.party, 200)
+    last = await recorded(scene.party, 300)
+    async with scene.witness(REGULATOR, mirror=True) as witness:
+        # Far behind, it copies on in the next step, and cosigns nothing before it has all.
+        steps = [await witness.step() for _ in range(3)]
+        assert [each is not None for each in steps].count(True) == 1
+        assert steps[-1] is not None
+        assert steps[-1].size == last.size
+    last = await recorded(scene.party, 1)
+    async with scene.witness(REGULATOR, mirror=True) as witness:
+        cosigned = await witness.step()
+        assert cosigned is not None
+        assert cosigned.root == last.root
+
+
+async def test_leaves_that_do_not_make_the_root_are_noticed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await recorded(scene.party, 40)
+    true = evidence_log.leaves
+
+    async def altered(*given: Any) -> list[bytes]:
+        found = await true(*given)
+        return [*found[:-1], bytes(32)]
+
+    monkeypatch.setattr(evidence_log, "leaves", altered)
+    async with scene.witness(CARRIER, mirror=True) as witness:
+        with pytest.raises(Misbehaviour) as caught:
+            await witness.step()
+    assert caught.value.verdict is Verdict.MISMATCH
+    assert (await scene.party.witnesses.views()).views == []
+
+
+async def test_who_has_the_leaves_compares_without_asking(scene: Scene) -> None:
+    early = await recorded(scene.party, 5)
+    other = await recorded(scene.faces["two"], 5)
+    await recorded(scene.party, 100)
+    async with scene.witness(CARRIER, mirror=True) as witness:
+        await witness.step()
+        await scene.running.stop()
+        await witness.compare(early)
+        with pytest.raises(Misbehaviour) as caught:
+            await witness.compare(other)
+    assert caught.value.verdict is Verdict.MISMATCH
+    assert [each["root"] for each in caught.value.proof["checkpoints"]][1] == other.root
 
 
 # --- two faces ------------------------------------------------------------------------------------------

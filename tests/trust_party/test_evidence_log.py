@@ -2,9 +2,10 @@ import json
 
 import pytest
 
+from evidence import merkle
 from tests.trust_party.world import CARRIER, NOW, Party
 from trust_party.clock import DAY_MS
-from trust_party.evidence_log import consistency, inclusion, leaf_indices
+from trust_party.evidence_log import consistency, inclusion, leaf_indices, leaves
 
 
 async def test_the_life_of_an_authorization_is_on_record_leaf_by_leaf(party: Party) -> None:
@@ -66,3 +67,16 @@ async def test_a_pending_record_has_no_leaf_yet(party: Party) -> None:
     await party.sequencer.run()
     assert sorted(await leaf_indices(party.store, ids)) == ids
     assert await leaf_indices(party.store, []) == {}
+
+
+async def test_leaves_are_given_up_to_the_newest_checkpoint(party: Party) -> None:
+    await party.store.write(lambda conn: party.evidence.append(conn, [{"kind": "TEST"}] * 40, NOW))
+    await party.sequencer.run()
+    head = party.sequencer.newest
+    assert head is not None
+    whole = await leaves(party.store, 0, 10_000, head)
+    assert len(whole) == head.size
+    assert merkle.root(whole).hex() == head.root
+    assert await leaves(party.store, 5, 7, head) == whole[5:12]
+    assert await leaves(party.store, head.size, 1, head) == []
+    assert await leaves(party.store, 0, 0, head) == []
