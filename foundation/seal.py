@@ -22,6 +22,11 @@ _NONCE = struct.Struct(">8sI")
 _COUNTER_END = 2**32
 
 
+def version_prefix(version: int) -> bytes:
+    """How every value begins that is sealed under a version of the data key: 4 bytes."""
+    return _VERSION.pack(version)
+
+
 def add_missing_keys(keys: KeyProvider) -> None:
     """Give a new party's key store the keys that a Sealer needs. Raises gm.errors.KeyStoreError."""
     if not keys.keys(DATA_PURPOSE):

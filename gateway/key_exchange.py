@@ -179,6 +179,10 @@ class CarrierHouse:
     def activating(self, conn: sqlite3.Connection, key: Key) -> None:
         """Nothing: whoever must know has it."""
 
+    def destroying(self, conn: sqlite3.Connection, key: Key) -> None:
+        if key.purpose == DATA_PURPOSE:
+            raise HouseError(f"what is sealed under {key.purpose}/{key.version} could not be read any more")
+
     async def recipients(self, name: KeyName) -> Sequence[TrustRecipient]:
         """The trust party."""
         if self._peer is None:

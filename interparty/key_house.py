@@ -82,6 +82,9 @@ class House(Protocol):
     def activating(self, conn: sqlite3.Connection, key: Key) -> None:
         """What must be kept before a key takes another's place."""
 
+    def destroying(self, conn: sqlite3.Connection, key: Key) -> None:
+        """Raises HouseError for a key without which something that is kept could not be read any more."""
+
     async def recipients(self, name: KeyName) -> Sequence[Recipient]:
         """Who must have keys of this name."""
 
@@ -215,6 +218,7 @@ def carry_out(house: House, order: KeyOrder, approvals: Sequence[SignedKeyApprov
             return envelope
         if key.state == "active":
             raise HouseError(f"{key.purpose}/{key.version} is in use: rotate it first")
+        house.destroying(conn, key)
         house.record(conn, "destroyed", detail_of(key, **said), now_ms)
         house.keys.set_state(order.purpose, order.version, "destroyed")
     return b""

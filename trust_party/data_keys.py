@@ -18,7 +18,7 @@ from gm import sm4
 OPENED_MAX: Final = 100_000
 """Keys kept opened, about 300 bytes each."""
 
-_AAD: Final = b"data_keys.sealed"
+KEY_AAD: Final = b"data_keys.sealed"
 
 
 class DataKey:
@@ -52,14 +52,14 @@ class DataKeys:
     def make(self) -> tuple[DataKey, bytes]:
         """A new key, and the sealed form in which `insert` keeps it."""
         secret = secrets.token_bytes(sm4.KEY_SIZE)
-        sealed = self._sealer.seal(secret, _AAD)
+        sealed = self._sealer.seal(secret, KEY_AAD)
         return DataKey(secret, self._nonces), sealed
 
     def opened(self, sealed: bytes) -> DataKey:
         """The key of a sealed form. Raises gm.errors.DecryptError, KeyStoreError."""
         key = self._opened.get(sealed)
         if key is None:
-            key = DataKey(self._sealer.open(sealed, _AAD), self._nonces)
+            key = DataKey(self._sealer.open(sealed, KEY_AAD), self._nonces)
             if len(self._opened) >= OPENED_MAX:
                 self._opened.clear()
             self._opened[sealed] = key

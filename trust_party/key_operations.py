@@ -33,6 +33,7 @@ from trust_party.keys import (
     open_store,
     signer,
 )
+from trust_party.resealing import sealed_under
 from trust_party.settings import TrustSettings
 from trust_party.store import MIGRATIONS
 
@@ -96,6 +97,12 @@ class TrustHouse:
             " ON CONFLICT (log_id) DO UPDATE SET successor = excluded.successor, signature = excluded.signature",
             (said.log_id, current.public.to_bytes(), key.public.to_bytes(), said.signature),
         )
+
+    def destroying(self, conn: sqlite3.Connection, key: Key) -> None:
+        if key.purpose == DATA_PURPOSE and (count := sealed_under(conn, key.version)):
+            raise HouseError(
+                f"{count} values are sealed under {key.purpose}/{key.version}: ascs trust reseal first"
+            )
 
     async def recipients(self, name: KeyName) -> Sequence[CarrierRecipient]:
         """Carriers; enterprises and regulators ask for the trust party's keys themselves (GET /v1/keys)."""

@@ -13,6 +13,7 @@ from ascs.commands.aids import aid
 from ascs.commands.ask import ask_group, feed
 from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors, run_process
 from ascs.commands.keys import key_commands
+from ascs.commands.reseal import reseal
 from ascs.commands.trust_evidence import evidence
 from interparty import openapi
 from trust_party import admission, app, key_operations
@@ -33,6 +34,7 @@ trust.add_command(aid)
 trust.add_command(ask_group)
 trust.add_command(feed)
 trust.add_command(evidence)
+trust.add_command(reseal)
 
 
 @asynccontextmanager

@@ -169,3 +169,14 @@ async def test_a_key_comes_as_a_file_from_the_trust_party_alone(
     assert house.receive("ttp", given.envelope) == ("ttp/sign/2", True)
     keys.refresh()
     assert PeerKeys(settings, keys).lookup("ttp/sign/2") == NEW.public_key
+
+
+async def test_the_key_under_which_the_store_is_sealed_is_not_destroyed(
+    settings: GatewaySettings, domain: tuple[Domain, KeyStore]
+) -> None:
+    own, _ = domain
+    house = CarrierHouse(settings, own_keys.open_store(settings))
+    await key_house.rotate(house, "data", wall_ms)
+    first = house.keys.get("data", 1)
+    with pytest.raises(HouseError, match="could not be read"):
+        await own.store.write(lambda conn: house.destroying(conn, first))

@@ -1,0 +1,71 @@
+"""After resealing, an earlier data key can be destroyed: everything opens, and no copy from before does."""
+
+import pytest
+
+from evidence import batches
+from foundation.seal import DATA_PURPOSE, Sealer
+from gm.errors import KeyStoreError
+from gm.sm3 import sm3
+from interparty.key_house import HouseError
+from tests.trust_party.world import NOW, Party
+from trust_party import resealing
+from trust_party.data_keys import DataKeys
+from trust_party.deposits import AGREEMENT_AAD
+from trust_party.key_operations import TrustHouse
+from trust_party.resealing import reseal, sealed_under
+
+
+async def sealed(party: Party, sql: str) -> bytes:
+    return bytes((await party.store.read(sql))[0][0])
+
+
+async def test_everything_opens_after_the_earlier_key_is_destroyed(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resealing, "ROWS_MAX", 2)
+    aids = [(await party.active())[0] for _ in range(3)]
+    await party.store.write(lambda conn: party.evidence.append(conn, [{"kind": "TEST"}], NOW))
+    await party.sequencer.run()
+    text, digest = b"the agreement", sm3(b"the agreement")
+    kept = party.sealer.seal(text, AGREEMENT_AAD + digest)
+    insert = "INSERT INTO agreements (sm3, text_sealed) VALUES (?, ?)"
+    await party.store.write(lambda conn: conn.execute(insert, (digest, kept)).rowcount)
+    old = await sealed(party, "SELECT sealed FROM data_keys ORDER BY id LIMIT 1")
+    others = (await party.store.read("SELECT COUNT(*) FROM evidence_records WHERE subject IS NULL"))[0][0]
+    leaves = await party.store.read("SELECT COUNT(*) FROM evidence_batches")
+    party.keys.add(DATA_PURPOSE, "sm4")
+
+    assert reseal(party.settings) == {
+        "data_keys": 3,
+        "agreements": 1,
+        "evidence_records": others,
+        "evidence_batches": leaves[0][0],
+    }
+    assert not any(reseal(party.settings).values())
+    assert await party.store.write(lambda conn: sealed_under(conn, 1)) == 0
+    party.keys.set_state(DATA_PURPOSE, 1, "destroyed")
+
+    fresh = DataKeys(Sealer(party.keys))
+    found = await party.store.write(lambda conn: fresh.of_aids(conn, [int(aid) for aid in aids]))
+    assert len(found) == 3
+    count = (await party.store.read("SELECT COUNT(*) FROM evidence_records"))[0][0]
+    for at in range(count):
+        await party.store.write(lambda conn, at=at: party.evidence.open(conn, at))  # type: ignore[misc]
+    padding = await party.store.write(lambda conn: batches.padding_leaf(conn, 0, sealer=party.sealer))
+    assert len(padding) == 32
+    kept = await sealed(party, "SELECT text_sealed FROM agreements")
+    assert party.sealer.open(kept, AGREEMENT_AAD + digest) == text
+    # What a backup from before holds is lost with the key.
+    with pytest.raises(KeyStoreError):
+        fresh.opened(old)
+
+
+async def test_a_data_key_that_still_seals_something_is_not_destroyed(party: Party) -> None:
+    await party.active()
+    party.keys.add(DATA_PURPOSE, "sm4")
+    house = TrustHouse(party.settings, party.keys, None)
+    first = party.keys.get(DATA_PURPOSE, 1)
+    with pytest.raises(HouseError, match="ascs trust reseal"):
+        await party.store.write(lambda conn: house.destroying(conn, first))
+    reseal(party.settings)
+    await party.store.write(lambda conn: house.destroying(conn, first))

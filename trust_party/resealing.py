@@ -1,0 +1,110 @@
+"""Seals anew under the current data key what earlier ones sealed, so that an earlier one can be destroyed.
+
+With it every copy of the database that was made under it alone stops opening: so a backup from before an erasure gives
+nothing back. What consents' own data keys seal is not touched; those keys are sealed anew themselves.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any, Final, NamedTuple
+
+from evidence.batches import PADDING_TAG
+from evidence.log import RECORD_TAG
+from foundation.seal import DATA_PURPOSE, Sealer, version_prefix
+from foundation.store import LOCK_WAIT_S
+from trust_party.admission import transaction
+from trust_party.data_keys import KEY_AAD
+from trust_party.deposits import AGREEMENT_AAD
+from trust_party.keys import open_store
+from trust_party.settings import TrustSettings
+
+ROWS_MAX: Final = 500
+"""Rows in one transaction."""
+
+
+class _Column(NamedTuple):
+    """Values that are sealed under the party's own data key."""
+
+    table: str
+    key: str
+    sealed: str
+    where: str
+    aad: Callable[[Any], bytes]
+    """What a value is bound to, by its row's key."""
+
+
+_COLUMNS: Final = (
+    _Column("data_keys", "id", "sealed", "1", lambda _: KEY_AAD),
+    _Column("agreements", "sm3", "text_sealed", "1", lambda sm3: AGREEMENT_AAD + bytes(sm3)),
+    _Column(
+        "evidence_records",
+        "record_id",
+        "sealed",
+        "subject IS NULL AND sealed IS NOT NULL",
+        lambda record_id: RECORD_TAG + int(record_id).to_bytes(8, "big"),
+    ),
+    _Column(
+        "evidence_batches",
+        "first_leaf",
+        "padding_sealed",
+        "1",
+        lambda first_leaf: PADDING_TAG + int(first_leaf).to_bytes(8, "big"),
+    ),
+)
+
+
+def sealed_under(conn: sqlite3.Connection, version: int) -> int:
+    """How many values are sealed under a version of the party's data key."""
+    prefix = version_prefix(version)
+    return sum(
+        conn.execute(
+            f"SELECT COUNT(*) FROM {each.table} WHERE {each.where} AND substr({each.sealed}, 1, 4) = ?",  # noqa: S608
+            (prefix,),
+        ).fetchone()[0]
+        for each in _COLUMNS
+    )
+
+
+def reseal(settings: TrustSettings) -> dict[str, int]:
+    """Seal anew whatever is not under the current data key, beside a running trust party or without one; how many
+    values of each table. May be repeated, and goes on where it was ended.
+
+    Raises KeyStoreError, MigrationError, DecryptError, OSError, sqlite3.Error.
+    """
+    keys = open_store(settings)
+    sealer, prefix = Sealer(keys), version_prefix(keys.current(DATA_PURPOSE).version)
+    done: dict[str, int] = {}
+    with transaction(settings):
+        pass  # the schema is there
+    with closing(sqlite3.connect(settings.database, timeout=LOCK_WAIT_S, isolation_level=None)) as conn:
+        conn.execute("PRAGMA synchronous=FULL")
+        conn.execute("PRAGMA secure_delete=ON")
+        for column in _COLUMNS:
+            done[column.table] = 0
+            while count := _some(conn, column, sealer, prefix):
+                done[column.table] += count
+        conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return done
+
+
+def _some(conn: sqlite3.Connection, column: _Column, sealer: Sealer, prefix: bytes) -> int:
+    conn.execute("BEGIN IMMEDIATE")
+    try:
+        rows = conn.execute(
+            f"SELECT {column.key}, {column.sealed} FROM {column.table} WHERE {column.where}"  # noqa: S608
+            f" AND substr({column.sealed}, 1, 4) <> ? LIMIT ?",
+            (prefix, ROWS_MAX),
+        ).fetchall()
+        conn.executemany(
+            f"UPDATE {column.table} SET {column.sealed} = ? WHERE {column.key} = ?",  # noqa: S608
+            [
+                (sealer.seal(sealer.open(sealed, column.aad(key)), column.aad(key)), key)
+                for key, sealed in rows
+            ],
+        )
+        conn.execute("COMMIT")
+    except BaseException:
+        conn.execute("ROLLBACK")
+        raise
+    return len(rows)
