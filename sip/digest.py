@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from sip.headers import AuthParams, HeaderError, parse_auth, quote
 from sip.message import Request, Response
+from sip.uri import UriError, parse_uri
 
 NONCE_COUNTS_MAX = 20_000
 """Nonces whose last count is remembered; the oldest is forgotten first and then counts as stale."""
@@ -160,7 +161,7 @@ class Authenticator:
         if (
             not hmac.compare_digest(expected.encode(), given)
             or known is None
-            or params.get("uri") != uri_text
+            or not _same_target(params.get("uri", ""), uri_text)
         ):
             return AuthResult("wrong", username)
         # RFC 7616 3.4.5: each count is accepted once, in growing order. Judged after the response, so that a
@@ -201,6 +202,16 @@ class Authenticator:
         # BLAKE2 is keyed by itself, and costs a fifth of an HMAC that OpenSSL is asked for anew each time.
         text = b"sip-nonce" + self.realm.encode() + b"\0" + body
         return hashlib.blake2b(text, key=self.secret, digest_size=16).digest()
+
+
+def _same_target(named: str, requested: str) -> bool:
+    """The digest's uri is the Request-URI, perhaps written otherwise (22.4 of RFC 3261; 19.1.4 says what is equal)."""
+    if named == requested:
+        return True
+    try:
+        return parse_uri(named) == parse_uri(requested)
+    except UriError:
+        return False
 
 
 @dataclass(slots=True, frozen=True)

@@ -108,6 +108,20 @@ def test_the_response_holds_for_one_method_and_uri() -> None:
     assert server.verify(values, "REGISTER", "sip:someone@else", 0.0).outcome == "wrong"
 
 
+def test_the_uri_may_be_written_otherwise() -> None:
+    """RFC 3261 19.1.4: the host's case is nothing, the user's and a transport are something."""
+    server = authenticator()
+    for written, outcome in (
+        ("sip:bob@192.0.2.2", "ok"),
+        ("SIP:%62ob@192.0.2.2", "ok"),
+        ("sip:BOB@192.0.2.2", "wrong"),
+        ("sip:bob@192.0.2.2;transport=tcp", "wrong"),
+        ("no uri", "wrong"),
+    ):
+        values = signed(server).get_all("Authorization")
+        assert server.verify(values, "REGISTER", written, 0.0).outcome == outcome, written
+
+
 def test_a_count_is_accepted_once() -> None:
     """RFC 7616 3.4.5: a replay is told to ask for a new nonce, and is not let in."""
     server = authenticator()
