@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
-from gateway.settings import AidSettings
+from gateway.settings import AidSettings, MediaSettings, RtpengineSettings
 from gateway.store import edis
 from masking.encodings import Numbers, find
 from sip.call import Call
 from sip.events import (
+    CallAnswered,
     CallCancelled,
     CallEnded,
+    CallEstablished,
     IncomingCall,
     ModificationReceived,
     ReferProgress,
     ResponseReceived,
 )
 from sip.headers import NameAddr
+from sip.media.endpoint import RtpEndpoint
+from sip.media.relay_client import RelayClient
 from sip.sdp import parse_sdp
 from sip.uri import SipUri, parse_uri
 from tests.gateway.voice.conftest import (
@@ -24,13 +31,18 @@ from tests.gateway.voice.conftest import (
     AID_BLOCKED,
     AID_REFUSED,
     DOMAIN,
+    EDI_ID,
     MSISDN,
+    NOW_MS,
+    NUMBER,
     World,
     answer,
     grant,
     offer,
     until,
 )
+from tests.gateway.voice.test_service import START, listen_to
+from tests.rtpengine import rtpengine_daemon
 
 OTHER_AID = "888100000000000009"
 OTHER_MSISDN = "8613800000002"
@@ -244,3 +256,64 @@ async def test_after_a_crash_both_persons_are_released(house: World) -> None:
     ended = {(await house.core.next(CallEnded)).call, (await house.core.next(CallEnded)).call}
     assert ended == {first, second}
     assert sorted(await house.results(2)) == ["ANSWERED", "INTERRUPTED"]
+
+
+async def audio_goes_between_the_two(world: World) -> None:
+    first_audio, second_audio = await RtpEndpoint.open(), await RtpEndpoint.open()
+    out = world.call()
+    first = (await world.core.next(IncomingCall)).call
+    first.answer(answer(first.request.body, first_audio.rtp_port), world.core.now())
+    await world.phone.next(CallAnswered)
+    refer(world, out, f"sip:{OTHER_AID}@{DOMAIN}")
+    second = (await world.core.next(IncomingCall)).call
+    listen_to(second_audio, second.request.body)
+    second.answer(answer(second.request.body, second_audio.rtp_port), world.core.now())
+    change = await world.core.next(ModificationReceived)
+    listen_to(first_audio, change.request.body)
+    change.call.accept_modification(answer(change.request.body, first_audio.rtp_port), world.core.now())
+    await until(lambda: min(each.stats.rtp_received for each in (first_audio, second_audio)) > 5)
+    first_audio.send_digits("42")
+    await until(lambda: second_audio.digits == "42")
+    second.hangup(world.core.now())
+    await first_audio.close()
+    await second_audio.close()
+    heard = json.loads((await world.closed(2))[1]["media"])
+    assert min(heard[side]["packets"] for side in ("enterprise", "core")) > 5
+
+
+async def test_the_two_hear_each_other_through_the_relay(
+    house: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.service.stop()
+    monkeypatch.setattr(RelayClient, "start", START)
+    house.service = house.make_service()
+    await house.service.start()
+    await audio_goes_between_the_two(house)
+
+
+@pytest.mark.peer("rtpengine")
+async def test_the_two_hear_each_other_through_rtpengine(house: World, tmp_path: Path) -> None:
+    with rtpengine_daemon(tmp_path, port_min=33_300, port_max=33_399) as port:
+        await house.restart(media=MediaSettings(kind="rtpengine", rtpengine=RtpengineSettings(port=port)))
+        await audio_goes_between_the_two(house)
+        await house.service.stop()
+
+
+async def test_who_called_back_may_be_put_through_too(house: World) -> None:
+    index = house.domain.vault.msisdn_index(MSISDN)
+    await house.domain.store.write(lambda conn: edis.touch_contacts(conn, [(index, NUMBER, EDI_ID, NOW_MS)]))
+    assert await house.register() == 200
+    back = house.call_back()
+    taken = (await house.phone.next(IncomingCall)).call
+    taken.answer(answer(taken.request.body), house.phone.now())
+    await house.core.next(CallAnswered)
+    await house.phone.next(CallEstablished)
+    refer(house, taken, f"sip:{OTHER_AID}@{DOMAIN}")
+    second = (await house.core.next(IncomingCall)).call
+    second.answer(answer(second.request.body), house.core.now())
+    change = await house.core.next(ModificationReceived)
+    assert change.call is back
+    change.call.accept_modification(answer(change.request.body), house.core.now())
+    back.hangup(house.core.now())
+    cdrs = await house.closed(2)
+    assert [(row["kind"], row["result"]) for row in cdrs] == [("callback", "ANSWERED"), ("call", "ANSWERED")]
