@@ -53,7 +53,7 @@ class Sealer:
         to another place."""
         key = self._keys.current(DATA_PURPOSE)
         nonce = next(self._nonces)
-        return _VERSION.pack(key.version) + nonce + sm4.seal(key.material, nonce, plaintext, aad)
+        return _VERSION.pack(key.version) + nonce + key.sm4.seal(nonce, plaintext, aad)
 
     def open(self, sealed: bytes, aad: bytes) -> bytes:
         """What was sealed. Raises gm.errors.DecryptError for altered or moved values, and
@@ -62,7 +62,7 @@ class Sealer:
             raise DecryptError
         key = self._keys.get(DATA_PURPOSE, _VERSION.unpack_from(sealed)[0])
         nonce_end = _VERSION.size + sm4.NONCE_SIZE
-        return sm4.open_sealed(key.material, sealed[_VERSION.size : nonce_end], sealed[nonce_end:], aad)
+        return key.sm4.open_sealed(sealed[_VERSION.size : nonce_end], sealed[nonce_end:], aad)
 
     def index(self, label: str, value: bytes) -> bytes:
         """16 bytes that are equal for equal `value` under one `label` (such as "msisdn") and tell nobody

@@ -19,7 +19,7 @@ from foundation.store import LOCK_WAIT_S, Store
 from gateway import keys as own_keys
 from gateway.settings import GatewaySettings
 from gateway.store.domain import wall_ms
-from gm.keystore import Key, KeyProvider, KeyStore
+from gm.keystore import Key, KeyProvider
 from gm.sm2 import PublicKey
 from interparty.client import Peer
 from interparty.key_delivery import Announcer, DeliveryError, check, keyid_of, open_envelope
@@ -136,7 +136,7 @@ class TrustRecipient:
 class CarrierHouse:
     """The carrier as an interparty.key_house.House, beside a running gateway or without one."""
 
-    def __init__(self, settings: GatewaySettings, keys: KeyStore) -> None:
+    def __init__(self, settings: GatewaySettings, keys: KeyProvider) -> None:
         self._settings = settings
         self._peer_keys = own_keys.PeerKeys(settings, keys)
         self._peer: Peer | None = None

@@ -113,12 +113,12 @@ def _enveloped(settings: GatewaySettings, keys: KeyProvider) -> str | None:
     return seal(signed, PublicKey.from_pem(file.read_bytes()))
 
 
-def edi_keys(keys: KeyStore) -> dict[str, PrivateKey]:
+def edi_keys(keys: KeyProvider) -> dict[str, PrivateKey]:
     """Every EDI key that may still open something, by carrier key id."""
     return {key.id: key.sm2 for key in keys.keys(EDI) if key.state in ("active", "retired")}
 
 
-def request_signer(settings: GatewaySettings, keys: KeyStore) -> Signer:
+def request_signer(settings: GatewaySettings, keys: KeyProvider) -> Signer:
     """Signs this carrier's requests to the trust party, under the HMAC key that both hold."""
     key = keys.current(HTTP)
     return Signer(str(KeyId(settings.carrier.id, HTTP, key.version)), key.material)
@@ -132,7 +132,7 @@ def shared_keys(keys: KeyProvider) -> list[bytes]:
     return [current.material, *(key.material for key in usable)]
 
 
-def response_signer(settings: GatewaySettings, keys: KeyStore) -> Signer:
+def response_signer(settings: GatewaySettings, keys: KeyProvider) -> Signer:
     """Signs responses to requests that came under SM2."""
     key = keys.current(SIGN)
     return Signer(key_id(settings, key), key.sm2)
@@ -146,7 +146,7 @@ def key_id(settings: GatewaySettings, key: Key) -> str:
 class PeerKeys:
     """Keys of the parties that may speak to this carrier: the trust party and the configured network peers."""
 
-    def __init__(self, settings: GatewaySettings, keys: KeyStore) -> None:
+    def __init__(self, settings: GatewaySettings, keys: KeyProvider) -> None:
         self._settings = settings
         self._keys = keys
         self._first = PublicKey.from_pem(settings.trust.sign_public_key.read_bytes())

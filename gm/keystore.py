@@ -32,6 +32,7 @@ from gm import sm4
 from gm.errors import DecryptError, GmError, KeyStoreError
 from gm.sm2 import PrivateKey, PublicKey
 from gm.sm3 import HmacSm3, pbkdf2_hmac_sm3
+from gm.sm4 import Sm4Gcm
 
 Algorithm = Literal["sm2", "sm2-public", "sm4", "hmac-sm3"]
 """sm2-public: another party's key, of which there is no more here."""
@@ -70,7 +71,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Key:
-    """One version of the key for one purpose. Its repr does not show the material."""
+    """One version of the key for one purpose. Its repr does not show the material.
+
+    What a key does goes through :attr:`sm2`, :attr:`hmac` and :attr:`sm4`, so that a provider whose keys stay in
+    hardware gives a subclass that has these and no material. Material is read only of what leaves by its nature: keys
+    shared with another party, and exports.
+    """
 
     purpose: str
     version: int
@@ -103,9 +109,17 @@ class Key:
             raise KeyStoreError(f"{self.purpose}/{self.version} is not a usable HMAC-SM3 key")
         return HmacSm3(self.material)
 
+    @cached_property
+    def sm4(self) -> Sm4Gcm:
+        """SM4-GCM under this key. Raises :class:`KeyStoreError` for another algorithm."""
+        if self.algorithm != "sm4" or self.state == "destroyed":
+            raise KeyStoreError(f"{self.purpose}/{self.version} is not a usable SM4 key")
+        return Sm4Gcm(self.material)
+
 
 class KeyProvider(Protocol):
-    """Where a party's keys come from. The sealed file is the default; a hardware module is another."""
+    """Where a party's keys come from. The sealed file is the default; a hardware module can be another: see
+    :class:`Key`."""
 
     def refresh(self) -> bool:
         """Take in what another process changed; whether that was anything. Cheap when nothing was. Raises

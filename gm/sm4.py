@@ -53,6 +53,23 @@ def open_sealed(key: bytes, nonce: bytes, sealed: bytes, aad: bytes = b"") -> by
     return plaintext
 
 
+class Sm4Gcm:
+    """SM4-GCM under one key: :func:`seal` and :func:`open_sealed` without naming it."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def seal(self, nonce: bytes, plaintext: bytes, aad: bytes = b"") -> bytes:
+        """See :func:`seal`."""
+        return seal(self._key, nonce, plaintext, aad)
+
+    def open_sealed(self, nonce: bytes, sealed: bytes, aad: bytes = b"") -> bytes:
+        """See :func:`open_sealed`."""
+        return open_sealed(self._key, nonce, sealed, aad)
+
+
 def encrypt_block(key: bytes, block: bytes) -> bytes:
     """The bare cipher on one 16-byte block: only for known-answer tests."""
     if len(key) != KEY_SIZE or len(block) != 16:

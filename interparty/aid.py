@@ -6,7 +6,7 @@ digit. Longer than any E.164 number, so a stray AID dials nobody. See docs/forma
 
 from typing import Final
 
-from gm.sm3 import hmac_sm3
+from gm.sm3 import HmacSm3
 
 LENGTH: Final = 18
 VERSION: Final = "1"
@@ -79,7 +79,7 @@ def check_prefix(prefix: str) -> str:
 
 
 def derive(
-    key: bytes,
+    key: HmacSm3,
     *,
     epoch: int,
     attempt: int,
@@ -104,7 +104,7 @@ def derive(
     head = _TAG + len(name).to_bytes(2, "big") + epoch.to_bytes(4, "big") + attempt.to_bytes(1, "big")
     tail = name + nonce + consent_sm3
     for counter in range(256):
-        drawn = int.from_bytes(hmac_sm3(key, head + counter.to_bytes(1, "big") + tail)[:8], "big")
+        drawn = int.from_bytes(key.digest(head + counter.to_bytes(1, "big") + tail)[:8], "big")
         if drawn < DRAW_LIMIT:
             digits = f"{prefix}{VERSION}{drawn % BODY_RANGE:013d}"
             return digits + damm(digits)

@@ -93,10 +93,14 @@ def detail_of(key: Key, **more: str) -> dict[str, str]:
     """A key as records name it: never by what is secret. `value_sm3` is SM3 over a public key, or over a secret one of
     32 random bytes, which nobody guesses."""
     detail = {"purpose": key.purpose, "version": str(key.version), "state": key.state, "id": key.id}
-    if key.state != "destroyed":
-        public = key.algorithm in ("sm2", "sm2-public")
-        detail["value_sm3"] = sm3(key.public.to_bytes() if public else key.material).hex()
+    if key.state != "destroyed" and (value := _value(key)):
+        detail["value_sm3"] = sm3(value).hex()
     return detail | more
+
+
+def _value(key: Key) -> bytes:
+    """What tells a key from others; empty for a secret one that stays in hardware."""
+    return key.public.to_bytes() if key.algorithm in ("sm2", "sm2-public") else key.material
 
 
 def make(house: House, purpose: str, now_ms: int, *, id: str = "") -> Key:
@@ -213,6 +217,8 @@ def carry_out(house: House, order: KeyOrder, approvals: Sequence[SignedKeyApprov
         if order.operation == "export":
             if order.recipient is None:
                 raise CustodyError("the order names no recipient")
+            if not key.material:
+                raise HouseError(f"{key.purpose}/{key.version} does not leave where it is kept")
             envelope = PublicKey.from_bytes(bytes.fromhex(order.recipient)).encrypt(key.material)
             house.record(conn, "exported", detail_of(key, recipient=order.recipient, **said), now_ms)
             return envelope

@@ -101,7 +101,7 @@ def derive_free(
     for attempt in range(ATTEMPTS_MAX):
         aid = int(
             derive(
-                key.material,
+                key.hmac,
                 epoch=key.version,
                 attempt=attempt,
                 enterprise=consent.enterprise,

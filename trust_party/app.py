@@ -12,7 +12,7 @@ from foundation.logs import get_logger
 from foundation.seal import Sealer
 from foundation.store import Store
 from gm import selftest
-from gm.keystore import KeyStore
+from gm.keystore import KeyProvider
 from interparty.client import Peer
 from interparty.server import Running, serve
 from trust_party import metrics, verify_stream
@@ -75,7 +75,7 @@ class TrustParty:
     """A trust party that serves."""
 
     server: Running
-    keys: KeyStore
+    keys: KeyProvider
     directory: Directory
     forwarder: Forwarder
     live: LiveIndex
@@ -225,7 +225,7 @@ def _recorder(capture: Capture | None) -> Callable[[bytes], None] | None:
 
 
 def _connector(
-    settings: TrustSettings, keys: KeyStore, directory: Directory, capture: Capture | None
+    settings: TrustSettings, keys: KeyProvider, directory: Directory, capture: Capture | None
 ) -> Callable[[Carrier], Peer]:
     context = pki.client_context(settings.tls.ca, settings.tls.cert, settings.tls.key)
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from evidence import merkle
 from evidence.log import ErasedError, OpenedRecord
 from foundation.store import Store
-from gm.keystore import KeyStore
+from gm.keystore import KeyProvider
 from gm.sm2 import PublicKey
 from interparty.evidence_messages import BUNDLE_RECORDS_MAX, Bundle, BundleRecord, LaterCheckpoint, LogKey
 from interparty.key_messages import LogKeys
@@ -36,7 +36,7 @@ LogKeysNow = Callable[[], Awaitable[LogKeys]]
 _PARTY_FIELDS: Final = ("enterprise", "carrier", "by", "approver", "requester")
 
 
-def party_keys(settings: TrustSettings, keys: KeyStore, directory: Directory) -> PartyKeys:
+def party_keys(settings: TrustSettings, keys: KeyProvider, directory: Directory) -> PartyKeys:
     """The SM2 keys under which statements in records verify: the trust party's own, or those of who was admitted."""
 
     def of(party: str) -> Mapping[str, PublicKey] | None:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from foundation.seal import Sealer
 from foundation.store import Store
 from gm.errors import GmError
-from gm.keystore import KeyStore
+from gm.keystore import KeyProvider
 from gm.sm3 import sm3
 from interparty import edi as edis
 from interparty import statements
@@ -102,7 +102,7 @@ class Deposits:
         self,
         settings: TrustSettings,
         store: Store,
-        keys: KeyStore,
+        keys: KeyProvider,
         sealer: Sealer,
         data_keys: DataKeys,
         evidence: Evidence,

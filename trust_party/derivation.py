@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from foundation.seal import Sealer
 from gm.errors import GmError, KeyStoreError
-from gm.keystore import KeyStore
+from gm.keystore import KeyProvider
 from gm.sm2 import PublicKey
 from interparty import statements
 from interparty.aid import derive
@@ -58,7 +58,7 @@ def audit(settings: TrustSettings, aid: str) -> Derivation:
         conn.close()
 
 
-def _audit(conn: sqlite3.Connection, settings: TrustSettings, keys: KeyStore, aid: str) -> Derivation:
+def _audit(conn: sqlite3.Connection, settings: TrustSettings, keys: KeyProvider, aid: str) -> Derivation:
     number = int(aid)
     row = conn.execute(_FIND, (number,)).fetchone()
     if row is None:
@@ -85,7 +85,7 @@ def _audit(conn: sqlite3.Connection, settings: TrustSettings, keys: KeyStore, ai
         return Derivation("KEY_DESTROYED", [*findings, str(error)])
     for attempt in range(row["attempt"] + 1):
         derived = derive(
-            key.material,
+            key.hmac,
             epoch=key.version,
             attempt=attempt,
             enterprise=enterprise,
@@ -111,7 +111,7 @@ def _audit(conn: sqlite3.Connection, settings: TrustSettings, keys: KeyStore, ai
 
 def _check_record(
     conn: sqlite3.Connection,
-    keys: KeyStore,
+    keys: KeyProvider,
     data_keys: DataKeys,
     row: sqlite3.Row,
     aid: str,

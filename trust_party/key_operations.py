@@ -12,7 +12,7 @@ from evidence.succession import succeed
 from foundation import pki
 from foundation.seal import DATA_PURPOSE, INDEX_PURPOSE
 from foundation.store import Store
-from gm.keystore import Key, KeyStore
+from gm.keystore import Key, KeyProvider
 from gm.sm2 import PublicKey
 from interparty.client import Peer
 from interparty.key_delivery import Announcer, check, open_envelope
@@ -59,7 +59,7 @@ class CarrierRecipient:
 class TrustHouse:
     """The trust party as a `House`. Open it with `open_house`."""
 
-    def __init__(self, settings: TrustSettings, keys: KeyStore, directory: Directory | None) -> None:
+    def __init__(self, settings: TrustSettings, keys: KeyProvider, directory: Directory | None) -> None:
         self._settings = settings
         self._directory = directory
         self.party = settings.party

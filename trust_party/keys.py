@@ -88,17 +88,17 @@ class LogKeys:
         raise LookupError("no key of this log")
 
 
-def signer(settings: TrustSettings, keys: KeyStore) -> Signer:
+def signer(settings: TrustSettings, keys: KeyProvider) -> Signer:
     """Signs HTTP messages with the current SM2 key."""
     key = keys.current(SIGN)
     return Signer(key_id(settings, key), key.sm2)
 
 
-def own_sign_keys(settings: TrustSettings, keys: KeyStore) -> dict[str, PublicKey]:
+def own_sign_keys(settings: TrustSettings, keys: KeyProvider) -> dict[str, PublicKey]:
     """The public halves of all keys that statements were signed with, by keyid."""
     return {key_id(settings, key): key.sm2.public_key for key in keys.keys(SIGN) if key.state != "destroyed"}
 
 
-def sign_key(keys: KeyStore) -> PrivateKey:
+def sign_key(keys: KeyProvider) -> PrivateKey:
     """The current key for statements."""
     return keys.current(SIGN).sm2

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from foundation.logs import get_logger
 from foundation.store import Store
-from gm.keystore import KeyStore
+from gm.keystore import KeyProvider
 from interparty import statements
 from interparty.messages import Cancellation, SignedCancellation, Unlinking
 from trust_party.admission import Caller, transaction
@@ -83,7 +83,7 @@ class Orders:
     """Carries out what was put. `party` is the trust party's own id."""
 
     def __init__(
-        self, store: Store, keys: KeyStore, cancellations: Cancellations, erasure: Erasure, party: str
+        self, store: Store, keys: KeyProvider, cancellations: Cancellations, erasure: Erasure, party: str
     ) -> None:
         self._store = store
         self._keys = keys

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from foundation.logs import get_logger
 from foundation.store import Store, StoreBusy, StoreUnavailable
-from gm.keystore import KeyStore
+from gm.keystore import KeyProvider
 from interparty import statements
 from interparty.messages import (
     ITEMS_MAX,
@@ -86,7 +86,7 @@ def _newest(conn: sqlite3.Connection, carrier: str) -> int:
 class RevocationFeed:
     """Pushes to whoever subscribed, and answers who asks. `load` it before anything is served."""
 
-    def __init__(self, store: Store, keys: KeyStore) -> None:
+    def __init__(self, store: Store, keys: KeyProvider) -> None:
         self._store = store
         self._keys = keys
         self._epoch = ""

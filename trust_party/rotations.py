@@ -13,7 +13,7 @@ from typing import Any, Final
 from foundation import audit
 from foundation.logs import get_logger
 from foundation.store import Store
-from gm.keystore import KeyStore
+from gm.keystore import KeyProvider
 from interparty import statements
 from interparty.messages import Consent, RotationResult, SignedRotation
 from trust_party import revocations
@@ -63,7 +63,7 @@ class Rotations:
     def __init__(
         self,
         store: Store,
-        keys: KeyStore,
+        keys: KeyProvider,
         data_keys: DataKeys,
         evidence: Evidence,
         sequencer: Sequencer,

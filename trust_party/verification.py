@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from evidence.merkle import leaf_hash, root
 from foundation.store import Store, StoreUnavailable
-from gm.keystore import KeyStore
+from gm.keystore import KeyProvider
 from interparty import statements
 from interparty.edi import EDI_ID_BYTES
 from interparty.hot_messages import AskedQuestion
@@ -192,7 +192,7 @@ class Verification:
         self,
         store: Store,
         live: LiveIndex,
-        keys: KeyStore,
+        keys: KeyProvider,
         directory: Directory,
         guesses: Guesses,
         on_signed: Callable[[str, bytes, int, int], None] = lambda *_: None,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gm.sm3 import HmacSm3
 from interparty import aid
 
 VECTORS = json.loads((Path(__file__).parent / "data" / "aid.json").read_text())
@@ -20,7 +21,7 @@ def derive_case(case: dict, **changes) -> str:
         "consent_sm3": bytes.fromhex(case["consent_sm3"]),
         "prefix": case["prefix"],
     }
-    return aid.derive(bytes.fromhex(case["key"]), **(fields | changes))
+    return aid.derive(HmacSm3(bytes.fromhex(case["key"])), **(fields | changes))
 
 
 @pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["aid"])
@@ -32,7 +33,7 @@ def test_vectors(case):
 def test_default_prefix_is_888():
     fields = {k: CASE[k] for k in ("epoch", "attempt", "enterprise")}
     derived = aid.derive(
-        bytes.fromhex(CASE["key"]),
+        HmacSm3(bytes.fromhex(CASE["key"])),
         nonce=bytes.fromhex(CASE["nonce"]),
         consent_sm3=bytes.fromhex(CASE["consent_sm3"]),
         **fields,

@@ -39,7 +39,7 @@ async def test_the_aid_can_be_derived_again_from_what_is_on_record(party: Party)
     key = party.keys.get(AID_KEY_PURPOSE + "ent-a", row["key_epoch"])
     assert row["consent_sm3"] == statements.consent_sm3(deposit.consent)
     assert result.aid == derive(
-        key.material,
+        key.hmac,
         epoch=row["key_epoch"],
         attempt=row["attempt"],
         enterprise="ent-a",

@@ -87,7 +87,7 @@ async def test_the_derivation_is_on_record_and_can_be_repeated(party: Party) -> 
     )[0]
     assert (row["key_epoch"], row["attempt"]) == (1, 1)
     assert result.aid == derive(
-        party.keys.get(AID_KEY_PURPOSE + "ent-a", 1).material,
+        party.keys.get(AID_KEY_PURPOSE + "ent-a", 1).hmac,
         epoch=1,
         attempt=1,
         enterprise="ent-a",

@@ -8,7 +8,7 @@ from typing import Any
 
 from foundation.seal import Sealer
 from foundation.store import Store
-from gm.keystore import ITERATIONS_MIN, KeyStore
+from gm.keystore import ITERATIONS_MIN, KeyProvider, KeyStore
 from gm.sm2 import PrivateKey, PublicKey
 from interparty import edi as edis
 from interparty import statements
@@ -199,12 +199,12 @@ def deposit_of(people: People, *, edis_of: Sequence[bytes] | None = None, **chan
 class Party:
     """The parts as app.py puts them together."""
 
-    def __init__(self, settings: TrustSettings, people: People) -> None:
+    def __init__(self, settings: TrustSettings, people: People, keys: KeyProvider | None = None) -> None:
         self.settings = settings
         self.people = people
         self.clock = NOW
         """Of the log's checkpoints."""
-        self.keys = open_store(settings)
+        self.keys: KeyProvider = open_store(settings) if keys is None else keys
         self.store = Store.open(settings.database, MIGRATIONS, secure_delete=True)
         self.sealer = Sealer(self.keys)
         self.data_keys = DataKeys(self.sealer)
