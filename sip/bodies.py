@@ -62,9 +62,12 @@ def _described(body: bytes, content_type: str) -> bytes | None:
         inside = re.sub(rb"\A[ \t]*\r?\n", b"", piece, count=1)
         head, separator, content = _parted(inside)
         kind = _header(head, b"content-type").partition(";")[0].strip().lower()
-        if separator and kind == SDP_TYPE:
+        disposition = _header(head, b"content-disposition")
+        # RFC 3959: a description of another session than this one.
+        is_ours = disposition.partition(";")[0].strip().lower() in ("", "session")
+        if separator and kind == SDP_TYPE and is_ours:
             found = content if found is None or not needs_all else found
-        elif needs_all and not _is_optional(_header(head, b"content-disposition")):
+        elif needs_all and not _is_optional(disposition):
             return None
     return found
 

@@ -53,10 +53,15 @@ class CallCaps:
         """The same for the person alone, of a callback whose AID became known."""
         return self._aid_has_room(call) and self._aid_comes_slowly(call, now)
 
+    @property
+    def is_full(self) -> bool:
+        """The gateway itself has no room for one more."""
+        return self._up[GATEWAY] >= self._settings.calls_max
+
     def _has_room(self, call: CallOf) -> bool:
         trunk, number = call.trunk, call.number
         return (
-            self._up[GATEWAY] < self._settings.calls_max
+            not self.is_full
             and self._up["trunk", trunk.username] < trunk.max_calls
             and (number.max_calls is None or self._up["number", number.number] < number.max_calls)
             and (call.aid is None or self._aid_has_room(call))

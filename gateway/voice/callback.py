@@ -12,7 +12,8 @@ What the core is answered, and what is recorded as the refusal's cause:
 | opted out, number changed hands, and what else the carrier itself refuses | 404 | OPTED_OUT, SUBSCRIBER_CHANGED … |
 | the trust party gives no AID: expired, revoked | 404 | the trust party's reason |
 | the enterprise has no contact | 480 | ENTERPRISE_UNREACHABLE |
-| over the calls, or calls a second, of gateway, trunk, access number or AID | 503 with Retry-After | OVER_CALLS |
+| over the calls of the gateway | 503 with Retry-After | OVER_CALLS |
+| over the calls, or calls a second, of trunk, access number or AID | 486 | OVER_CALLS |
 | trust party or store not available | 503 with Retry-After | none where the store is gone, else TRUST_UNAVAILABLE |
 | the enterprise's own refusal | its status; silence, challenge, redirect: 480; 503: 500 | none: a call record says it |
 """
@@ -64,6 +65,9 @@ from trust_client.carrier import CarrierClient
 
 ANONYMITY_DISALLOWED = 433
 """RFC 5079: an AID would tell the enterprise who calls, and the caller asked not to be known."""
+
+BUSY = Rejection(486, [])
+"""To the core 503 would say that the gateway is overloaded, and keep everybody's calls away from it."""
 
 _log = logging.getLogger(__name__)
 
@@ -148,7 +152,7 @@ class Callbacks:
             self._reject(event, now, 480, CallbackCause.ENTERPRISE_UNREACHABLE, owner.enterprise_id, number)
             return
         if not self._bridges.caps.take(of, now):
-            busy = rejection(Case.CALLS)
+            busy = rejection(Case.CALLS) if self._bridges.caps.is_full else BUSY
             self._reject(event, now, busy.status, CallbackCause.OVER_CALLS, owner.enterprise_id, number, busy)
             return
         bridge = self._bridges.open(of, CORE_SIDE, event.call, policy)
@@ -175,7 +179,7 @@ class Callbacks:
             if not bridge.known_as(aid):
                 cause = CallbackCause.OVER_CALLS
                 await write(lambda conn: self._put_refusal(conn, cause, owner.enterprise_id, owner.number))
-                _refuse(bridge, rejection(Case.CALLS))
+                _refuse(bridge, BUSY)
                 return
             restored = aid
             record = await write(lambda conn: self._commit(conn, owner, msisdn, restored, found.edi_id))

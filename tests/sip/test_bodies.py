@@ -58,6 +58,15 @@ def test_what_must_be_understood_and_is_not_stays(body: bytes, kind: str) -> Non
     assert found.content_type == kind.partition(";")[0].lower()
 
 
+def test_an_early_session_is_another_session() -> None:
+    """RFC 3959."""
+    early = b"Content-Type: application/sdp\r\nContent-Disposition: early-session;handling=optional\r\n\r\nv=0\r\n"
+    ours = DESCRIBED.replace(b"sdp\r\n", b"sdp\r\nContent-Disposition: session\r\n", 1)
+    found = message(multipart(early, ours, early), "multipart/mixed;boundary=cut")
+    take_description(found)
+    assert found.body == SDP
+
+
 def test_of_alternatives_the_last_description_counts() -> None:
     body = multipart(b"Content-Type: text/plain\r\n\r\nhello", DESCRIBED, DESCRIBED.replace(b"4000", b"4002"))
     found = message(body, 'multipart/alternative; boundary="cut"')

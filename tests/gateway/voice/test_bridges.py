@@ -167,5 +167,22 @@ async def test_a_callback_counts_as_a_call_with_its_person(world: World) -> None
     assert await world.register() == 200
     await world.talk()
     world.call_back()
-    assert (await world.core.next(CallFailed)).status == 503
+    assert (await world.core.next(CallFailed)).status == 486
     assert await world.refusals() == ["OVER_CALLS"]
+
+
+async def test_only_a_full_gateway_tells_the_core_to_stay_away(world: World) -> None:
+    """RFC 3261 21.5.4: 503 keeps everybody's calls away, and one trunk's limit concerns nobody else."""
+    out, _ = await world.talk()
+    assert await world.register() == 200
+    world.set_trunk(max_calls=1)
+    world.call_back()
+    assert (await world.core.next(CallFailed)).status == 486
+    await world.restart(calls_max=1)
+    out.hangup(world.phone.now())
+    await world.talk()
+    assert await world.register() == 200
+    world.set_trunk(max_calls=10)
+    world.core.seen()
+    world.call_back()
+    assert (await world.core.next(CallFailed)).status == 503
