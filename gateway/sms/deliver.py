@@ -17,6 +17,7 @@ from gateway.sms.final import Delivery, open_delivery
 from gateway.store import outbox
 from gateway.store.domain import Domain
 from smpp.aio.connection import Connection, FailureReason
+from smpp.codec import EncodeError
 from smpp.constants import CommandStatus
 from smpp.session import LocalProtocolError
 
@@ -43,6 +44,8 @@ class _Account:
     connections: list[Connection] = field(default_factory=list)
     ready: deque[Delivery] = field(default_factory=deque)
     held: set[int] = field(default_factory=set)
+    unfit: list[Delivery] = field(default_factory=list)
+    """What no bind that was tried can be sent: it waits, held, for another."""
     next: int = 0
     more_in_store: bool = True
     loading: bool = False
@@ -78,6 +81,8 @@ class Deliveries:
         account = self._accounts.setdefault(system_id, _Account())
         account.connections.append(connection)
         account.more_in_store = True
+        account.ready.extendleft(reversed(account.unfit))
+        account.unfit.clear()
         self.pump(system_id)
 
     def has_receiver(self, system_id: str) -> bool:
@@ -121,11 +126,32 @@ class Deliveries:
             self._load(system_id, account)
 
     def _send(self, account: _Account, connection: Connection, deliveries: Sequence[Delivery]) -> None:
-        sent = 0
-        with contextlib.suppress(LocalProtocolError):  # it is unbinding
-            sent = connection.request_messages([(each.frame, each) for each in deliveries])
-        for delivery in deliveries[sent:]:
+        left = list(deliveries)
+        while left:
+            try:
+                sent = connection.request_messages([(each.frame, each) for each in left])
+            except LocalProtocolError:  # it is unbinding
+                break
+            except EncodeError:
+                # A text in a TLV, and a session of 3.3, which is sent none. The others do not wait behind it.
+                self._send_elsewhere(account, connection, left.pop(0))
+                continue
+            if not sent:
+                break
+            del left[:sent]
+        for delivery in left:
             self._retry_later(account, delivery)
+
+    def _send_elsewhere(self, account: _Account, unfit: Connection, delivery: Delivery) -> None:
+        for connection in account.connections:
+            if connection is unfit or not connection.can_send:
+                continue
+            with contextlib.suppress(LocalProtocolError, EncodeError):
+                if not connection.request_messages([(delivery.frame, delivery)]):
+                    self._retry_later(account, delivery)  # its window is full
+                return
+        _log.warning("delivery %016x waits for a session that takes TLVs", delivery.id)
+        account.unfit.append(delivery)
 
     def answered(self, answers: Sequence[tuple[Delivery, int]]) -> None:
         """The enterprise answered deliveries: each with its command_status."""
@@ -215,8 +241,8 @@ class Deliveries:
         """Drop what waited beyond its validity; look again at accounts whose read failed."""
         while True:
             await asyncio.sleep(SWEEP_S)
+            now = self._domain.now_ms()
             try:
-                now = self._domain.now_ms()
                 dropped = await self._domain.store.write(partial(outbox.expire_enterprise, now_ms=now))
                 if dropped:
                     _log.warning("%d receipts and replies expired before their enterprise came back", dropped)
@@ -224,6 +250,9 @@ class Deliveries:
                 _log.warning("outbox sweep waits: %s", error)
             for system_id, account in self._accounts.items():
                 account.more_in_store = True
+                for delivery in [each for each in account.unfit if each.expires_at < now]:
+                    account.unfit.remove(delivery)
+                    account.held.discard(delivery.id)
                 if account.connections:
                     self.pump(system_id)
 

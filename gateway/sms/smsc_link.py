@@ -11,6 +11,7 @@ import logging
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from gateway.records import metrics
@@ -21,7 +22,7 @@ from gateway.sms.smsc_tls import client_context
 from smpp.aio.connection import Connection, Done, FailureReason, RequestFailed
 from smpp.aio.link import Link, LinkConfig, LinkState
 from smpp.codec import EncodeError
-from smpp.constants import CommandId
+from smpp.constants import CommandId, CommandStatus
 from smpp.events import (
     ConnectionMustClose,
     Event,
@@ -210,6 +211,12 @@ class SmscLink:
             # It is unbinding, and its end is on its way.
             self._lose(bind, connection)
             return 0
+        except EncodeError:
+            # A text in a TLV, and an SMSC of 3.3, which takes none. It is as if the SMSC had said so.
+            refused = Pdu(SubmitSmResp(), 0, CommandStatus.ESME_RINVMSGLEN)
+            told = partial(self._hooks.on_answer, self.name, messages[0][1], refused)
+            asyncio.get_running_loop().call_soon(told)
+            return 1
         self.pace.take(self._clock(), sent)
         return sent
 

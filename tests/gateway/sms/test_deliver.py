@@ -1,7 +1,7 @@
 """From the outbox to the enterprise: done on its response alone, tried again, in order, over any bind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,8 +11,8 @@ from gateway.sms import deliver
 from gateway.sms.deliver import Deliveries
 from gateway.sms.final import Delivery, Draft, put_deliveries
 from gateway.store.domain import Domain
-from smpp.codec import encode
-from smpp.constants import CommandStatus
+from smpp.codec import EncodeError, decode, encode
+from smpp.constants import CommandStatus, Tag
 from smpp.pdu import DeliverSm, Pdu
 from tests.gateway.carrier import AID, NUMBER, Clock, FakeConnection, rows, settled, until
 
@@ -213,3 +213,47 @@ async def test_what_waited_beyond_its_validity_is_dropped(desk: Desk, clock: Clo
             await asyncio.sleep(0.002)
     await desk.bound()
     await until(lambda: desk.texts() == ["new"])
+
+
+class OldBind(FakeConnection):
+    """A session of 3.3: what is longer than short_message holds cannot be sent to it."""
+
+    def request_messages(self, messages: Sequence[tuple[bytes, Any]]) -> int:
+        for place, (frame, _) in enumerate(messages):
+            if decode(frame).body.tlvs:
+                if place:
+                    return super().request_messages(messages[:place])
+                raise EncodeError("message_payload to a peer of version 3.3")
+        return super().request_messages(messages)
+
+
+async def test_a_reply_that_a_session_takes_no_tlvs_for_holds_nothing_up_and_waits_for_another(
+    desk: Desk,
+) -> None:
+    old = OldBind()
+    await desk.commit("first")
+    long = DeliverSm(source_addr=AID.encode(), tlvs=[(Tag.MESSAGE_PAYLOAD, b"x" * 300)])
+    drafts = [Draft("sms-a", encode(Pdu(long, 0)), False)]
+    await desk.domain.store.write(lambda conn: put_deliveries(conn, desk.domain, drafts, 100))
+    await desk.commit("last")
+    await desk.bound(old)
+    await until(lambda: desk.texts(old) == ["first", "last"])
+    await asyncio.sleep(0.02)  # nothing is tried again and again
+    assert desk.texts(old) == ["first", "last"]
+    await desk.bound()
+    await until(lambda: len(desk.bind.requests) == 1)
+    assert desk.bind.bodies() == [long]
+
+
+async def test_what_no_session_can_be_sent_expires(desk: Desk, clock: Clock) -> None:
+    long = DeliverSm(source_addr=AID.encode(), tlvs=[(Tag.MESSAGE_PAYLOAD, b"x" * 300)])
+    drafts = [Draft("sms-a", encode(Pdu(long, 0)), False)]
+    await desk.domain.store.write(lambda conn: put_deliveries(conn, desk.domain, drafts, 100))
+    await desk.bound(OldBind())
+    await until(lambda: bool(desk.deliveries._accounts["sms-a"].unfit))
+    clock.now_ms += 100_001
+    desk.deliveries.start()
+    await until(lambda: not desk.deliveries._accounts["sms-a"].held)
+    assert await desk.left() == 0
+    await desk.bound()
+    assert desk.bind.requests == []

@@ -10,7 +10,8 @@ import pytest
 
 from gateway.sms.smsc_errors import ErrorFile, SmscErrors
 from gateway.sms.smsc_link import INBOUND_WINDOW_LEAST, SILENT_AFTER, session_config
-from smpp.aio.connection import RequestFailed
+from smpp.aio.connection import Connection, RequestFailed
+from smpp.codec import EncodeError
 from smpp.constants import CommandStatus
 from smpp.pdu import (
     AlertNotification,
@@ -284,3 +285,26 @@ async def test_an_alert_is_passed_over(smsc: Smsc) -> None:
         smsc.bound[0].request(DeliverSm())
         await until(lambda: bool(carrier.requests))
         assert [type(pdu.body) for _, _, pdu in carrier.requests] == [DeliverSm]
+
+
+async def test_a_message_that_this_smsc_cannot_be_told_is_refused_for_it(
+    smsc: Smsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """message_payload, and an SMSC of 3.3: it must not stand in the way of the others."""
+
+    def request_messages(self: Connection, messages: Any) -> int:
+        raise EncodeError("message_payload to a peer of version 3.3")
+
+    async with Carrier(settings("smsc", smsc.port)) as carrier:
+        await carrier.bound()
+        with monkeypatch.context() as patched:
+            patched.setattr(Connection, "request_messages", request_messages)
+            assert carrier.send()
+            assert carrier.answers == [], "told when the caller knows that it was taken"
+            await carrier.answered(1)
+        [(name, context, answer)] = carrier.answers
+        assert (name, context) == ("smsc", 0)
+        assert isinstance(answer, Pdu)
+        assert answer.command_status == CommandStatus.ESME_RINVMSGLEN
+        assert carrier.send()
+        await carrier.answered(2)
