@@ -26,6 +26,8 @@ FIRST_RATE = 50.0
 RATE_MAX = 6_400.0
 HALVINGS = 3
 """Steps between the last rate that held and the first that did not."""
+STAGES_AT = 5
+"""Of the one rate that was asked for."""
 REST_S = 1.0
 """Between stages: retransmissions of a stage that failed end, records and reports are written."""
 REST_FAILED_S = 5.0
@@ -48,6 +50,8 @@ class Load:
     """Calls a second while post-dial delay is measured."""
     held: int
     """Calls up at one time while memory is measured."""
+    at: float = 0.0
+    """Calls a second of a few stages that are all that is measured; 0: everything is."""
 
 
 class Run:
@@ -85,6 +89,8 @@ class Run:
             if not warm["held"]:
                 errors = (self.folder / "errors").read_text(errors="replace")[:ERROR_SHOWN]
                 raise ProcessEnded(f"{self.name}: {warm['failed']} calls failed at once; sipp says\n{errors}")
+            if self.load.at:
+                return {"name": self.name, "at": [await self.stage(self.load.at) for _ in range(STAGES_AT)]}
             result: dict[str, Any] = {"name": self.name, **await self.fresh()}
             result["delay"] = await self.stage(self.load.delay_rate, trace=True)
             result["most"], result["tried"] = await self.most()
