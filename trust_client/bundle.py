@@ -333,6 +333,16 @@ def _communication(told: _Told) -> Iterator[Finding]:
     )
 
 
+def _query(told: _Told) -> Iterator[Finding]:
+    fields, asked = told.fields, told.fields["asked"]
+    case = asked.get("case") or asked.get("number_query")
+    yield Finding(
+        True,
+        f"  The log's operator recorded at {time_text(fields['at'])} that {fields['by']}, a {fields['role']}, asked for"
+        f" this evidence{f', case {case}' if case else ''}.",
+    )
+
+
 _TELLERS: Final[Mapping[str, Callable[[_Told], Iterator[Finding]]]] = {
     "DEPOSIT": _deposit,
     "CONFIRMATION": _confirmation,
@@ -340,6 +350,7 @@ _TELLERS: Final[Mapping[str, Callable[[_Told], Iterator[Finding]]]] = {
     "ROTATION": _rotation,
     "EXPIRY": _expiry,
     "COMMUNICATION": _communication,
+    "QUERY": _query,
 }
 
 

@@ -68,7 +68,11 @@ async def _cancel(settings: AskerSettings, orders: list[Cancellation]) -> list[C
 
 @regulator.command()
 @CONFIG_FILE
-@click.option("--number", required=True, help="E.164 digits without +: 8613800000001.")
+@click.option(
+    "--number",
+    prompt="number (E.164 digits without +)",
+    help="E.164 digits without +: 8613800000001. Asked for when not given, so that no shell keeps it.",
+)
 @click.option("--enterprise", required=True, help="Party id of the enterprise under complaint.")
 @click.option("--from", "start", required=True, help="First day of the period, YYYY-MM-DD in Asia/Shanghai.")
 @click.option("--to", "end", required=True, help="Last day of it, included.")

@@ -205,6 +205,10 @@ async def test_what_is_found_proves_itself_offline(
     assert "WRONG" not in checked.output
     assert checked.exit_code == 3  # no witness's key was given
     assert f"{ENT_A.id} signed this consent" in checked.output
+    await asyncio.to_thread(regulator.evidence, aid, "--out", tmp_path / "again")
+    [again] = (tmp_path / "again").iterdir()
+    told = ascs("evidence", "verify", again, "--log-key", home / "trust-log.pem", *given).output
+    assert "a regulator, asked for this evidence, case case-1" in told
 
 
 async def test_an_enterprise_sees_its_own_and_no_others(house: House, tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from ascs.commands import regulator
+from ascs.main import main
 from gm.sm2 import PrivateKey
 from interparty import number_query, statements
 from interparty.messages import CancellationRequest, CancellationResponse, CancellationResult
@@ -45,6 +47,17 @@ def test_a_query_is_sealed_for_whole_days_in_shanghai(config: Path) -> None:
     opened = number_query.open_query(CARRIER_KEY, made.parts[0].sealed, "CMCC")
     assert (opened.number, opened.requester) == (NUMBER, "regulator")
     assert (opened.period_from, opened.period_to) == (1_793_462_400_000, 1_796_054_400_000)
+
+
+def test_the_number_is_asked_for_when_it_is_not_given(config: Path) -> None:
+    out = config.parent / "asked.json"
+    given = [
+        "regulator", "query", str(config), "--enterprise", "ent-a", "--from", "2026-11-01", "--to", "2026-11-30",
+        "--case", "case-1", "--out", str(out),
+    ]  # fmt: skip
+    result = CliRunner().invoke(main, given, input=f"{NUMBER}\n")
+    assert result.exit_code == 0, result.output
+    assert QueryDraft.model_validate_json(out.read_bytes()).number == NUMBER
 
 
 def test_an_approver_is_shown_the_query_and_asked(config: Path) -> None:
