@@ -63,8 +63,11 @@ def get(conn: sqlite3.Connection, edi_id: bytes) -> EdiRow | None:
 
 def get_all(conn: sqlite3.Connection, edi_ids: Sequence[bytes]) -> dict[bytes, EdiRow]:
     """Those of the EDIs that are known, by edi_id."""
-    sql = f"SELECT {_COLUMNS}, window_start, window_count FROM edi WHERE edi_id IN (@keys)"
-    return {row[0]: EdiRow(*row) for row in select_keys(conn, sql, edi_ids)}
+    rows = select_keys(conn, f"SELECT {_COLUMNS} FROM edi WHERE edi_id IN (@keys)", edi_ids)
+    # Of those that are not known too: who is unknown must not be told by how little was looked up.
+    sql = "SELECT edi_id, window_start, window_count FROM contact_window WHERE edi_id IN (@keys)"
+    windows = {row[0]: (row[1], row[2]) for row in select_keys(conn, sql, edi_ids)}
+    return {row[0]: EdiRow(*row, *windows.get(row[0], ())) for row in rows}
 
 
 def sealed_msisdns(conn: sqlite3.Connection, edi_ids: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
@@ -149,7 +152,11 @@ def confirmed_after(conn: sqlite3.Connection, enterprise_id: str, msisdn_index: 
 def set_windows(conn: sqlite3.Connection, windows: Sequence[tuple[bytes, int, int]]) -> None:
     """(edi_id, start of the period in ms, contacts in it)."""
     # In the order of their keys, so that what lies on one page is written together.
-    conn.executemany("UPDATE edi SET window_start = ?2, window_count = ?3 WHERE edi_id = ?1", sorted(windows))
+    conn.executemany(
+        "INSERT INTO contact_window (edi_id, window_start, window_count) VALUES (?, ?, ?) ON CONFLICT (edi_id)"
+        " DO UPDATE SET window_start = excluded.window_start, window_count = excluded.window_count",
+        sorted(windows),
+    )
 
 
 def touch_contacts(conn: sqlite3.Connection, contacts: Sequence[tuple[bytes, str, bytes, int]]) -> None:

@@ -127,7 +127,13 @@ async def refused(carrier: Domain, clock: Clock, answer: Answer) -> list[Any]:
     return steps
 
 
-LOOK_UPS = ("SELECT holding_version", "SELECT edi", "WITH v holding n holding", "SELECT block")
+LOOK_UPS = (
+    "SELECT holding_version",
+    "SELECT edi",
+    "SELECT contact_window",
+    "WITH v holding n holding",
+    "SELECT block",
+)
 
 
 @pytest.mark.parametrize("cause", CAUSES)

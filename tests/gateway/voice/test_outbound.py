@@ -239,7 +239,7 @@ async def test_a_call_counts_towards_the_consents_frequency(world: World) -> Non
         arrived = await world.core.next(IncomingCall)
         arrived.call.reject(486, world.core.now())
         await world.phone.next(CallFailed)
-    rows = await world.domain.store.read("SELECT window_count FROM edi WHERE window_count > 0")
+    rows = await world.domain.store.read("SELECT window_count FROM contact_window")
     assert [row[0] for row in rows] == [2]
 
 
