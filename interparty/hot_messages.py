@@ -55,7 +55,9 @@ _BATCH: Final = re.compile(
     rf'\],"batch":\{{"root":"{_SM3}","count":(?:{_COUNT}),"at":(?:{_COUNT}),'
     r'"signature":"[A-Za-z0-9_-]{86}"\}\}'
 )
-_DIGEST: Final = re.compile(_SM3)
+_SAID: Final = re.compile(
+    rf'(?:,"content_digest":"{_SM3}")?(?:,"template_id":"{_REF}","template_digest":"{_SM3}")?'
+)
 
 GRANT: Final = re.compile(
     rf'grant":\{{"edi":"([A-Za-z0-9_-]{{279}})","edi_id":"({_EDI_ID})","consent":\{{'
@@ -158,12 +160,14 @@ def question_text(question: QuestionLike) -> str:
                 _tails.clear()
             _tails[key] = tail
     template, template_digest = question.template_id, question.template_digest
-    has_template = template is not None or template_digest is not None
-    if len(aid) == 18 and aid.isascii() and aid.isdigit() and key in _tails and not has_template:
-        if digest is None:
-            return f'{{"aid":"{aid}{tail}}}'
-        if _DIGEST.fullmatch(digest) is not None:
-            return f'{{"aid":"{aid}{tail},"content_digest":"{digest}"}}'
+    is_whole = (template is None) is (template_digest is None)
+    if len(aid) == 18 and aid.isascii() and aid.isdigit() and key in _tails and is_whole:
+        said = "" if digest is None else f',"content_digest":"{digest}"'
+        if template is not None:
+            said += f',"template_id":"{template}","template_digest":"{template_digest}"'
+        # As with a tail: no value can hold a quote.
+        if not said or _SAID.fullmatch(said) is not None:
+            return f'{{"aid":"{aid}{tail}{said}}}'
     enterprise, channel, access_number = key
     fields = {
         "aid": aid,
