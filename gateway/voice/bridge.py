@@ -195,7 +195,7 @@ class Bridge:
 
     async def reserved(self, offer: bytes) -> None:
         """The caller said how far its preconditions are met."""
-        if self._awaits_reservation and reservation_of(offer) == "met":
+        if self._awaits_reservation and reservation_of(offer) != "awaited":
             self._awaits_reservation = False
             await self._invite_with(offer)
 
@@ -267,7 +267,7 @@ class Bridge:
                 self.enqueue(partial(self._answered, leg, response))
             case CallEstablished(ack=ack):
                 # RFC 3264 5: without an offer in the INVITE, the answer is in the ACK.
-                if leg is self.caller and ack.body and not leg.call.request.body:
+                if leg is self.caller and not leg.call.request.body and not leg.call.described_early:
                     self.enqueue(partial(self._late_answer, leg, ack))
                 elif leg is self.caller and self._unsaid:
                     self._in_call.tell(leg, self._unsaid)

@@ -274,3 +274,15 @@ async def test_a_side_that_does_not_refresh_its_session_ends_it_for_both(
     await world.phone.next(CallEnded)
     assert await world.results() == ["LOST"]
     assert out.over
+
+
+async def test_an_offer_that_the_ack_does_not_answer_ends_the_call(world: World) -> None:
+    """RFC 3264 4: without an answer there is no session."""
+    out = world.call(body=b"")
+    arrived = await world.core.next(IncomingCall)
+    arrived.call.answer(offer(41000), world.core.now())
+    await world.phone.next(CallAnswered)
+    out.acknowledge(b"", world.phone.now())
+    await world.phone.next(CallEnded)
+    await world.core.next(CallEnded)
+    assert await world.results() == ["FAILED"]
