@@ -199,6 +199,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
 
         async def admitted() -> None:
             forwarder.start()
+            data_keys.forget()  # a key may have been destroyed
             await feed.refresh()
 
         if settings.anchor_file is not None:

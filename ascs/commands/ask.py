@@ -24,11 +24,12 @@ from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors
 from foundation.pki import client_context
 from gateway import keys as carrier_keys
 from gateway.settings import GatewaySettings
-from gm.sm2 import PrivateKey
-from interparty import statements, trust_routes
+from gm.sm2 import PrivateKey, PublicKey
+from interparty import key_delivery, statements, trust_routes
 from interparty.bodies import describe
-from interparty.client import Peer
+from interparty.client import KEYS_PATH, Peer
 from interparty.evidence_messages import SignedCosignature
+from interparty.key_messages import KeyDelivery, KeyNotice, KeyReceipt, PublicKeys
 from interparty.messages import (
     CancellationRequest,
     ConfirmationSubmission,
@@ -63,6 +64,11 @@ class Asker:
     peer: Peer
     sign_key: Callable[[], PrivateKey]
     """For statements. Raises ValueError where there is none."""
+    keyid: str
+    """Under which it is known."""
+    trust_party: str
+    known: dict[str, PublicKey] | None = None
+    """The trust party's sign keys by keyid, as its configuration has them; None for a carrier."""
 
 
 def asker_of(config: Path) -> Asker:
@@ -80,7 +86,8 @@ def asker_of(config: Path) -> Asker:
             carrier_keys.PeerKeys(settings, keys),
             party=trust.id,
         )
-        return Asker(settings.carrier.id, peer, lambda: keys.current(carrier_keys.SIGN).sm2)
+        keyid = carrier_keys.key_id(settings, keys.current(carrier_keys.SIGN))
+        return Asker(settings.carrier.id, peer, lambda: keys.current(carrier_keys.SIGN).sm2, keyid, trust.id)
     is_asker = "log_keys" in tables
     party = load_settings(config, AskerSettings) if is_asker else load_settings(config, EnterpriseSettings)
 
@@ -90,7 +97,9 @@ def asker_of(config: Path) -> Asker:
             raise ValueError("trust.sign_key: statements are signed with SM2")
         return key
 
-    return Asker(party.id, connect(party.trust), sign_key)
+    link = party.trust
+    known = {keyid: PublicKey.from_pem(path.read_bytes()) for keyid, path in link.peer_keys.items()}
+    return Asker(party.id, connect(link), sign_key, link.sign_key_id, link.party, known)
 
 
 def _body(model: type[Message], pairs: dict[str, str], asker: Asker) -> dict[str, Any]:
@@ -248,6 +257,50 @@ def feed(config: Path, seconds: float) -> None:
 
     with plain_errors():
         asyncio.run(main())
+
+
+@click.command("deliver-key")
+@CONFIG_FILE
+@click.argument("version", type=click.IntRange(min=1))
+@click.option("--sign-key", required=True, type=_FILE, help="The new SM2 public key, PEM.")
+def deliver_key(config: Path, version: int, sign_key: Path) -> None:
+    """Deliver an enterprise's or regulator's next sign key, number VERSION, to the trust party.
+
+    CONFIG is its enterprise.toml or regulator.toml, still with the key before. When this succeeds the new one may be
+    put there; the trust party takes both. A carrier's keys are delivered by `ascs gateway key rotate`.
+    """
+    with plain_errors():
+        public = PublicKey.from_pem(sign_key.read_bytes())
+        click.echo(f"{asyncio.run(_deliver(asker_of(config), version, public))} is known from now on")
+
+
+async def _deliver(asker: Asker, version: int, public: PublicKey) -> str:
+    now = time.time_ns() // 1_000_000
+    try:
+        if asker.known is None:
+            raise ValueError("a carrier's keys are delivered by `ascs gateway key rotate`")
+        told = await asker.peer.request("GET", KEYS_PATH, None, PublicKeys)
+        trust_party = asker.trust_party
+        found = key_delivery.believed(told.keys, asker.known, party=trust_party, now_ms=now)
+        envelope_keys = [each for each in found if each.key == "envelope" and each.state == "active"]
+        if not envelope_keys:
+            raise ValueError("the trust party announces no envelope key under a known sign key")
+        notice = KeyNotice(
+            party=asker.id,
+            recipient=trust_party,
+            key="sign",
+            version=version,
+            algorithm="sm2",
+            value=public.to_bytes().hex(),
+            state="pre-active",
+            at=now,
+        )
+        signed = key_delivery.sign(notice, asker.keyid, asker.sign_key())
+        recipient = PublicKey.from_bytes(bytes.fromhex(envelope_keys[-1].value))
+        delivery = KeyDelivery(envelope=key_delivery.seal(signed, recipient))
+        return (await asker.peer.request("POST", KEYS_PATH, delivery, KeyReceipt)).keyid
+    finally:
+        await asker.peer.close()
 
 
 class _Printer:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from ascs.commands.aids import aid
-from ascs.commands.ask import ask_group, feed
+from ascs.commands.ask import ask_group, deliver_key, feed
 from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors, run_process
 from ascs.commands.keys import key_commands
 from ascs.commands.reseal import reseal
@@ -33,6 +33,7 @@ def trust() -> None:
 trust.add_command(aid)
 trust.add_command(ask_group)
 trust.add_command(feed)
+trust.add_command(deliver_key)
 trust.add_command(evidence)
 trust.add_command(reseal)
 

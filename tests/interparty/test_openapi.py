@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
+from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from interparty import carrier_routes, openapi, trust_routes
 
@@ -38,6 +40,12 @@ def test_what_is_kept_in_docs_is_what_is_served(name: str, document: dict[str, A
     assert (FOLDER / f"{name}.json").read_text() == openapi.text(document), (
         f"run: {command} >docs/openapi/{name}.json"
     )
+
+
+def test_it_is_openapi_3_1_and_its_schemas_are_json_schema(document: dict[str, Any]) -> None:
+    assert [fault.message for fault in jsonschema_rs.validator_for(OPENAPI_31).iter_errors(document)] == []
+    for schema in document["components"]["schemas"].values():
+        jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema})
 
 
 def test_every_reference_leads_somewhere_and_every_schema_is_used(document: dict[str, Any]) -> None:

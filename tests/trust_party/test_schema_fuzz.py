@@ -24,6 +24,7 @@ DOCUMENT = openapi.trust_party()
 
 
 NOT_BY_CHANCE = (
+    "/v1/keys",
     "/v1/aids/{aid}",
     "/v1/conversions",
     "/v1/log/inclusion",

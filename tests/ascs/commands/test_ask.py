@@ -193,6 +193,19 @@ def test_from_deposit_to_cancellation(parties: Parties, tmp_path: Path) -> None:
     assert '{"heartbeat":' in heard
 
 
+def test_a_regulators_next_sign_key_is_delivered_and_used(parties: Parties, tmp_path: Path) -> None:
+    done("pki", "sign-key", tmp_path)
+    deliver = ("trust", "deliver-key", parties.regulator, 2, "--sign-key", tmp_path / "sign.pem")
+    for _ in range(2):
+        assert f"{REGULATOR}/sign/2 is known from now on" in done(*deliver)
+    text = parties.regulator.read_text().replace(f"{REGULATOR}/sign/1", f"{REGULATOR}/sign/2")
+    config = parties.regulator.with_name("next.toml")
+    config.write_text(text.replace('sign_key = "sign.key"', f'sign_key = "{tmp_path / "sign.key"}"'))
+    assert told("checkpoint", config)["checkpoint"]["log_id"]
+    refused = ascs("trust", "deliver-key", parties.carrier, 2, "--sign-key", tmp_path / "sign.pem")
+    assert "ascs gateway key rotate" in refused.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [

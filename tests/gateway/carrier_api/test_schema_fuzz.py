@@ -12,11 +12,12 @@ from gateway import keys as own_keys
 from gateway.app import Gateway
 from gateway.settings import ConfirmSettings
 from interparty import openapi
+from interparty.carrier_routes import OPERATIONS
 from interparty.signed_http import Signer
 from tests import schema_fuzz
 from tests.gateway.carrier import CODE_NUMBER
 from tests.gateway.installation import TRUST_KEY, make_certificates, make_key_store, settings_in
-from tests.schema_fuzz import Caller, Tally, operations
+from tests.schema_fuzz import Caller, Signed, Tally, operations
 
 DOCUMENT = openapi.carrier()
 
@@ -65,7 +66,19 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.mark.parametrize(("method", "path", "role"), operations(DOCUMENT))
 def test_it_answers_as_described(world: World, method: str, path: str, role: str) -> None:
-    assert world.fuzz(method, path, role).taken
+    # No envelope that is drawn by chance opens.
+    assert world.fuzz(method, path, role).taken or path == "/v1/keys"
+
+
+def test_every_route_asks_for_a_signature_of_the_certificates_party(world: World) -> None:
+    peer, other = world.callers["network peer"], world.callers["trust party"]
+    with peer.session() as session:
+        for operation in OPERATIONS:
+            if operation.signed:
+                url = f"https://127.0.0.1:{world.port}{operation.path}"
+                assert session.request(operation.method, url).status_code == 401, operation.id
+                answer = session.request(operation.method, url, auth=Signed(other.signer))
+                assert answer.status_code == 403, operation.id
 
 
 @pytest.mark.soak
