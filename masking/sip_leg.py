@@ -284,7 +284,7 @@ def remote_media(theirs: Session, audio: Audio | None, *, signalling_host: str |
     if not _is_address(host):
         # The relay asks no name server: the host that signals stands in.
         host = signalling_host if signalling_host and _is_address(signalling_host) else UNSPECIFIED
-    elif ipaddress.ip_address(host).is_multicast:
+    elif _is_multicast(host):
         host = UNSPECIFIED  # a call is with one: nobody makes the relay send to many
     also = (signalling_host,) if signalling_host and signalling_host != host else ()
     return RemoteMedia(
@@ -295,6 +295,11 @@ def remote_media(theirs: Session, audio: Audio | None, *, signalling_host: str |
         also_from=also,
         clock_rates={codec.payload_type: codec.rate for codec in audio.codecs},
     )
+
+
+@lru_cache(maxsize=ADDRESSES_MAX)
+def _is_multicast(address: str) -> bool:
+    return ipaddress.ip_address(address).is_multicast
 
 
 @lru_cache(maxsize=ADDRESSES_MAX)

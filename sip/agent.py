@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -118,7 +119,7 @@ class UserAgent:
     def set_addresses(self, addresses: tuple[Flow, ...]) -> None:
         """What others reach us by, once the sockets are bound."""
         self.config = replace(self.config, addresses=addresses)
-        self.layer.addresses = addresses
+        self.layer.set_addresses(addresses)
 
     # -- input and output -------------------------------------------------------------------------------
 
@@ -407,7 +408,7 @@ class UserAgent:
         cseq: int,
     ) -> Request:
         if from_.tag is None:
-            from_ = from_.with_tag(secrets.token_hex(8))
+            from_ = from_.with_tag(os.urandom(8).hex())
         request = Request(
             method,
             uri,
@@ -415,7 +416,7 @@ class UserAgent:
                 ("Max-Forwards", DEFAULT_MAX_FORWARDS),
                 ("From", from_),
                 ("To", to),
-                ("Call-ID", call_id or secrets.token_hex(16)),
+                ("Call-ID", call_id or os.urandom(16).hex()),
                 ("CSeq", f"{cseq} {method}"),
             ],
             body,

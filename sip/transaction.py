@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
@@ -97,6 +97,8 @@ class TransactionLayer:
         timers: TimerHeap | None = None,
         transactions_max: int = TRANSACTIONS_MAX,
     ) -> None:
+        self._sent_by: dict[tuple[str, bool], tuple[str, int]] = {}
+        """Host and port in our Via, by transport and whether it is IPv6."""
         self.addresses = addresses
         self.values = values or TimerValues()
         self.timers = TimerHeap() if timers is None else timers
@@ -108,6 +110,11 @@ class TransactionLayer:
         self._merged: dict[TransactionKey, ServerTransaction] = {}
         self._events: list[TransactionEvent] = []
         self._datagrams: list[tuple[bytes, Flow]] = []
+
+    def set_addresses(self, addresses: tuple[Flow, ...]) -> None:
+        """What others reach it by from now on."""
+        self.addresses = addresses
+        self._sent_by.clear()
 
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
@@ -289,10 +296,12 @@ class TransactionLayer:
 
     def new_via(self, flow: Flow) -> Via:
         """Our Via towards a flow with a branch of its own; rport is asked (RFC 3581 3)."""
-        branch = BRANCH_MAGIC + secrets.token_hex(12)
-        local = local_address(self.addresses, flow)
-        host = host_reference(local.host)
-        return Via(flow.transport, host, local.port, (("branch", branch), ("rport", None)))
+        branch = BRANCH_MAGIC + os.urandom(12).hex()
+        own = self._sent_by.get((flow.transport, flow.is_ipv6))
+        if own is None:
+            local = local_address(self.addresses, flow)
+            own = self._sent_by[flow.transport, flow.is_ipv6] = (host_reference(local.host), local.port)
+        return Via(flow.transport, *own, (("branch", branch), ("rport", None)))
 
     def respond(self, transaction: ServerTransaction, response: Response, now: float) -> None:
         transaction.respond(response, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,7 @@ class ServerTransaction:
         self.key = key
         self.merge_key: TransactionKey | None = None
         self.state = ServerState.TRYING
-        self.local_tag = request.to.tag or secrets.token_hex(8)
+        self.local_tag = request.to.tag or os.urandom(8).hex()
         self.last: bytes | None = None
         self.context: object = None
         self.owner: object = None

@@ -172,7 +172,7 @@ class SipEndpoint:
                     log.exception("event handler failed on %s", type(event).__name__)
                     self._refuse(event)
         if self._open:
-            for data, flow in self.agent.datagrams():
+            for data, flow in self.agent.layer.datagrams():
                 if flow.transport == "UDP":
                     self._send(data, flow)
                 else:
@@ -218,7 +218,7 @@ class SipEndpoint:
         self._send_error = error
 
     def _arm(self) -> None:
-        due = self.agent.next_timer()
+        due = self.agent.timers.next()
         if self._timer is not None:
             if due is None or self._due <= due:
                 return  # it wakes too early, and then sees what is due: cheaper than a timer anew each time
