@@ -14,7 +14,7 @@ record is padding, and no record that was held back::
 import secrets
 import sqlite3
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -91,8 +91,7 @@ def draft(
         hashes[slot] = leaf
     secret = secrets.token_bytes(SECRET_SIZE)
     for slot in order[len(pending) :]:
-        salt = sm3(PADDING_TAG + secret + slot.to_bytes(SLOT_SIZE, "big"))
-        hashes[slot] = leaf_hash(ENTRY_TAG + sm3(RECORD_TAG + salt + PADDING))
+        hashes[slot] = _padding(secret, slot)
     return Batch(
         first_leaf,
         first_record,
@@ -212,16 +211,21 @@ def record_at(conn: sqlite3.Connection, index: int) -> int | None:
         return None
 
 
-def padding_leaf(conn: sqlite3.Connection, index: int, *, sealer: Sealer) -> bytes:
-    """The leaf hash that padding at this index has, made anew from its batch's secret: to an auditor it shows that
-    there is no record. Raises LookupError beyond the log, and what the sealer raises."""
-    row = conn.execute(
-        "SELECT first_leaf, padding_sealed FROM evidence_batches WHERE first_leaf <= ? AND first_leaf + leaves > ?"
-        " ORDER BY first_leaf DESC LIMIT 1",
-        (index, index),
-    ).fetchone()
-    if row is None:
-        raise LookupError("the log has no such leaf")
-    secret = sealer.open(row[1], PADDING_TAG + int(row[0]).to_bytes(8, "big"))
-    salt = sm3(PADDING_TAG + secret + (index - int(row[0])).to_bytes(SLOT_SIZE, "big"))
+def padding_leaves(
+    first_leaf: int, leaves: int, padding_sealed: bytes, *, sealer: Sealer
+) -> Callable[[int], bytes]:
+    """The leaf hash that padding has at each place of a batch, made anew from the batch's secret: to an auditor it
+    shows that there is no record. Raises what the sealer raises, and then ValueError for a place outside the batch."""
+    secret = sealer.open(padding_sealed, PADDING_TAG + first_leaf.to_bytes(8, "big"))
+
+    def leaf(slot: int) -> bytes:
+        if not 0 <= slot < leaves:
+            raise ValueError("outside the batch")
+        return _padding(secret, slot)
+
+    return leaf
+
+
+def _padding(secret: bytes, slot: int) -> bytes:
+    salt = sm3(PADDING_TAG + secret + slot.to_bytes(SLOT_SIZE, "big"))
     return leaf_hash(ENTRY_TAG + sm3(RECORD_TAG + salt + PADDING))

@@ -15,6 +15,7 @@ from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors, run_p
 from ascs.commands.keys import key_commands
 from ascs.commands.reseal import reseal
 from ascs.commands.trust_evidence import evidence
+from ascs.commands.trust_log import log
 from interparty import openapi
 from trust_party import admission, app, key_operations
 from trust_party.carrier_card import admit_by_card
@@ -36,6 +37,7 @@ trust.add_command(feed)
 trust.add_command(deliver_key)
 trust.add_command(evidence)
 trust.add_command(reseal)
+trust.add_command(log)
 
 
 @asynccontextmanager
