@@ -312,10 +312,11 @@ def access_number_add(
     """Give an access number to its one owner."""
     options = cast(AccessNumberOptions, given(values))
 
-    async def work(_: GatewaySettings, domain: Domain) -> str:
+    async def work(settings: GatewaySettings, domain: Domain) -> str:
         return await domain.store.write(
             lambda conn: administration.add_access_number(
                 conn,
+                confirmation_number=settings.confirm.access_number,
                 number=number,
                 enterprise_id=enterprise_id,
                 sub_code=sub_code,

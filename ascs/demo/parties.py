@@ -233,6 +233,7 @@ def _add_enterprise(
     )
     administration.add_access_number(
         conn,
+        confirmation_number=settings.confirm.access_number,
         number=each.access_number,
         enterprise_id=each.id,
         sms_account=each.system_id,

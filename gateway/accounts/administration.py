@@ -17,7 +17,7 @@ from gateway.accounts.account_options import (
     check_account,
     password_hash,
 )
-from gateway.accounts.number_plan import check_place, whole_number
+from gateway.accounts.number_plan import check_not_ours, check_place, whole_number
 from gateway.store import accounts, edis
 from gateway.store.domain import Domain
 from gateway.store.subscribers import HoldingLine, import_lines
@@ -85,15 +85,17 @@ def add_access_number(
     enterprise_id: str,
     sms_account: str | None,
     voice_trunk: str | None,
+    confirmation_number: str,
     sub_code: str | None = None,
     options: AccessNumberOptions | None = None,
 ) -> str:
     """Give an access number, or a sub-code of a shared one, to its one owner; the whole number.
 
-    Raises AccountExists, UnknownEnterprise, ValueError.
+    `confirmation_number` is the carrier's own. Raises AccountExists, UnknownEnterprise, ValueError.
     """
     rows = accounts.load(conn)
     whole = number if sub_code is None else whole_number(rows, number, sub_code)
+    check_not_ours(whole, confirmation_number)
     row = accounts.AccessNumberRow(whole, enterprise_id, sms_account, voice_trunk)
     accounts.add_access_number(conn, check_place(rows, check_access_number(replace(row, **(options or {})))))
     return whole

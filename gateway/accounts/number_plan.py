@@ -37,6 +37,13 @@ def shared_by(rows: DirectoryRows, number: str) -> str | None:
     return max(found, key=len, default=None)
 
 
+def check_not_ours(number: str, confirmation_number: str) -> None:
+    """An enterprise's number is not the carrier's own, for confirmations, nor begins with it or it with that: its
+    messages could be taken for the carrier's, and replies go to the wrong one. Raises ValueError."""
+    if _overlap(number, confirmation_number):
+        raise ValueError(f"{number} and the carrier's own number {confirmation_number} begin alike")
+
+
 def check_place(rows: DirectoryRows, row: AccessNumberRow) -> AccessNumberRow:
     """The row, if it may stand beside the others. Raises ValueError."""
     if row.number in rows.shared_numbers:

@@ -94,11 +94,6 @@ def is_opt_out(text: str, words: Sequence[str]) -> bool:
     return plain in {word.casefold() for word in words}
 
 
-def _address(body: DeliverSm) -> str:
-    """What the person wrote to: an access number and maybe what the enterprise appended to it."""
-    return body.destination_addr.decode("latin-1").removeprefix("+")
-
-
 class Inbound:
     """Takes deliver_sm that are not receipts, and carries them to the enterprise."""
 
@@ -156,7 +151,7 @@ class Inbound:
                 return
         assert isinstance(body, DeliverSm)
         msisdn = normalise_msisdn(body.source_addr.decode("latin-1"), self._country_code)
-        address = _address(body)
+        address = self._address(body)
         try:
             elements, payload = user_data(body)
         except UdhError:
@@ -193,6 +188,18 @@ class Inbound:
             self._domain.store.submit(op, done)
         except (StoreBusy, StoreUnavailable):
             connection.reject(pdu, CommandStatus.ESME_RX_T_APPN)
+
+    def _address(self, body: DeliverSm) -> str:
+        """What the person wrote to: an access number and maybe what the enterprise appended to it. Some SMSCs put
+        the country code before it."""
+        address = body.destination_addr.decode("latin-1").removeprefix("+")
+        if self._is_ours(address) or not address.startswith(self._country_code):
+            return address
+        without = address.removeprefix(self._country_code)
+        return without if self._is_ours(without) else address
+
+    def _is_ours(self, address: str) -> bool:
+        return address == self._confirmation_number or self._directory.sms_number(address) is not None
 
     def _record(
         self, conn: sqlite3.Connection, msisdn: str, address: str, text: str, frame: bytes
@@ -312,7 +319,7 @@ class Inbound:
         body = decode(domain.vault.open(SEAL_INBOUND, row.sealed)).body
         assert isinstance(body, DeliverSm)
         parts = reply_of(body)
-        address = _address(body)
+        address = self._address(body)
         owner = self._directory.sms_number(row.access_number)
         if owner is not None and owner.enterprise_id != row.enterprise_id:
             owner = None  # given to another while the reply waited

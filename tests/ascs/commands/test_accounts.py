@@ -195,6 +195,11 @@ class TestAccessNumber:
         done("gateway", "access-number", "unshare", carrier, "106999")
         assert len(done("gateway", "access-number", "list", carrier).splitlines()) == 1
 
+    def test_the_carriers_own_number_is_no_enterprises(self, carrier: Path) -> None:
+        result = ascs("gateway", "access-number", "add", carrier, "1069000", "ent-a", "--extension", "1")
+        assert result.exit_code == 1
+        assert "the carrier's own number 10690000 begin alike" in result.output
+
     def test_a_signature_is_set_and_taken_back(self, carrier: Path) -> None:
         change = ("gateway", "access-number", "set", carrier, NUMBER, "--signature")
         assert shown(done(*change, "顺达快递"))["signature"] == "顺达快递"

@@ -6,10 +6,19 @@ import pytest
 
 from gateway.accounts.account_options import change_access_number
 from gateway.accounts.administration import add_access_number
-from gateway.accounts.number_plan import check_digits, check_place, share, shared_by, unshare, whole_number
+from gateway.accounts.number_plan import (
+    check_digits,
+    check_not_ours,
+    check_place,
+    share,
+    shared_by,
+    unshare,
+    whole_number,
+)
 from gateway.store import accounts
 from gateway.store.accounts import AccessNumberRow, AccountExists, DirectoryRows, UnknownEnterprise
 from gateway.store.domain import Domain
+from tests.gateway.carrier import CODE_NUMBER
 
 SHARED = "106988"
 MINE = AccessNumberRow("10698801", "ent-a", "sms-a", None)
@@ -72,6 +81,14 @@ def test_a_sub_code_that_cannot_be(number: str, code: str) -> None:
         whole_number(ROWS, number, code)
 
 
+@pytest.mark.parametrize("number", ["1069999", "106999", "10699990"])
+def test_no_enterprise_has_the_carriers_own_number_or_one_that_begins_alike(number: str) -> None:
+    """With a digit appended its messages would come from there."""
+    with pytest.raises(ValueError, match="the carrier's own number 1069999"):
+        check_not_ours(number, "1069999")
+    check_not_ours("1069998", "1069999")
+
+
 @pytest.mark.parametrize("number", ["", "12", "1" * 21, "+861069", "1069a", "１０６９"])
 def test_an_access_number_has_3_to_20_digits(number: str) -> None:
     with pytest.raises(ValueError, match="3 to 20 digits"):
@@ -85,7 +102,13 @@ async def filled(domain: Domain) -> Domain:
             accounts.add_enterprise(conn, each, each)
         share(conn, SHARED)
         add_access_number(
-            conn, number=SHARED, sub_code="01", enterprise_id="ent-a", sms_account="sms-a", voice_trunk=None
+            conn,
+            number=SHARED,
+            sub_code="01",
+            enterprise_id="ent-a",
+            sms_account="sms-a",
+            voice_trunk=None,
+            confirmation_number=CODE_NUMBER,
         )
 
     await domain.store.write(op)

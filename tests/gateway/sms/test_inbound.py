@@ -151,6 +151,21 @@ async def test_without_a_mapping_it_is_recorded_and_refused(desk: Desk, to: str,
     assert desk.deliveries == []
 
 
+@pytest.mark.parametrize("to", ["+" + NUMBER, "86" + NUMBER, "+86" + NUMBER])
+async def test_an_smsc_may_write_the_country_code_before_an_access_number(desk: Desk, to: str) -> None:
+    await desk.contact()
+    assert await desk.take(b"yes", to=to) == 0
+    assert (await desk.row())["access_number"] == NUMBER
+    desk.inbound.start()
+    await until(lambda: bool(desk.deliveries))
+    await desk.inbound.stop()
+    body = decode(desk.deliveries[0].frame).body
+    assert isinstance(body, DeliverSm)
+    assert body.destination_addr == NUMBER.encode()
+    assert await desk.take(b"123456", to="86" + CODE_NUMBER) == 0
+    assert desk.own == [(MSISDN, "123456")]
+
+
 async def test_an_opt_out_blocks_at_once_and_cancels_after_the_reply_was_restored(desk: Desk) -> None:
     await desk.contact()
     assert await desk.take(b" td. ") == 0
