@@ -99,6 +99,9 @@ class Bridge:
         self.over = False
         self.talking_since: float | None = None
         """Monotonic seconds of the answer."""
+        self.meanwhile: set[bytes] | None = set()
+        """What was revoked while somebody asks whether the call, or one that it is put through to, may be; None while
+        nobody does."""
         self._table = table
         self._record: CallRecord | None = None
         self._msisdn: str | None = None
@@ -140,6 +143,11 @@ class Bridge:
         self.of = of
         return True
 
+    def was_revoked(self, record: CallRecord) -> bool:
+        """Whether the authorization ended while it was asked for; the asking is over by that."""
+        meanwhile, self.meanwhile = self.meanwhile, None
+        return meanwhile is not None and record.edi_id in meanwhile
+
     # -- before there is a second leg -------------------------------------------------------------------
 
     def refuse(self, status: int, headers: Headers) -> None:
@@ -155,7 +163,9 @@ class Bridge:
         not answer at all, or is overloaded, the next is tried."""
         self._record, self._msisdn = record, msisdn
         self._invitations = invitations
-        if self.over:
+        if self.was_revoked(record):
+            self.finish(Result.REVOKED)
+        elif self.over:
             # The caller was faster; the contact counts all the same, since it was authorized.
             self._close_record(None)
         else:
@@ -307,6 +317,7 @@ class Bridge:
     def joined(self, other: Call, record: CallRecord, msisdn: str, media: CallMedia, body: bytes) -> None:
         """The caller stayed of a call that was put through to `other`, who has answered."""
         self._ringing.cancel()
+        self.meanwhile = None
         endpoint = self.caller.endpoint
         self.caller.joined_as = "a"
         self.callee = other.context = Leg(self, CORE_SIDE, endpoint, other, joined_as="b")

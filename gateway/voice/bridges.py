@@ -78,6 +78,8 @@ class Bridges:
         """What these authorized ends: calls that are not answered yet, and those that are where it is set so.
         Who waits is answered 480."""
         for bridge in list(self._bridges):
+            if bridge.meanwhile is not None:
+                bridge.meanwhile.update(edi_ids)
             if bridge.transfer is not None and bridge.transfer.edi_id in edi_ids:
                 bridge.transfer.give_up(Result.REVOKED)
             if bridge.edi_id in edi_ids and (bridge.talking_since is None or self.settings.end_revoked_calls):
@@ -86,9 +88,11 @@ class Bridges:
     def suspended(self, enterprise_id: str) -> None:
         """As `revoked`, of all calls of an enterprise."""
         for bridge in list(self._bridges):
-            if bridge.of.trunk.enterprise_id == enterprise_id and (
-                bridge.talking_since is None or self.settings.end_revoked_calls
-            ):
+            if bridge.of.trunk.enterprise_id != enterprise_id:
+                continue
+            if bridge.transfer is not None:
+                bridge.transfer.give_up(Result.REVOKED)
+            if bridge.talking_since is None or self.settings.end_revoked_calls:
                 bridge.finish(Result.REVOKED)
 
     def sweep(self, now: float) -> None:

@@ -83,6 +83,7 @@ class Transfers:
         if not self._bridges.caps.take(of, now):
             self._refuse(event, Case.CALLS, now)
             return
+        bridge.meanwhile = set()
         self._authorization.ask(of, lambda answer: self._answered(event, leg, bridge, of, answer))
 
     def _answered(
@@ -90,7 +91,11 @@ class Transfers:
     ) -> None:
         now = leg.endpoint.now()
         if isinstance(answer, Case):
+            bridge.meanwhile = None
             self._refuse(event, answer, now)
+        elif bridge.was_revoked(answer.record):
+            self._bridges.records.close(answer.record, Result.REVOKED, None)
+            self._refuse(event, Case.AID_REFUSED, now)
         elif bridge.over or leg.call.over or bridge.transfer is not None:
             # They were faster; the contact counts all the same, since it was authorized.
             self._bridges.records.close(answer.record, Result.CANCELLED, None)

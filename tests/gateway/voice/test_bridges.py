@@ -20,6 +20,7 @@ from tests.gateway.voice.conftest import (
     World,
     answer,
     offer,
+    until,
 )
 
 
@@ -186,3 +187,15 @@ async def test_only_a_full_gateway_tells_the_core_to_stay_away(world: World) -> 
     world.core.seen()
     world.call_back()
     assert (await world.core.next(CallFailed)).status == 503
+
+
+async def test_what_is_revoked_while_it_is_asked_for_calls_nobody(world: World) -> None:
+    """The trust party's answer was on its way when the revocation came."""
+    world.verifier.held = []
+    world.call()
+    await until(lambda: bool(world.verifier.held))
+    world.service.revoked([EDI_ID])
+    world.verifier.held[0]()
+    assert (await world.phone.next(CallFailed)).status == 480
+    assert await world.results() == ["REVOKED"]
+    assert not any(isinstance(event, IncomingCall) for event in world.core.seen())

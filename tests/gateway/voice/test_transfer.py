@@ -317,3 +317,15 @@ async def test_who_called_back_may_be_put_through_too(house: World) -> None:
     back.hangup(house.core.now())
     cdrs = await house.closed(2)
     assert [(row["kind"], row["result"]) for row in cdrs] == [("callback", "ANSWERED"), ("call", "ANSWERED")]
+
+
+async def test_what_is_revoked_while_a_transfer_is_asked_for_is_refused(house: World) -> None:
+    out, _ = await house.talk()
+    house.verifier.held = []
+    refer(house, out, f"sip:{OTHER_AID}@{DOMAIN}")
+    await until(lambda: bool(house.verifier.held))
+    house.service.revoked([OTHER_EDI])
+    house.verifier.held[0]()
+    assert (await house.phone.next(ResponseReceived)).response.status == 404
+    out.hangup(house.phone.now())
+    assert sorted(await house.results(2)) == ["ANSWERED", "REVOKED"]
