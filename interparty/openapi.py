@@ -65,6 +65,43 @@ covers the request's whole `Signature` field, label included. A request under HM
 under SM2 under an SM2 key of the answering party. Carriers and the trust party share HMAC keys; enterprises sign with
 SM2. What was signed before this server started is answered 503: sign it again."""
 
+_IDENTIFIERS: Final = """\
+## AIDs and EDIs
+
+An AID is 18 digits `P(3) V(1) B(13) C(1)`: a prefix that no country code begins, version `1`, 13 digits that tell
+nobody anything, a Damm check digit over the others. How B is made is the trust party's own affair, as long as an AID is
+unique and never issued again. What fails the check is no AID.
+
+An EDI is 209 bytes: `header[17] | X[32] | Y[32] | C3[32] | C2[96]`, with `header = "EDI1" | u8 id_type | carrier[4] |
+carrier_key_id[4] | u32 as_of`. `carrier` is the carrier's party id, `as_of` a date YYYYMMDD in Asia/Shanghai. The rest
+is SM2 to that carrier's EDI key and tells the trust party nothing. `edi_id = SM3(EDI)[:16]`; `consent_sm3` is SM3 over
+the JCS form of one consent, without a tag."""
+
+_EVIDENCE: Final = """\
+## Evidence log
+
+Each step of an authorization, each communication, each query and each step of a key is a record; a record's leaf is a
+salted commitment, and leaves come in padded batches, so that a witness learns neither what nor how much.
+
+```
+entry      = "ASCS-LEAF1" 00 | SM3("ASCS-REC1" 00 | salt[32] | record)[32]
+leaf hash  = SM3(00 | entry)      node hash = SM3(01 | left | right)      empty root = SM3("")
+log_id     = SM3(SubjectPublicKeyInfo DER of the log's SM2 key)
+checkpoint = "ASCS-STH1" 00 | log_id[32] | u64 size | u64 time_ms | root[32], signed with SM2
+```
+
+Tree, inclusion and consistency: RFC 9162, 2.1. Integers are big-endian. `evidence_id` of a record is its leaf's index.
+A witness checks that each candidate extends the last that it cosigned; two checkpoints that contradict each other are
+proof against the log's operator."""
+
+_BROKER: Final = """\
+## Revocations over MQTT 5
+
+Where there is a broker, revocations and the lease go over it in place of the stream, over mutual TLS, each party by its
+certificate's name: `ascs/<carrier>/revocations` (QoS 1) and `ascs/<carrier>/heartbeat` from the trust party,
+`ascs/<carrier>/lease` (QoS 0) from the carrier. Payloads are those of the stream (Revoked, Heartbeat, LeaseNonce), each
+message `payload | HMAC-SM3[32] over ("ASCS-MQTT1" 00 | topic | 00 | payload)` under an HMAC key that both share."""
+
 _REFUSALS: Final = """\
 ## Refusals
 
@@ -100,6 +137,7 @@ def trust_party() -> dict[str, Any]:
         trust_routes.OPERATIONS,
         trust_routes.STREAMS,
         "https://trust-party.example:8443",
+        (_IDENTIFIERS, _EVIDENCE, _BROKER),
     )
 
 
@@ -111,6 +149,7 @@ def carrier() -> dict[str, Any]:
         carrier_routes.OPERATIONS,
         (),
         "https://carrier.example:8444",
+        (_IDENTIFIERS,),
     )
 
 
@@ -125,6 +164,7 @@ def _document(
     operations: Sequence[Operation[Any, Any]],
     streams: Sequence[Stream],
     server: str,
+    more: Sequence[str] = (),
 ) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
@@ -137,7 +177,7 @@ def _document(
             "title": f"ascs-gateway: {title}",
             "version": "1",
             "summary": about,
-            "description": "\n\n".join((about, _ENCODINGS, _SIGNATURES, _STATEMENTS, _REFUSALS)),
+            "description": "\n\n".join((about, _ENCODINGS, _SIGNATURES, _STATEMENTS, *more, _REFUSALS)),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": server}],
