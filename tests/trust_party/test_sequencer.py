@@ -52,8 +52,8 @@ async def test_who_waits_at_once_shares_a_batch(party: Party) -> None:
 async def test_batches_are_some_time_apart(party: Party) -> None:
     own = Sequencer(party.store, party.evidence, 0.05, lambda: NOW)
     loop = asyncio.get_running_loop()
-    await own.proofs(await recorded(party))
     began = loop.time()
+    await own.proofs(await recorded(party))
     await own.proofs(await recorded(party))
     assert loop.time() - began > 0.04
     assert own.newest is not None
