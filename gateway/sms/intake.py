@@ -24,7 +24,7 @@ from gateway.sms.final import Delivery
 from gateway.sms.long_messages import HOLD_S
 from gateway.sms.outgoing import Outgoing
 from gateway.sms.question import MessageQuestion
-from gateway.sms.submission import Submission
+from gateway.sms.submission import SCHEDULE_LATE, Submission
 from gateway.store.accounts import AccountRow
 from gateway.store.domain import Domain
 from gateway.store.ids import text_of
@@ -53,9 +53,6 @@ PENDING_MAX: Final = 10_000
 """Messages between arrival and response, over all binds; more are throttled."""
 SETS_MAX: Final = 20_000
 """Long messages whose parts are awaited, remembered; of others the next part is authorized anew."""
-
-SCHEDULE_LATE: Final = timedelta(minutes=5)
-"""A schedule so far in the past means now: a sender's clock may be behind. Beyond it is a mistake."""
 
 INTAKE_ORDER: Final = 10
 """Of the stages in one commit: what comes in, then what the SMSC took, then receipts, then what is done."""

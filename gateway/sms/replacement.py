@@ -11,6 +11,7 @@ from gateway.settings import SmsSettings
 from gateway.sms.account_keys import AccountKeys
 from gateway.sms.final import INTERMEDIATE_ASKED
 from gateway.sms.outgoing import open_outgoing
+from gateway.sms.submission import SCHEDULE_LATE
 from gateway.store.accounts import AccountRow
 from gateway.store.domain import Domain
 from gateway.store.ids import text_of
@@ -94,7 +95,9 @@ class Replacements:
             schedule = parse_time(body.schedule_delivery_time, now)
         except TimeFormatError:
             return CommandStatus.ESME_RINVSCHED
-        if schedule is not None and schedule > now + timedelta(seconds=self._settings.schedule_max_s):
+        if schedule is not None and not now - SCHEDULE_LATE < schedule <= now + timedelta(
+            seconds=self._settings.schedule_max_s
+        ):
             return CommandStatus.ESME_RINVSCHED
         try:
             validity = parse_time(body.validity_period, now)

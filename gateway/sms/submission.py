@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
 
 from gateway.store.accounts import AccessNumberRow, AccountRow
 from smpp.aio.connection import Connection
 from smpp.pdu import SubmitSm
 from smpp.segmentation import PartInfo
 from trust_client.verifier import Grant
+
+SCHEDULE_LATE: Final = timedelta(minutes=5)
+"""A schedule so far in the past means now: a sender's clock may be behind. Beyond it is a mistake."""
 
 
 @dataclass(slots=True)

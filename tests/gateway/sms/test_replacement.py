@@ -60,6 +60,7 @@ async def test_a_new_end_is_told(domain: Domain) -> None:
         ({"sm_default_msg_id": 1}, CommandStatus.ESME_RINVDFTMSGID),
         ({"registered_delivery": 0, "validity_period": b"never"}, CommandStatus.ESME_RINVEXPIRY),
         ({"schedule_delivery_time": b"never"}, CommandStatus.ESME_RINVSCHED),
+        ({"schedule_delivery_time": time_text(NOW_MS - 6 * 60_000)}, CommandStatus.ESME_RINVSCHED),
     ],
 )
 async def test_it_is_checked_as_a_new_message_is(domain: Domain, fields: dict[str, Any], status: int) -> None:
