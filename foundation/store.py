@@ -11,6 +11,7 @@ cost a tenth of the rate and most of the time that a receipt took.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import sqlite3
@@ -25,6 +26,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import aiosqlite
 
+from foundation.checkpoints import CARRY_OVER, Checkpoints
 from foundation.migrate import upgrade
 
 T = TypeVar("T")
@@ -42,8 +44,6 @@ READS_MAX: Final = 1_000
 LOCK_WAIT_S: Final = 10.0
 """How long a commit waits for another process (a command beside a running platform) to end its own."""
 LOCK_POLL_S: Final = 0.01
-CHECKPOINT_PAGES: Final = 4_000
-"""Pages in the write-ahead log before they are carried over to the database."""
 STATEMENTS_CACHED: Final = 512
 CACHE_KIB: Final = 65_536
 """Memory for pages of the database. SQLite's own 2 MiB hold neither a hundred thousand subscribers nor the pages
@@ -139,6 +139,7 @@ class Store:
         self._failure: str | None = None
         self._undone: list[Callable[[], None]] = []
         self._writer = self._connect()
+        self._checkpoints = Checkpoints(path)
         self._steps: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._disk = Thread(target=self._wait_for_disk, name=f"store:{path.name}", daemon=True)
         self._disk.start()
@@ -301,6 +302,7 @@ class Store:
             self._patience.cancel()
         self._steps.put(None)
         self._disk.join()
+        self._checkpoints.close()
         self._writer.close()
         if self._reader is not None:
             await self._reader.close()
@@ -328,7 +330,7 @@ class Store:
             "synchronous=FULL",
             "foreign_keys=ON",
             "temp_store=MEMORY",
-            f"wal_autocheckpoint={CHECKPOINT_PAGES}",
+            "wal_autocheckpoint=0",
             f"cache_size=-{CACHE_KIB}",
             f"secure_delete={'ON' if self._secure_delete else 'OFF'}",
         ):
@@ -440,6 +442,9 @@ class Store:
             self._writer.execute("COMMIT")
         except Exception as error:  # as above
             return self._undo, (batch, self._not_committed(error))
+        if self._checkpoints.committed():
+            with contextlib.suppress(sqlite3.Error):  # the commit stands, and the log is looked at again
+                self._writer.execute(CARRY_OVER).fetchone()
         return self._tell, outcomes
 
     def _undo(self, refused: tuple[_Batch, str]) -> None:
