@@ -43,7 +43,7 @@ from gateway.sms.receipts import Asked, Receipts
 from gateway.sms.revocations import Revocations
 from gateway.sms.services import Services
 from gateway.sms.smsc_errors import load_errors
-from gateway.store import accounts
+from gateway.store import accounts, ids
 from gateway.store.domain import Domain
 from gateway.store.vault import Vault
 from gateway.trust_watch import TrustWatch
@@ -288,6 +288,7 @@ class Gateway:
 
     async def start(self) -> None:
         """Listen only when everything behind the listeners is there. Raises OSError."""
+        self.domain.ids.begin_after(await self.domain.store.write(ids.highest))
         await self._reload_directory()
         self._poller = asyncio.create_task(self._poll_directory(), name="directory-poll")
         self.trust_watch.start()

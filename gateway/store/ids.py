@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import string
 import time
 from typing import Final
@@ -13,6 +14,13 @@ _ID_END: Final = 1 << _TIME_BITS + _SEQUENCE_BITS
 _DIGITS: Final = frozenset(string.hexdigits)
 
 
+_TABLES: Final = (
+    "message", "long_message", "parked_receipt", "revocation", "inbound", "enterprise_outbox", "confirmation",
+    "cdr", "refusal", "trust_outbox", "call",
+)  # fmt: skip
+"""Where ids of an IdSource are."""
+
+
 class IdSource:
     """Milliseconds since the epoch shifted left by 20 bits, plus a counter.
 
@@ -21,6 +29,10 @@ class IdSource:
 
     def __init__(self) -> None:
         self._last = 0
+
+    def begin_after(self, row_id: int) -> None:
+        """Give no id up to this one: those of an earlier process, whose clock may have been ahead of ours."""
+        self._last = max(self._last, row_id)
 
     def next(self) -> int:
         """The next id; strictly greater than every one before it, also when the clock steps back."""
@@ -32,6 +44,12 @@ class IdSource:
         first = self.next()
         self._last = first + count - 1
         return first
+
+
+def highest(conn: sqlite3.Connection) -> int:
+    """The newest id in the store, 0 in an empty one."""
+    newest = " UNION ALL ".join(f"SELECT max(id) AS id FROM {table}" for table in _TABLES)
+    return int(conn.execute(f"SELECT ifnull(max(id), 0) FROM ({newest})").fetchone()[0])
 
 
 def text_of(row_id: int) -> str:

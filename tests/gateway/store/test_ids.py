@@ -3,7 +3,9 @@
 import pytest
 
 from gateway.store import ids
-from gateway.store.ids import IdSource, id_of, text_of
+from gateway.store.domain import Domain
+from gateway.store.ids import IdSource, highest, id_of, text_of
+from tests.gateway.carrier import add_message, message_row
 
 
 def test_ids_grow_also_when_the_clock_steps_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,3 +63,24 @@ def test_the_text_is_16_hexadecimal_digits() -> None:
 )
 def test_what_is_no_id_of_ours(text: str) -> None:
     assert id_of(text) is None
+
+
+async def test_a_clock_that_was_set_back_while_the_gateway_was_down_repeats_no_id(domain: Domain) -> None:
+    assert await domain.store.write(highest) == 0
+    ahead = IdSource().next() + (3_600_000 << 20)
+    await add_message(domain, message_row(ahead))
+    source = IdSource()
+    source.begin_after(await domain.store.write(highest))
+    assert source.next() == ahead + 1
+    source.begin_after(5)
+    assert source.next() == ahead + 2
+
+
+async def test_every_table_with_such_ids_is_looked_at(domain: Domain) -> None:
+    """Those whose id is not given by hand or by SQLite itself."""
+    tables = await domain.store.read(
+        "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c ON c.name = 'id' AND c.type = 'INTEGER'"
+        " WHERE m.type = 'table'"
+    )
+    others = {"directory_version", "holding", "holding_version", "revocation_position", "report_position"}
+    assert {row[0] for row in tables} - others == set(ids._TABLES)
