@@ -148,15 +148,23 @@ def _checkpoint(bundle: Bundle, trusted: Trusted) -> Iterator[Finding]:
         f" under the root {body.root[:16]}…, and signed this"
         + ("." if key in trusted.log_keys else ", under a key that the one you gave named as its successor."),
     )
+    extends = _extends(bundle, keys)
     chosen = WitnessedCheckpoint(checkpoint=body, cosignatures=bundle.cosignatures)
-    yield _cosigned(chosen, trusted)
+    if not trusted.witnesses:
+        yield Finding(
+            None,
+            "No witness's key was given: that this log shows the same to everyone rests on its operator alone.",
+        )
+    elif (
+        extends and bundle.later and _count(chosen, trusted) < trusted.quorum <= _count(bundle.later, trusted)
+    ):
+        # Whoever vouches for a log vouches for all that it extends.
+        yield _cosigned(bundle.later, trusted, "the later checkpoint below, which holds this one,")
+    else:
+        yield _cosigned(chosen, trusted, "this checkpoint,")
     if bundle.later is None:
         return
     later = bundle.later.checkpoint
-    proof = [bytes.fromhex(node) for node in bundle.later.proof]
-    extends = any(is_signed(later, each) for each in keys) and verify_consistency(
-        body.size, later.size, bytes.fromhex(body.root), bytes.fromhex(later.root), proof
-    )
     yield Finding(
         extends,
         f"At {time_text(later.time_ms)} the same log had {later.size} leaves, and "
@@ -168,18 +176,28 @@ def _checkpoint(bundle: Bundle, trusted: Trusted) -> Iterator[Finding]:
     )
 
 
-def _cosigned(witnessed: WitnessedCheckpoint, trusted: Trusted) -> Finding:
-    if not trusted.witnesses:
-        return Finding(
-            None,
-            "No witness's key was given: that this log shows the same to everyone rests on its operator alone.",
-        )
+def _extends(bundle: Bundle, keys: Sequence[PublicKey]) -> bool:
+    """Whether the bundle's later checkpoint is the log's and extends its checkpoint."""
+    if bundle.later is None:
+        return False
+    body, later = bundle.checkpoint, bundle.later.checkpoint
+    proof = [bytes.fromhex(node) for node in bundle.later.proof]
+    return any(is_signed(later, key) for key in keys) and verify_consistency(
+        body.size, later.size, bytes.fromhex(body.root), bytes.fromhex(later.root), proof
+    )
+
+
+def _count(witnessed: WitnessedCheckpoint, trusted: Trusted) -> int:
+    return len(cosigners(witnessed, trusted.witnesses))
+
+
+def _cosigned(witnessed: WitnessedCheckpoint, trusted: Trusted, what: str) -> Finding:
     found = cosigners(witnessed, trusted.witnesses)
     names = ", ".join(f"{name} at {time_text(at)}" for name, at in sorted(found.items())) or "nobody"
     enough = len(found) >= trusted.quorum
     return Finding(
         enough,
-        f"{len(found)} of {len(trusted.witnesses)} witnesses saw this checkpoint, each found that it extends all that"
+        f"{len(found)} of {len(trusted.witnesses)} witnesses saw {what} each found that it extends all that"
         f" it had seen before, and cosigned it: {names}. "
         + (
             f"You asked for {trusted.quorum}."

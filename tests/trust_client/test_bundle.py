@@ -112,6 +112,23 @@ def test_a_checkpoint_counts_with_k_of_n() -> None:
     assert checked(two_left, enough).complete
 
 
+def test_a_checkpoint_counts_too_by_a_later_one_that_holds_it() -> None:
+    def seen_later_alone(made: dict[str, Any]) -> None:
+        made["cosignatures"] = []
+
+    one = Trusted(TRUSTED.log_keys, TRUSTED.witnesses, 1, TRUSTED.parties)
+    report = checked(seen_later_alone, one)
+    assert report.complete
+    assert "1 of 3 witnesses saw the later checkpoint below" in report.findings[1].text
+    assert not checked(seen_later_alone).holds
+
+    def unrelated(made: dict[str, Any]) -> None:
+        seen_later_alone(made)
+        made["later"]["proof"] = []
+
+    assert "0 of 3 witnesses" in wrong(checked(unrelated, one))
+
+
 def test_a_witness_counts_once_and_only_for_this_checkpoint_under_its_own_key() -> None:
     def same_thrice(made: dict[str, Any]) -> None:
         made["cosignatures"] = made["cosignatures"][:1] * 3
