@@ -6,6 +6,7 @@ forgotten with everything else, and the store is asked again.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Final
 
 from gateway.store.messages import MessageRow
@@ -22,7 +23,8 @@ class RecentMessages:
         """By SMSC and the id just as it gave it."""
         self._ids: dict[str, int] = {}
         """Message by upstream key, so that two under one key are noticed."""
-        self._names: dict[int, tuple[str, str]] = {}
+        # Ordered: to find the first entry of a plain dict is slow once many before it are gone.
+        self._names: OrderedDict[int, tuple[str, str]] = OrderedDict()
         self.may_be_parked = True
         """Whether receipts may wait for the response that names their message: while none does, no response needs
         to look for one."""
