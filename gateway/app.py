@@ -353,9 +353,10 @@ class Gateway:
         await self.domain.store.close()
 
     def reload(self) -> None:
-        """Look for changed accounts now, and take the TLS certificate of SMPP and the list of words anew. No
+        """Look for changed accounts now, and take the TLS certificates of SMPP and SIP and the list of words anew. No
         session is dropped but those that may no longer be bound."""
         self.front.reload_certificate()
+        self.voice.reload_certificates()
         try:
             self.texts.words = load_words(self.settings.sms.sensitive_words)
         except ConfigError as error:

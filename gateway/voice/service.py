@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import ssl
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from foundation.pki import public_context
 from gateway.accounts.account_options import RING_MAX_S
 from gateway.accounts.directory import Directory
 from gateway.records import metrics
-from gateway.settings import SipSideSettings, SipTlsSettings, VoiceSettings
+from gateway.settings import SipSideSettings, VoiceSettings
 from gateway.store.domain import Domain
 from gateway.voice.admission import Admission
 from gateway.voice.authorization import Authorization
@@ -23,6 +20,7 @@ from gateway.voice.call_record import CallRecords, Left, Result
 from gateway.voice.callback import Callbacks
 from gateway.voice.core_peers import CorePeer, CorePeers, peers_of
 from gateway.voice.egress import CORE_SIDE, ENTERPRISE_SIDE
+from gateway.voice.listening import Certificates, timer_values
 from gateway.voice.media_control import MediaClient, start_media
 from gateway.voice.outbound import Outbound
 from gateway.voice.peer_policy import JUDGED
@@ -31,11 +29,10 @@ from gateway.voice.registration import Registrations
 from gateway.voice.transfer import Transfers
 from sip.agent import AgentConfig
 from sip.agent_config import DEFAULT_ALLOW
-from sip.aio.endpoint import Listener, SipEndpoint
+from sip.aio.endpoint import SipEndpoint
 from sip.aio.resolver import Resolver
 from sip.events import Event, IncomingCall, ReferReceived, RequestFailed, RequestReceived, ResponseReceived
 from sip.media.control import MediaError, Side
-from sip.timers import TimerValues
 from sip.uri import bare_host
 from trust_client.carrier import CarrierClient
 from trust_client.verifier import Verifier
@@ -93,6 +90,7 @@ class VoiceService:
         self._missing: set[str] = set()
         """Peers of the core whose name was not found when it was asked for last."""
         self._probes: list[Probes] = []
+        self._certificates = Certificates()
         self._stopping = False
         self._sweeper: asyncio.Task[None] | None = None
         self._locator: asyncio.Task[None] | None = None
@@ -130,6 +128,10 @@ class VoiceService:
     def suspended(self, enterprise_id: str) -> None:
         """The trust party suspended an enterprise: its calls end."""
         self._bridges.suspended(enterprise_id)
+
+    def reload_certificates(self) -> None:
+        """Take SIP's TLS certificates anew, for connections from now on."""
+        self._certificates.reload()
 
     async def start(self) -> None:
         """Start the relay, listen, and end what an earlier run left. Raises OSError, StoreUnavailable."""
@@ -274,7 +276,7 @@ class VoiceService:
             # A call may be put through by an enterprise, and by nobody else.
             allow=(*DEFAULT_ALLOW, "REFER") if side == ENTERPRISE_SIDE else DEFAULT_ALLOW,
             calls_max=settings.calls_max + UNANSWERED_CALLS,
-            values=_timer_values(address.t1_ms),
+            values=timer_values(address.t1_ms),
             ring_max=RING_MAX_S,
             symmetric=symmetric,
             releases_strays=True,
@@ -288,10 +290,10 @@ class VoiceService:
         else:
             authorities = [address.tls.contact_ca] if address.tls and address.tls.contact_ca else []
         self._bridges.endpoints[side] = await SipEndpoint.open(
-            _listeners(address),
+            self._certificates.listeners(address),
             functools.partial(self._on_event, side),
             config,
-            client_tls=_client_context(authorities, address.tls) if authorities else None,
+            client_tls=self._certificates.client(authorities, address.tls),
         )
 
     def _on_event(self, side: Side, event: Event) -> None:
@@ -364,46 +366,6 @@ class VoiceService:
                 await self._bridges.release_silent(loop.time())
             except MediaError as error:
                 _log.warning("silence is not known: %s", error)
-
-
-def _timer_values(t1_ms: int) -> TimerValues:
-    """RFC 3261 17: T1 is measured or set; the others are given, but none of them is shorter than what T1 grows to."""
-    default = TimerValues()
-    return replace(
-        default, t1=t1_ms / 1000, t2=max(default.t2, t1_ms / 1000), d=max(default.d, 64 * t1_ms / 1000)
-    )
-
-
-def _listeners(side: SipSideSettings) -> list[Listener]:
-    """UDP first: what a message without a better address names. Raises PkiError."""
-    listeners: list[Listener] = []
-    for host in (side.host, *side.further_hosts):
-        advertise = None if side.advertise is None or host != side.host else (side.advertise, 0)
-        listeners.append(Listener("UDP", host, side.port, advertise=advertise))
-    tls = side.tls
-    context = (
-        None
-        if tls is None
-        else public_context(tls.cert, tls.key, tls.client_ca, required=tls.client_required)
-    )
-    for host in (side.host, *side.further_hosts):
-        advertise = None if side.advertise is None or host != side.host else (side.advertise, 0)
-        if side.tcp:
-            listeners.append(Listener("TCP", host, side.port, advertise=advertise))
-        if tls is not None:
-            listeners.append(Listener("TLS", host, tls.port, tls=context, advertise=advertise))
-    return listeners
-
-
-def _client_context(authorities: Sequence[Path], own: SipTlsSettings | None) -> ssl.SSLContext:
-    """For connections of ours: their certificate comes from one of these authorities; ours is shown if asked for."""
-    context = ssl.create_default_context(cafile=str(authorities[0]))
-    for authority in authorities[1:]:
-        context.load_verify_locations(authority)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if own is not None:
-        context.load_cert_chain(own.cert, own.key)
-    return context
 
 
 async def _cancelled(*tasks: asyncio.Task[None] | None) -> None:

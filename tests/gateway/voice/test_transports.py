@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,6 @@ from foundation.identities import party_urn
 from foundation.pki import make_ca, make_party
 from gateway.settings import CoreSettings, SipSideSettings, SipTlsSettings
 from gateway.store import edis
-from gateway.voice.service import _timer_values
 from sip.aio.endpoint import Listener, Transport
 from sip.call import Call
 from sip.digest import Credentials
@@ -52,6 +51,9 @@ class Certificates:
     def settings(self, **more: object) -> SipTlsSettings:
         cert, key = self.pair("gateway")
         return SipTlsSettings(port=0, cert=cert, key=key, client_ca=self.ca, **more)  # type: ignore[arg-type]
+
+    def renew(self, name: str) -> None:
+        make_party(self._folder / name, self._folder / "ca", name, hosts=HOSTS)
 
     def pair(self, name: str) -> tuple[Path, Path]:
         return self._folder / name / f"{name}.pem", self._folder / name / f"{name}.key"
@@ -247,10 +249,24 @@ class TestTls:
         assert (await world.core.next(CallFailed)).status == 480
         phone.endpoint.close()
 
+    async def test_a_renewed_certificate_is_shown_without_a_restart(self, world: World) -> None:
+        phone = await self.phone(world, self.certificates.client("pbx"))
+        host, port = world.service._bridges.endpoints["a"].local_of("TLS")
+        before = await shown(host, port, self.certificates.client("pbx"))
+        self.certificates.renew("gateway")
+        world.service.reload_certificates()
+        after = await shown(host, port, self.certificates.client("pbx"))
+        assert after != before
+        cert, _ = self.certificates.pair("gateway")
+        cert.write_text("no certificate")
+        world.service.reload_certificates()
+        assert await shown(host, port, self.certificates.client("pbx")) == after
+        phone.endpoint.close()
 
-def test_a_longer_t1_makes_no_other_wait_shorter() -> None:
-    short, default, long = (_timer_values(t1_ms) for t1_ms in (50, 500, 4_000))
-    assert (default.t1, default.t2, default.t4, default.d) == (0.5, 4.0, 5.0, 32.0)
-    assert (short.timeout, short.t2) == (pytest.approx(3.2), 4.0)
-    assert (long.t2, long.d) == (4.0, 256.0)
-    assert replace(default, t1=0.05).timeout == short.timeout
+
+async def shown(host: str, port: int, client: ssl.SSLContext) -> bytes | None:
+    """The certificate that a new connection is shown."""
+    _, writer = await asyncio.open_connection(host, port, ssl=client)
+    certificate: bytes | None = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.close()
+    return certificate
