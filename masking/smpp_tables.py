@@ -217,7 +217,10 @@ UDH_ELEMENTS: Final[tuple[Span, ...]] = (
 
 # --- TLVs, 3.4, 5.3.2, and 5.0, 4.8.4 -----------------------------------------------------------------------
 
-_SAR = Ways(_keep("parts of a long text"), _build("as element 08 of the user data header"))
+_SAR = Ways(
+    _keep("parts of a long text; refused beside a user data header (5.0, 4.7.12)"),
+    _build("as element 08 of the user data header"),
+)
 _PORT = Ways(_refuse("port addressing: a message to a program"), _drop("tells the telephone's program"))
 _ITS = Ways(
     _refuse("opens an interactive session on the telephone"), _drop("belongs to an interactive session")
