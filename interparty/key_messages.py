@@ -77,8 +77,8 @@ class KeyDelivery(Message):
     """POST /v1/keys: one key, in an envelope that the recipient alone can open."""
 
     envelope: EnvelopeText
-    """SM2 (C1 C3 C2, C1 with its leading 04) to the recipient's envelope key, over the JCS form of a SignedKeyNotice;
-    base64url."""
+    """SM2 (C1 C3 C2, C1 without its leading 04) to the recipient's envelope key, over the JCS form of a
+    SignedKeyNotice; base64url."""
 
 
 class KeyReceipt(Message):
