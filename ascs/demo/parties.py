@@ -267,7 +267,7 @@ def _trust(layout: Layout) -> dict[str, object]:
         "host": HOST,
         "port": layout.ports.trust,
         "capture_file": "received.capture",
-        "witness_seconds": 1,
+        "witness_seconds": 2,
         "tls": _tls(TRUST),
         "keystore": {"path": "keys.store", "passphrase_file": "passphrase"},
     }
@@ -415,7 +415,7 @@ def _witness(layout: Layout, party: str) -> dict[str, object]:
         "party": party,
         "data_dir": "witness",
         "log_key": "trust-log.pem",
-        "every_seconds": 0.5,
+        "every_seconds": 1,
         "trust": {
             "url": f"https://{HOST}:{layout.ports.trust}",
             "party": TRUST,
