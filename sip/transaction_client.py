@@ -73,6 +73,8 @@ class ClientTransaction:
 
     def _over(self, now: float) -> None:
         self.terminate()
+        # A call and its INVITE know each other: who is over lets go, so that nothing waits for a collection.
+        self.owner = self.context = None
 
     def _timed_out(self, now: float) -> None:
         self.fail("timeout")

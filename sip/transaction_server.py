@@ -85,6 +85,8 @@ class ServerTransaction:
         if self.state is not ServerState.TERMINATED:
             self.state = ServerState.TERMINATED
             self.layer.forget_server(self)
+        # A call and its INVITE know each other: who is over lets go, so that nothing waits for a collection.
+        self.owner = None
 
     def wait(self, seconds: float, now: float) -> None:
         if seconds <= 0:

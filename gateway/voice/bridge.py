@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -118,7 +119,7 @@ class Bridge:
         self._invitations: Sequence[Invitation] = ()
         self._attempts: Attempts | None = None
         self._steps = Steps(self._step_failed)
-        self._in_call = InCall(self)
+        self._in_call = InCall(weakref.proxy(self))
         self.transfer: Transfer | None = None
         """The enterprise puts the call through to somebody else."""
         self._ringing = asyncio.get_running_loop().call_later(table.caps.ring_s(of), self._rang_too_long)
@@ -129,6 +130,15 @@ class Bridge:
     def edi_id(self) -> bytes | None:
         """Under which the call is authorized, None before that is known."""
         return None if self._record is None else self._record.edi_id
+
+    def release(self) -> None:
+        """It is done with. Its parts let go of each other: what is tied in a ring stays in memory until a collection,
+        and with thresholds for many objects (`foundation/loop.py`) that is thousands of calls away."""
+        self._steps.release()
+        self._attempts = None
+        for leg in (self.caller, self.callee):
+            if leg is not None:
+                leg.release(self)
 
     def _rang_too_long(self) -> None:
         if self.talking_since is None and self._record is not None:

@@ -67,6 +67,7 @@ class Bridges:
         del self._bridges[bridge]
         self.caps.closed(GATEWAY, *bridge.of.keys)
         metrics.CALLS_UP.set(len(self._bridges))
+        bridge.release()
 
     def handle(self, event: Event) -> None:
         """An event of a call on either side."""

@@ -25,6 +25,14 @@ class Owner(Protocol):
         """What happened on the leg."""
 
 
+class _Nobody:
+    def handle(self, leg: Leg, event: Event) -> None:
+        """What comes after the end concerns nobody."""
+
+
+_NOBODY = _Nobody()
+
+
 @dataclass(slots=True, eq=False)
 class Leg:
     """One side of a call: its context in the agent of its side."""
@@ -39,6 +47,13 @@ class Leg:
 
     joined_as: Side | None = None
     """Its side of the media, where both legs are in one network."""
+
+    def release(self, owner: Owner) -> None:
+        """Its owner is done with it, unless it has another by now."""
+        if self.bridge is owner:
+            self.bridge = _NOBODY
+            if self.call.over and self.call.context is self:
+                self.call.context = None
 
     @property
     def media_side(self) -> Side:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
+
+_log = logging.getLogger(__name__)
 
 STEPS_MAX: Final = 32
 """Steps of one call that wait for relay or store; a call that asks for more is released."""
@@ -38,6 +41,10 @@ class Steps:
         """Forget the steps that have not begun."""
         self._waiting.clear()
 
+    def release(self) -> None:
+        """Nobody is told any more of what fails; it is logged."""
+        self._on_error = _untold
+
     async def _work(self) -> None:
         while self._waiting:
             step = self._waiting.popleft()
@@ -46,3 +53,7 @@ class Steps:
             except Exception as error:
                 self._on_error(error)
         self._worker = None
+
+
+def _untold(error: Exception) -> None:
+    _log.error("a step failed after its call was over", exc_info=error)

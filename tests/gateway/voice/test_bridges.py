@@ -1,6 +1,8 @@
 """The gateway's caps, and what ends calls from outside."""
 
 import asyncio
+import gc
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -199,3 +201,20 @@ async def test_what_is_revoked_while_it_is_asked_for_calls_nobody(world: World) 
     assert (await world.phone.next(CallFailed)).status == 480
     assert await world.results() == ["REVOKED"]
     assert not any(isinstance(event, IncomingCall) for event in world.core.seen())
+
+
+async def test_what_a_call_was_made_of_is_gone_when_its_record_is_closed(world: World) -> None:
+    """Without a collection: in a quiet gateway there is none for thousands of calls."""
+    gc.collect()
+    gc.disable()
+    try:
+        out, _ = await world.talk()
+        (bridge,) = world.service._bridges._bridges
+        remembered = weakref.ref(bridge)
+        del bridge
+        out.hangup(world.phone.now())
+        await world.core.next(CallEnded)
+        await world.closed()
+        await until(lambda: remembered() is None)
+    finally:
+        gc.enable()
