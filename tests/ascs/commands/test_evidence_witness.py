@@ -18,7 +18,7 @@ from tests.trust_client.faces import ALL, Scene, recorded, two_faces
 from tests.trust_party.served import make_pki
 from tests.trust_party.world import CARRIER, REGULATOR, People
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 @pytest.fixture
