@@ -102,6 +102,10 @@ class VoiceService:
         return self._relay is not None and self._relay.running
 
     @property
+    def _takes_calls(self) -> bool:
+        return self.media_running and not self._stopping
+
+    @property
     def enterprise_address(self) -> tuple[str, int]:
         """Host and port that enterprises reach, after `start`."""
         return self._bridges.endpoints[ENTERPRISE_SIDE].local
@@ -300,7 +304,7 @@ class VoiceService:
         endpoint = self._bridges.endpoints[side]
         now = endpoint.now()
         match event:
-            case IncomingCall(call=call) if self._stopping or not self.media_running:
+            case IncomingCall(call=call) if not self._takes_calls:
                 call.reject(503, now, headers=[("Retry-After", 2)])
             case IncomingCall():
                 if side == ENTERPRISE_SIDE:
@@ -311,7 +315,8 @@ class VoiceService:
                 self._transfers.receive(event, now)
             case RequestReceived(transaction=transaction, request=request):
                 if request.method == "OPTIONS":
-                    endpoint.agent.answer_options(transaction, now)
+                    # 11.2: as an INVITE would be answered, so that who probes goes elsewhere.
+                    endpoint.agent.answer_options(transaction, now, 200 if self._takes_calls else 503)
                 elif request.method == "REGISTER" and side == ENTERPRISE_SIDE:
                     self._registrations.receive(endpoint.agent, event, now)
                 else:

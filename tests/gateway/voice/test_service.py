@@ -11,7 +11,7 @@ from gateway.settings import MediaSettings, RtpengineSettings
 from masking.encodings import Numbers, find
 from sip.aio.endpoint import Listener, SipEndpoint
 from sip.digest import Credentials
-from sip.events import CallAnswered, CallEnded, CallFailed, Event, IncomingCall
+from sip.events import CallAnswered, CallEnded, CallFailed, Event, IncomingCall, ResponseReceived
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.media.endpoint import RtpEndpoint
@@ -168,3 +168,23 @@ async def test_an_enterprise_may_call_over_tcp(world: World) -> None:
 async def test_the_name_that_a_host_was_configured_by_is_the_gateways_own(world: World) -> None:
     world.call(uri=SipUri(AID, "127.0.0.1"))
     await world.core.next(IncomingCall)
+
+
+async def test_who_probes_a_gateway_that_takes_no_calls_is_told(world: World) -> None:
+    """RFC 3261 11.2: OPTIONS is answered as an INVITE would be."""
+    uri = SipUri(None, DOMAIN)
+
+    async def probed() -> int:
+        to = NameAddr(uri)
+        world.phone.agent.send_request(
+            "OPTIONS", uri, to=to, from_=to, flow=world.gateway, now=world.phone.now()
+        )
+        return (await world.phone.next(ResponseReceived)).response.status
+
+    assert await probed() == 200
+    world.relay.running = False
+    assert await probed() == 503
+    world.call()
+    assert (await world.phone.next(CallFailed)).status == 503
+    world.relay.running = True
+    assert await probed() == 200
