@@ -24,7 +24,10 @@ CORE_HOUSE = {
 }
 
 
-async def _running(layout: Layout, core: OtherCore | None) -> AsyncIterator[House]:
+async def running_house(
+    layout: Layout, core: OtherCore | None, voice: str = "", more: str = ""
+) -> AsyncIterator[House]:
+    """A house while it runs. With `core`, the tests' own; `voice` goes into its gateway's table, `more` at the end."""
     people = [*PEOPLE, *(person(number) for number in range(11, 16))]
     files = await asyncio.to_thread(parties.set_up, layout, people, None, core)
     if core is not None:
@@ -34,7 +37,7 @@ async def _running(layout: Layout, core: OtherCore | None) -> AsyncIterator[Hous
         for table, lines in CORE_HOUSE.items():
             assert f"\n{table}\n" in text
             text = text.replace(f"\n{table}\n", f"\n{table}\n{lines}\n")
-        files.gateway.write_text(text)
+        files.gateway.write_text(text.replace("\n[voice]\n", f"\n[voice]\n{voice}\n") + more)
     tls = free_port(socket.SOCK_STREAM)
     with files.gateway.open("a") as file:
         file.write(f'\n[voice.enterprise.tls]\nport = {tls}\ncert = "pki/CMCC.pem"\nkey = "pki/CMCC.key"\n')
@@ -49,7 +52,7 @@ async def _running(layout: Layout, core: OtherCore | None) -> AsyncIterator[Hous
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    async for running in _running(Layout(tmp_path_factory.mktemp("house"), free_ports()), None):
+    async for running in running_house(Layout(tmp_path_factory.mktemp("house"), free_ports()), None):
         yield running
 
 
@@ -57,5 +60,5 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
 async def core_house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     """A house whose gateway has the tests themselves for a core, at `core_port`."""
     core = OtherCore(HOST, free_port(socket.SOCK_DGRAM))
-    async for running in _running(Layout(tmp_path_factory.mktemp("core-house"), free_ports()), core):
+    async for running in running_house(Layout(tmp_path_factory.mktemp("core-house"), free_ports()), core):
         yield running
