@@ -286,7 +286,8 @@ async def main(stop: asyncio.Event) -> None:
         _, session = await asyncio.get_running_loop().create_connection(
             lambda: Session(load, bind), host, int(port)
         )
-        status = await asyncio.wait_for(session.bound, BIND_S)
+        async with asyncio.timeout(BIND_S):
+            status = await session.bound
         if status:
             sys.exit(f"bind refused with status 0x{status:x}")
         load.sessions.append(session)

@@ -65,7 +65,8 @@ class Journal(Generic[E]):
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         try:
-            await asyncio.wait_for(waiter, min(seconds, WAIT_MAX_SECONDS))
+            async with asyncio.timeout(min(seconds, WAIT_MAX_SECONDS)):
+                await waiter
         except TimeoutError:
             return []
         finally:

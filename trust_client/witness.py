@@ -89,7 +89,8 @@ class Witness:
             except (PeerUnavailable, PeerProblem, NotTheLogs) as error:
                 _log.warning("not watched this time: %s", error)
             try:
-                await asyncio.wait_for(stop.wait(), every_seconds)
+                async with asyncio.timeout(every_seconds):
+                    await stop.wait()
             except TimeoutError:
                 continue
 

@@ -130,7 +130,8 @@ class Forwarder:
                     size = min(BATCH_MAX, size * 2)
                     if not sent:
                         with contextlib.suppress(TimeoutError):
-                            await asyncio.wait_for(wake.wait(), IDLE_S)
+                            async with asyncio.timeout(IDLE_S):
+                                await wake.wait()
         finally:
             await routes.close()
 

@@ -250,7 +250,8 @@ def feed(config: Path, seconds: float) -> None:
                     while not printer.over.is_set():
                         channel.send(LeaseNonce(lease=secrets.token_hex(16)).model_dump_json().encode())
                         with contextlib.suppress(TimeoutError):
-                            await asyncio.wait_for(printer.over.wait(), BEAT_S)
+                            async with asyncio.timeout(BEAT_S):
+                                await printer.over.wait()
             channel.close()
         finally:
             await asker.peer.close()

@@ -295,7 +295,8 @@ class Demo:
         while not stop.is_set():
             self._processes.check()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), WATCH_S)
+                async with asyncio.timeout(WATCH_S):
+                    await stop.wait()
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:

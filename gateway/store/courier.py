@@ -87,4 +87,5 @@ class Courier(Generic[Row]):
                 await asyncio.sleep(BACKOFF_MAX_S)
                 continue
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL_S)
+                async with asyncio.timeout(POLL_S):
+                    await self._wake.wait()

@@ -83,7 +83,8 @@ class RelayClient:
         client._watch = asyncio.create_task(client._wait(on_exit))
         client._channel.write(frame(asdict(config)))
         try:
-            await asyncio.wait_for(ready, START_DEADLINE_S)
+            async with asyncio.timeout(START_DEADLINE_S):
+                await ready
         except (TimeoutError, MediaError) as error:
             await client.stop()
             raise MediaUnavailable("the relay did not start") from error
@@ -141,7 +142,8 @@ class RelayClient:
         self._stopping = True
         self._channel.close()
         try:
-            await asyncio.wait_for(self._process.wait(), STOP_DEADLINE_S)
+            async with asyncio.timeout(STOP_DEADLINE_S):
+                await self._process.wait()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()

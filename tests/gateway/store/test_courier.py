@@ -1,5 +1,6 @@
 """Rows that wait for another party: handed over in order, kept while the party does not answer."""
 
+import asyncio
 import sqlite3
 from collections.abc import Sequence
 
@@ -9,7 +10,7 @@ from gateway.store import courier
 from gateway.store.courier import Courier, NotNow
 from gateway.store.domain import Domain
 from gateway.store.outbox import TrustKind, done_trust, for_trust, put_trust
-from tests.gateway.carrier import until
+from tests.gateway.carrier import PATIENCE_S, until
 
 KIND = TrustKind.CONFIRMATION
 
@@ -109,3 +110,17 @@ async def test_a_full_batch_is_followed_at_once(domain: Domain, monkeypatch: pyt
     carrying.start()
     await until(lambda: other.asked == [["1", "2"], ["3", "4"]])
     await carrying.stop()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_it_stops_also_in_the_moment_in_which_it_is_woken(domain: Domain, turns: int) -> None:
+    carrying = made(domain, Other(domain))
+    carrying.start()
+    await until(lambda: domain.store.backlog == 0)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    carrying.wake()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(PATIENCE_S):
+        await carrying.stop()
