@@ -771,7 +771,7 @@ class ConfirmationRequest(Message):
     enterprise_name: Label
     """As the subscriber is to read it."""
     edis: Annotated[list[EdiText], Field(min_length=1, max_length=EDIS_MAX)]
-    """In the order of the consent's edi_ids; those for other carriers too."""
+    """Those that are sealed to this carrier and no others, in the order of the consent's edi_ids."""
 
 
 class ConfirmationRequests(Message):

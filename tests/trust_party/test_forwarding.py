@@ -5,7 +5,7 @@ import pytest
 
 from interparty.client import PeerProblem, PeerUnavailable
 from interparty.messages import Accepted, ConfirmationRequest, ConfirmationRequests
-from tests.trust_party.world import CARRIER, NOW, Party, deposit_of
+from tests.trust_party.world import CARRIER, NOW, OTHER_CARRIER, Party, deposit_of
 from trust_party import forwarding
 from trust_party.admission import Carrier, resume_enterprise, suspend_enterprise
 from trust_party.forwarding import Forwarder
@@ -68,6 +68,21 @@ async def test_the_carrier_gets_consent_enterprise_and_its_edis(party: Party) ->
     assert request.consent == deposit.consent
     assert request.edis == deposit.edis
     assert request.enterprise_name == "Enterprise ent-a"
+    await forwarder.stop()
+
+
+async def test_a_carrier_gets_the_edis_that_are_sealed_to_it_alone(party: Party) -> None:
+    carrier = FakeCarrier(lambda requests: None)
+    forwarder = start(party, carrier)
+    nonce = bytes(16)
+    sealed = [party.people.seal(nonce, carrier=each) for each in (OTHER_CARRIER, CARRIER)]
+    deposit = deposit_of(party.people, edis_of=sealed, nonce=nonce.hex())
+    await party.deposit(deposit)
+    forwarder.deposited({CARRIER, OTHER_CARRIER})
+    await emptied(party)
+    [request] = carrier.taken
+    assert request.edis == deposit.edis[1:]
+    assert request.consent.edi_ids == deposit.consent.edi_ids
     await forwarder.stop()
 
 

@@ -101,6 +101,21 @@ def test_an_edi_that_the_consent_does_not_name_opens_nothing() -> None:
     assert opened(request(sealed(), edi_ids=["0" * 32, "1" * 32])) is None
 
 
+def test_what_is_sealed_for_another_carrier_is_not_sent_here_and_is_not_missed() -> None:
+    """A device with two SIM cards of two carriers: the consent names the EDIs of both."""
+    own, other = sealed(), "0" * 32
+    for edi_ids in ([other, edi_id(own).hex()], [edi_id(own).hex(), other]):
+        [only] = opened(request(own, edi_ids=edi_ids)) or []
+        assert only.edi_id == edi_id(own)
+
+
+def test_edis_come_in_the_order_of_the_consent_and_once() -> None:
+    first, second = sealed(), sealed(id_type=IdType.IMEI, identifier=IMEI)
+    named = [edi_id(first).hex(), edi_id(second).hex()]
+    assert opened(request(second, first, edi_ids=named)) is None
+    assert opened(request(first, first, edi_ids=named)) is None
+
+
 def test_a_key_that_is_gone_opens_nothing() -> None:
     assert opened(request(sealed()), {}) is None
     assert opened(request(sealed()), {"K001": PrivateKey.generate()}) is None
