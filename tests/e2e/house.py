@@ -93,7 +93,7 @@ class House:
     async def start(self) -> None:
         start, files, folders = self._processes.start, self.files, self.layout.folders
         simulators = folders["simulators"]
-        await start("trust", "trust", folders["trust"], "trust", "run", str(files.trust))
+        await self.start_trust()
         for name, file in (("smsc", files.smsc), ("core", files.core), ("handsets", files.handsets)):
             await start(name, "simulators", simulators, "sim", name, str(file))
         await self.start_gateway()
@@ -106,6 +106,10 @@ class House:
             peer = connect(settings.trust)
             book = AidBook(settings.aids_file)
             self._backends[each.id] = (peer, Backend(settings, EnterpriseClient(peer, key), book))
+
+    async def start_trust(self) -> None:
+        folder = self.layout.trust
+        await self._processes.start("trust", "trust", folder, "trust", "run", str(self.files.trust))
 
     async def stop(self) -> None:
         for peer, _ in self._backends.values():

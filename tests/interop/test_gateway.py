@@ -1,0 +1,223 @@
+"""Our gateway with a trust party of other hands, made from the OpenAPI document alone: whole processes on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from ascs.commands.common import load_settings
+from ascs.demo import parties
+from ascs.demo.layout import CARRIER, ENTERPRISES, HOST, TRUST, Layout, Person, person
+from ascs.demo.parties import Files
+from gateway import keys as gateway_keys
+from gateway.settings import GatewaySettings
+from simulators.http_client import ApiError
+from smpp.aio.client import open_bound
+from smpp.aio.connection import Connection, RequestFailed
+from smpp.constants import CommandStatus
+from smpp.events import Event, RequestReceived
+from smpp.pdu import BindTransceiver, DeliverSm, DeliverSmResp, Pdu, SubmitSm
+from smpp.session import SessionConfig
+from tests.e2e.house import ENT_A, ENT_B, House, free_ports, until
+from tests.interop.foreign_signatures import public_hex_of
+from tests.interop.small_trust_party import Party, SmallTrustParty
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+
+OK = int(CommandStatus.ESME_ROK)
+REFUSED = int(CommandStatus.ESME_RINVDSTADR)
+ANSWER_S = 10.0
+PEOPLE = [person(number) for number in range(1, 7)]
+
+
+class ForeignHouse(House):
+    """A house whose trust party is the small one, inside the test."""
+
+    def __init__(self, layout: Layout, files: Files, trust: SmallTrustParty) -> None:
+        super().__init__(layout, files, PEOPLE)
+        self.trust = trust
+        self.connection: Connection
+        self.delivered: list[DeliverSm] = []
+        self._runner: web.AppRunner | None = None
+
+    async def start_trust(self) -> None:
+        pki = self.layout.trust / "pki"
+        self._runner = await self.trust.serve(
+            pki / f"{TRUST}.pem", pki / f"{TRUST}.key", pki / "ca.pem", self.ports.trust
+        )
+
+    async def stop(self) -> None:
+        await super().stop()
+        await self.trust.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def bind(self) -> None:
+        self.connection, _ = await open_bound(
+            HOST,
+            self.ports.smpp,
+            BindTransceiver(system_id=ENT_A.system_id.encode(), password=ENT_A.smpp_password.encode()),
+            self._heard,
+            SessionConfig(),
+            timeout=ANSWER_S,
+        )
+
+    def _heard(self, connection: Connection, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, RequestReceived) and isinstance(event.pdu.body, DeliverSm):
+                self.delivered.append(event.pdu.body)
+                connection.respond(event.pdu.sequence_number, DeliverSmResp())
+
+    async def submit(self, aid: str, text: str) -> int:
+        """The command_status of one message that asks for a receipt."""
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def done(given: Pdu | RequestFailed) -> None:
+            answer.set_result(-1 if isinstance(given, RequestFailed) else given.command_status)
+
+        body = SubmitSm(
+            source_addr=ENT_A.access_number.encode(),
+            destination_addr=aid.encode(),
+            short_message=text.encode(),
+            registered_delivery=1,
+        )
+        self.connection.request(body, done)
+        async with asyncio.timeout(ANSWER_S):
+            return await answer
+
+    async def own_aid(self, person: Person) -> str:
+        """An AID of this person's own, ACTIVE by the code that the person returned."""
+        aid = await self.active_aid(ENT_A, person)
+        assert self.trust.authorizations[aid].status == "ACTIVE"
+        return aid
+
+    async def heard_from(self, aid: str, said: bytes) -> DeliverSm:
+        """What the enterprise got from an AID that says this."""
+
+        async def ask() -> DeliverSm | None:
+            mine = [each for each in self.delivered if each.source_addr.decode() == aid]
+            return next((each for each in mine if said in each.short_message), None)
+
+        found: DeliverSm = await until(ask, f"{said!r} from the AID")
+        return found
+
+    async def cancel(self, aid: str) -> None:
+        """The enterprise cancels."""
+        _, backend = self._backends[ENT_A.id]
+        assert (await backend.cancel(aid)).status == "REVOKED"
+
+    async def has_no_lease(self) -> bool:
+        return not await self.lease()
+
+    async def lease(self) -> bool:
+        """Whether the gateway holds one."""
+        try:
+            return bool((await self._operations.get("/health"))["parts"]["revocations"] == "ok")
+        except ApiError:
+            return False
+
+
+def _introduce(layout: Layout, files: Files) -> SmallTrustParty:
+    """What operators hand each other as files: public keys, and the carrier's card."""
+    trust = SmallTrustParty(TRUST, {})
+    sign, envelope = trust.sign_key.to_pem(), trust.envelope_key.to_pem()
+    (layout.carrier / "trust-sign.pem").write_bytes(sign)
+    (layout.carrier / "trust-envelope.pem").write_bytes(envelope)
+    for each in ENTERPRISES:
+        folder = layout.enterprise(each.id)
+        (folder / "trust-sign.pem").write_bytes(sign)
+        key = public_hex_of((folder / "sign.pem").read_text())
+        trust.parties[each.id] = Party("enterprise", {f"{each.id}/sign/1": key}, name=each.name)
+    gateway_keys.create_missing(load_settings(files.gateway, GatewaySettings))  # writes the card anew
+    card = json.loads((layout.carrier / "public" / "carrier.json").read_text())
+    trust.admit_carrier(card, f"https://{HOST}:{layout.ports.carrier_api}")
+    return trust
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ForeignHouse]:
+    layout = Layout(tmp_path_factory.mktemp("interop") / "house", free_ports())
+    layout.root.mkdir()
+    files = await asyncio.to_thread(parties.set_up, layout, PEOPLE, None, None)
+    running = ForeignHouse(layout, files, await asyncio.to_thread(_introduce, layout, files))
+    try:
+        await running.start()
+        await running.bind()
+        await until(running.lease, "the lease")
+        yield running
+        output = (layout.carrier / "logs" / "gateway.out").read_text()
+        assert "does not hold" not in output
+        assert "broken off" not in output
+    finally:
+        await running.stop()
+
+
+async def test_a_message_goes_and_receipt_and_reply_come_back(house: ForeignHouse) -> None:
+    person = PEOPLE[0]
+    aid = await house.own_aid(person)
+    assert await house.submit(aid, "your parcel is here") == OK
+    await house.message(person, lambda each: each["text"] == "your parcel is here", "the message")
+    receipt = await house.heard_from(aid, b"stat:DELIVRD")
+    assert receipt.destination_addr.decode() == ENT_A.access_number
+
+    await house.handsets.reply(person.msisdn, "thank you", ENT_A.access_number)
+    await house.heard_from(aid, b"thank you")
+
+    async def reported() -> bool:
+        mine = house.trust.authorizations[aid].edi_ids[CARRIER]
+        told = {each["direction"] for each in house.trust.reports.values() if each["edi_id"] == mine}
+        return told == {"mt", "mo"}
+
+    await until(reported, "both are reported to the trust party")
+
+
+async def test_a_cached_grant_is_used_again_until_the_aid_is_revoked(house: ForeignHouse) -> None:
+    aid = await house.own_aid(PEOPLE[1])
+    assert [await house.submit(aid, f"message {at}") for at in range(3)] == [OK, OK, OK]
+    assert len([each for each in house.trust.asked if each["aid"] == aid]) < 3
+    await house.cancel(aid)
+    assert await house.submit(aid, "too late") == REFUSED
+
+
+async def test_a_subscriber_opts_out_through_the_carrier(house: ForeignHouse) -> None:
+    person = PEOPLE[2]
+    aid = await house.own_aid(person)
+    assert await house.submit(aid, "an offer") == OK
+    await house.message(person, lambda each: each["text"] == "an offer", "the message")
+    await house.handsets.reply(person.msisdn, "TD", ENT_A.access_number)
+
+    async def revoked() -> bool:
+        return house.trust.authorizations[aid].status == "REVOKED"
+
+    await until(revoked, "the carrier cancels by edi_id")
+    assert await house.submit(aid, "another offer") == REFUSED
+
+
+async def test_the_lease_runs_out_with_a_frozen_stream_and_heals(house: ForeignHouse) -> None:
+    aid, other = await house.own_aid(PEOPLE[3]), await house.own_aid(PEOPLE[4])
+    assert [await house.submit(each, "before") for each in (aid, other)] == [OK, OK]
+    house.trust.streams_frozen = True
+    try:
+        await until(house.has_no_lease, "the lease runs out")
+        # No cached grant is used: each is asked about, in a request.
+        asked = len(house.trust.asked)
+        assert await house.submit(other, "meanwhile") == OK
+        assert len(house.trust.asked) > asked
+        await house.cancel(aid)
+        assert await house.submit(aid, "meanwhile") == REFUSED
+    finally:
+        house.trust.streams_frozen = False
+    await until(house.lease, "the lease is back")
+    assert await house.submit(other, "after") == OK
+    assert await house.submit(aid, "after") == REFUSED
+
+
+async def test_an_aid_that_nobody_has_and_one_of_another_enterprise_are_refused(house: ForeignHouse) -> None:
+    theirs = await house.active_aid(ENT_B, PEOPLE[5])
+    nobodys = house.trust.new_aid()
+    assert [await house.submit(each, "hello") for each in (theirs, nobodys)] == [REFUSED, REFUSED]
