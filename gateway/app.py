@@ -14,6 +14,7 @@ from foundation.config import ConfigError
 from foundation.pki import client_context, server_context
 from foundation.seal import Sealer
 from foundation.store import QUEUE_MAX, Store, StoreBusy, StoreUnavailable
+from foundation.tasks import end
 from gateway import keys as own_keys
 from gateway.accounts.directory import Directory, snapshot
 from gateway.accounts.rates import Rates
@@ -346,9 +347,7 @@ class Gateway:
         await self.trust_watch.stop()
         await self.verifier.close()
         await self._peer.close()
-        if self._poller is not None:
-            self._poller.cancel()
-            await asyncio.gather(self._poller, return_exceptions=True)
+        await end(self._poller)
         await self.operations.stop()
         await self.domain.store.close()
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from foundation.tasks import end
 from gateway.records import metrics
 from interparty.client import PeerProblem, PeerUnavailable
 
@@ -35,9 +36,7 @@ class TrustWatch:
         self._task = asyncio.create_task(self._run(), name="trust-watch")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def look(self) -> float:
         """Ask once; gives the seconds until it is worth asking again."""

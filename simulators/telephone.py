@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from foundation.tasks import end
 from simulators.journal import Journal
 from simulators.scripts import Behaviour, drawn
 from sip.agent import AgentConfig
@@ -199,9 +200,7 @@ class Telephone:
         for waiting in self._call_backs:
             waiting.cancel()
         self._endpoint.agent.close(self._endpoint.now())
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         self._endpoint.close()
 
     # What the person does.

@@ -1,7 +1,6 @@
 """The revocation feed over MQTT 5: keeps a connection to the broker and hands what comes to the feed."""
 
 import asyncio
-import contextlib
 import logging
 import random
 import ssl
@@ -12,6 +11,7 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from foundation.tasks import end
 from interparty import mqtt
 from trust_client.verify_stream import Feed
 
@@ -52,9 +52,7 @@ class MqttFeed:
         self._task = asyncio.create_task(self._run(), name="mqtt-feed")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def _run(self) -> None:
         wait, longest = BACKOFF_SECONDS
@@ -98,9 +96,7 @@ class MqttFeed:
             async for message in client.messages:
                 self._received(str(message.topic), message.payload)
         finally:
-            sender.cancel()
-            with contextlib.suppress(asyncio.CancelledError, aiomqtt.MqttError):
-                await sender
+            await end(sender)
 
     def _received(self, topic: str, message: Any) -> None:
         named = mqtt.parse_topic(topic)

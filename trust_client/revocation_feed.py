@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, Protocol
 
 from pydantic import ValidationError
 
+from foundation.tasks import end
 from gm.sm2 import PublicKey
 from interparty import statements
 from interparty.client import PeerProblem, PeerUnavailable
@@ -107,9 +108,7 @@ class RevocationFeed:
 
     async def stop(self) -> None:
         self.disconnected()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     # What the carrier of the messages tells.
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
+from foundation.tasks import end
 from interparty.client import PeerProblem, PeerUnavailable
 from interparty.hot_messages import Question, QuestionLike, question_text, questions_body
 from interparty.messages import ITEMS_MAX
@@ -199,9 +200,7 @@ class Verifier:
         self._queue.clear()
         if self._stream is not None:
             await self._stream.close()
-        for task in list(self._requests):
-            task.cancel()
-        await asyncio.gather(*self._requests, return_exceptions=True)
+        await end(*self._requests)
 
     @property
     def _in_flight(self) -> int:

@@ -5,7 +5,6 @@ stream that is lost, or that gets no answer, are given back to be asked in a req
 """
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections import deque
@@ -14,6 +13,7 @@ from typing import Final, Protocol
 
 from pydantic import ValidationError
 
+from foundation.tasks import end
 from gm.sm2 import PublicKey
 from interparty import websocket
 from interparty.client import PeerUnavailable
@@ -114,10 +114,7 @@ class VerifyStream:
     async def close(self) -> None:
         """End it; what was asked is answered with None."""
         self._closed = True
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
         if self._checking is not None:
             await asyncio.gather(self._checking, return_exceptions=True)
         if self._channel is not None:

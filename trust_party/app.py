@@ -11,6 +11,7 @@ from foundation.capture import Capture
 from foundation.logs import get_logger
 from foundation.seal import Sealer
 from foundation.store import Store
+from foundation.tasks import end
 from gm import selftest
 from gm.keystore import KeyProvider
 from interparty.client import Peer
@@ -205,7 +206,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
         if settings.anchor_file is not None:
             anchoring = Anchoring(FileAnchor(settings.anchor_file), sequencer)
             following = asyncio.create_task(anchoring.run(settings.anchor_seconds), name="anchor")
-            stack.push_async_callback(_cancel, following)
+            stack.push_async_callback(end, following)
         for task in (
             asyncio.create_task(directory.follow(admitted), name="admissions"),
             asyncio.create_task(orders.run(), name="orders"),
@@ -213,7 +214,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             asyncio.create_task(sweeper.run(settings.sweep_seconds), name="sweeper"),
             asyncio.create_task(erasure.run(), name="erasure"),
         ):
-            stack.push_async_callback(_cancel, task)
+            stack.push_async_callback(end, task)
         _log.info("trust party listens", port=server.port, live=len(live), libcrypto=library)
         yield TrustParty(server, keys, directory, forwarder, live, sweeper)
         _log.info("trust party stops")
@@ -241,9 +242,3 @@ def _connector(
         )
 
     return connect
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

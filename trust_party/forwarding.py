@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from foundation.logs import get_logger
 from foundation.store import Store
+from foundation.tasks import end
 from interparty.client import PeerProblem, PeerUnavailable
 from interparty.edi import to_text
 from interparty.messages import ITEMS_MAX, Accepted, ConfirmationRequest, ConfirmationRequests, Consent
@@ -92,9 +93,7 @@ class Forwarder:
 
     async def stop(self) -> None:
         """Stop the workers; what is in the outbox stays for the next start."""
-        for worker in self._workers.values():
-            worker.cancel()
-        await asyncio.gather(*self._workers.values(), return_exceptions=True)
+        await end(*self._workers.values())
         self._workers.clear()
 
     async def _work(self, carrier_id: str) -> None:

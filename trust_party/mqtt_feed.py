@@ -1,7 +1,6 @@
 """Revocations and heartbeats over MQTT 5, for the carriers that follow them there."""
 
 import asyncio
-import contextlib
 import logging
 import random
 import ssl
@@ -11,6 +10,7 @@ from typing import Any, Final
 import aiomqtt
 from pydantic import ValidationError
 
+from foundation.tasks import end
 from interparty import mqtt
 from interparty.messages import LeaseNonce
 from trust_party.revocations import RevocationFeed
@@ -52,9 +52,7 @@ class MqttFeed:
         self._task = asyncio.create_task(self._run(), name="mqtt-feed")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def _run(self) -> None:
         wait, longest = BACKOFF_SECONDS
@@ -92,9 +90,7 @@ class MqttFeed:
             async for message in client.messages:
                 self._received(str(message.topic), message.payload)
         finally:
-            sender.cancel()
-            with contextlib.suppress(asyncio.CancelledError, aiomqtt.MqttError):
-                await sender
+            await end(sender)
 
     def _received(self, topic: str, message: Any) -> None:
         named = mqtt.parse_topic(topic)

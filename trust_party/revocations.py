@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from foundation.logs import get_logger
 from foundation.store import Store, StoreBusy, StoreUnavailable
+from foundation.tasks import end
 from gm.keystore import KeyProvider
 from interparty import statements
 from interparty.messages import (
@@ -118,9 +119,7 @@ class RevocationFeed:
         self._task = asyncio.create_task(self._run(), name="revocations")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     def committed(self, told: Sequence[Told]) -> None:
         """What `put` wrote is committed: from now on heartbeats name it."""

@@ -23,6 +23,7 @@ from ascs.demo.parties import Files, OtherCore, OtherSmsc
 from ascs.demo.processes import Processes, Wrap
 from ascs.demo.regulator import Desk
 from ascs.demo.script import Actor, StepFailed, Story
+from foundation.tasks import end
 from simulators.handsets.client import HandsetClient
 from simulators.http_client import ApiError
 
@@ -308,9 +309,7 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
             raise DemoInterrupted
         task.result()
     finally:
-        task.cancel()
-        stopped.cancel()
-        await asyncio.gather(task, stopped, return_exceptions=True)
+        await end(task, stopped)
 
 
 async def _listens(port: int) -> bool:

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 
 from foundation.store import StoreBusy, StoreUnavailable
+from foundation.tasks import end
 from gateway.confirm.code_text import code_in, code_text, draw_code
 from gateway.confirm.opening import Opened, open_deposit
 from gateway.records import metrics
@@ -64,9 +65,7 @@ class Confirmations:
 
     async def stop(self) -> None:
         await self._courier.stop()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, return_exceptions=True)
+        await end(self._sweeper)
 
     # --- from the trust party -----------------------------------------------------------------------
 

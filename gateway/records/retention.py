@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from foundation.store import StoreBusy, StoreUnavailable
+from foundation.tasks import end
 from gateway.settings import RetentionSettings
 from gateway.store import retention
 from gateway.store.domain import Domain
@@ -49,9 +50,7 @@ class Retention:
         self._task = asyncio.create_task(self._run(), name="retention")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def drop_due(self) -> dict[str, int]:
         """Delete all that is due now; how many rows of each kind. Raises StoreBusy, StoreUnavailable."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from foundation.store import Stage, StoreBusy, StoreUnavailable
+from foundation.tasks import end
 from gateway.records import metrics
 from gateway.sms.final import Delivery, open_delivery
 from gateway.store import outbox
@@ -69,9 +70,7 @@ class Deliveries:
         self._sweeper = asyncio.create_task(self._sweep(), name="outbox-sweeper")
 
     async def stop(self) -> None:
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, return_exceptions=True)
+        await end(self._sweeper)
         for account in self._accounts.values():
             if account.retry is not None:
                 account.retry.cancel()

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 from foundation.store import Stage, StoreBusy, StoreUnavailable
+from foundation.tasks import end
 from gateway.policy.decision import find_subscribers
 from gateway.policy.hours import opens_in
 from gateway.policy.refusal import Refusal
@@ -128,9 +129,7 @@ class Dispatcher:
         self._stopping = True
         for queue in self._ready:
             queue.clear()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, return_exceptions=True)
+        await end(self._sweeper)
 
     @property
     def held(self) -> int:

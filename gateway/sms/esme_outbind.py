@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from foundation.store import StoreBusy, StoreUnavailable
+from foundation.tasks import end
 from gateway.accounts.directory import Directory
 from gateway.store import outbox
 from gateway.store.accounts import AccountRow
@@ -57,9 +58,7 @@ class EsmeOutbinds:
 
     async def stop(self) -> None:
         tasks = [*self._calls.values(), *([] if self._task is None else [self._task])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)
 
     async def look(self) -> None:
         """Call those who are to be called now."""

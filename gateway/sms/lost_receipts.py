@@ -14,6 +14,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from foundation.store import StoreBusy, StoreUnavailable
+from foundation.tasks import end
 from gateway.settings import SmsSettings
 from gateway.sms.final import FINAL_STATES, Delivery, End, finish_one
 from gateway.store import messages
@@ -63,9 +64,7 @@ class LostReceipts:
         self._task = asyncio.create_task(self._look_on(), name="lost-receipts")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def look(self) -> None:
         """Ask about those whose time has come. Raises StoreBusy, StoreUnavailable."""

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from foundation.store import Store, StoreBusy, StoreUnavailable
+from foundation.tasks import end
 
 Row = TypeVar("Row")
 
@@ -59,10 +60,8 @@ class Courier(Generic[Row]):
         self._wake.set()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await end(self._task)
+        self._task = None
 
     async def _run(self) -> None:
         backoff = BACKOFF_MIN_S

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
+from foundation.tasks import end
 from gateway.accounts.account_options import RING_MAX_S
 from gateway.accounts.directory import Directory
 from gateway.records import metrics
@@ -375,6 +376,4 @@ class VoiceService:
 
 async def _cancelled(*tasks: asyncio.Task[None] | None) -> None:
     running = [task for task in tasks if task is not None]
-    for task in running:
-        task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
+    await end(*running)

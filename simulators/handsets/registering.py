@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from itertools import islice
 
+from foundation.tasks import end
 from simulators.handsets.fleet import Fleet
 from simulators.handsets.settings import RegisterSettings, SipSettings
 from simulators.telephone import Telephone
@@ -72,8 +73,6 @@ class Registering:
 
     async def stop(self) -> None:
         """Unregister; no answer is awaited."""
-        if self._ramp is not None:
-            self._ramp.cancel()
-            await asyncio.gather(self._ramp, return_exceptions=True)
+        await end(self._ramp)
         for registration in self._registrations:
             registration.stop(self._telephone.endpoint.now())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from foundation.store import Store, StoreBusy, StoreUnavailable
+from foundation.tasks import end
 from simulators.http_api import HttpApi, serve
 from simulators.smsc.center import Center
 from simulators.smsc.control import Control
@@ -117,9 +118,7 @@ class Smsc:
         self.center.timers.on_earlier = None
         if self._timer is not None:
             self._timer.cancel()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         await self.center.ledger.close()
 
     # What comes over connections.
