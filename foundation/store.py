@@ -310,7 +310,10 @@ class Store:
     async def _open_reader(self) -> aiosqlite.Connection:
         async with self._reader_lock:
             if self._reader is None:
-                reader = await aiosqlite.connect(self._path, isolation_level=None, timeout=LOCK_WAIT_S)
+                opening = aiosqlite.connect(self._path, isolation_level=None, timeout=LOCK_WAIT_S)
+                # Else a process that ends without closing its store waits for this thread for ever.
+                opening._thread.daemon = True
+                reader = await opening
                 reader.row_factory = sqlite3.Row
                 await reader.execute("PRAGMA query_only=ON")
                 self._reader = reader

@@ -4,8 +4,10 @@ import asyncio
 import gc
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -59,3 +61,59 @@ def test_the_environment_chooses_the_loop(monkeypatch: pytest.MonkeyPatch, choic
         return type(asyncio.get_running_loop()).__module__
 
     assert loop.run(main).startswith(module)
+
+
+STOPS = """
+import asyncio, os, signal, sys, time
+from pathlib import Path
+from foundation import loop
+from foundation.store import Store
+
+loop.STOP_S = loop.CANCELLED_S = 0.2
+
+async def main(stop):
+    os.kill(os.getpid(), signal.SIGTERM)
+    await stop.wait()
+    {then}
+
+try:
+    loop.run(main)
+except asyncio.CancelledError:
+    sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize(
+    ("then", "status"),
+    [
+        ("await asyncio.Event().wait()", 130),
+        ("await asyncio.to_thread(time.sleep, 60)", loop.EXIT_STUCK),
+        ("time.sleep(60)", loop.EXIT_STUCK),
+        (
+            "while True:\n        try:\n            await asyncio.sleep(1)\n"
+            "        except asyncio.CancelledError:\n            pass",
+            loop.EXIT_STUCK,
+        ),
+    ],
+    ids=["it waits", "a thread does", "the loop stands still", "it loses each cancellation"],
+)
+def test_a_stop_has_an_end_whatever_hangs(then: str, status: int) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", STOPS.format(then=then)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == status
+    assert ("does not stop and is ended" in ended.stderr) == (status == loop.EXIT_STUCK)
+
+
+def test_a_process_ends_although_its_store_was_not_closed(tmp_path: Path, revisions: Path) -> None:
+    """aiosqlite's thread waits for more, and the interpreter for the thread."""
+    then = f"""store = Store.open(Path({str(tmp_path / "s.db")!r}), Path({str(revisions)!r}))
+    await store.read("SELECT 1")
+    main.kept = store
+    await asyncio.Event().wait()"""
+    ended = subprocess.run([sys.executable, "-c", STOPS.format(then=then)], timeout=30, check=False)
+    assert ended.returncode == 130
