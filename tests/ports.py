@@ -1,24 +1,60 @@
-"""A free port on loopback for a program that must be told its port before it listens."""
+"""Ports on loopback for a program that must be told its port before it listens.
 
-import random
+Each process that runs tests takes a slice of its own, so that several at once never meet. All lie below where the
+kernel takes ports for outgoing connections (ip_local_port_range, from 32768): a port from there can be gone between
+the look and the program's own bind. And they lie above what a demo takes.
+"""
+
+import fcntl
+import os
 import socket
+import tempfile
+from functools import cache
+from pathlib import Path
 
-# Below where the kernel takes ports for outgoing connections (ip_local_port_range, from 32768): a port from there can
-# be gone between the look and the program's own bind. Above what the media relays of tests and demos take.
-_FIRST, _LAST = 28_000, 32_700
-_given: set[int] = set()
+_SLICES = range(25_000, 32_200, 600)
+_SINGLES = 250
+"""Of a slice, for programs that listen on one port; the rest is for ranges."""
+_given = 0
+_ranges = 0
+
+
+@cache
+def _slice() -> int:
+    """The first port of this process's slice. Its lock is let go of when the process ends."""
+    for first in _SLICES:
+        path = Path(tempfile.gettempdir()) / f"ascs-test-ports-{os.getuid()}-{first}.lock"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+        else:
+            return first
+    raise RuntimeError(f"{len(_SLICES)} processes run tests already")
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port of 127.0.0.1 that nothing is bound to, for TCP or UDP; never the same twice in this process."""
-    while True:
-        port = random.randint(_FIRST, _LAST)
-        if port in _given:
-            continue
+    """A port of 127.0.0.1 that nothing is bound to, for TCP or UDP; the same one again only after all others."""
+    global _given
+    for _ in range(_SINGLES):
+        port = _slice() + _given % _SINGLES
+        _given += 1
         with socket.socket(socket.AF_INET, kind) as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        _given.add(port)
         return port
+    raise RuntimeError("all ports for tests are bound")
+
+
+def port_range(count: int) -> tuple[int, int]:
+    """The first, an even one, and the last of `count` ports that a relay may give to calls."""
+    global _ranges
+    ports = _SLICES.step - _SINGLES
+    if _ranges + count > ports:
+        _ranges = 0
+    first = _slice() + _SINGLES + _ranges
+    _ranges += count + count % 2
+    return first, first + count - 1

@@ -9,16 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.ports import free_port
+from tests.ports import free_port, port_range
 
 START_S = 10.0
 STOP_S = 5.0
+MEDIA_PORTS = 100
 
 
 @contextmanager
-def rtpengine_daemon(folder: Path, *, port_min: int, port_max: int) -> Iterator[int]:
+def rtpengine_daemon(folder: Path) -> Iterator[int]:
     """A running daemon with its log in `folder`; the UDP port of its NG protocol."""
     port = free_port(socket.SOCK_DGRAM)
+    port_min, port_max = port_range(MEDIA_PORTS)
     options = [
         "--table=-1",
         "--interface=127.0.0.1",

@@ -25,11 +25,13 @@ from simulators.enterprise.backend import Backend, Given
 from simulators.enterprise.settings import EnterpriseSettings
 from simulators.handsets.client import HandsetClient
 from simulators.http_client import ApiError, JsonClient
-from tests.ports import free_port
+from tests.ports import free_port, port_range
 from trust_client.enterprise import EnterpriseClient
 
 WAIT_S = 15.0
 LOOK_AGAIN_S = 0.05
+MEDIA_PORTS = 80
+"""Four a call."""
 CODE = re.compile(r"回复([0-9]{6})")
 ENT_A, ENT_B = ENTERPRISES
 
@@ -37,6 +39,7 @@ ENT_A, ENT_B = ENTERPRISES
 def free_ports() -> Ports:
     """Ports that nothing listens on: a demo may be running on the usual ones."""
     free, tcp, udp = free_port, socket.SOCK_STREAM, socket.SOCK_DGRAM
+    media_min, media_max = port_range(MEDIA_PORTS)
     return Ports(
         trust=free(tcp),
         smpp=free(tcp),
@@ -49,8 +52,8 @@ def free_ports() -> Ports:
         handsets_sip=free(udp),
         handsets_api=free(tcp),
         enterprise_api={each.id: free(tcp) for each in ENTERPRISES},
-        media_min=26_000,
-        media_max=27_999,
+        media_min=media_min,
+        media_max=media_max,
     )
 
 

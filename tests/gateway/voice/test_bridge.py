@@ -34,6 +34,7 @@ from tests.gateway.voice.conftest import (
     offer,
     until,
 )
+from tests.ports import free_port
 
 
 async def test_cancel_reaches_the_ringing_handset(world: World) -> None:
@@ -163,7 +164,7 @@ async def test_after_a_crash_calls_are_released_on_both_legs(world: World) -> No
 
 async def test_a_call_that_rang_at_the_crash_and_is_taken_afterwards_is_released(world: World) -> None:
     """The person would hear nothing, and nobody would know."""
-    await world.restart(core_side=SipSideSettings(port=free_port()))
+    await world.restart(core_side=SipSideSettings(port=free_port(socket.SOCK_DGRAM)))
     world.call()
     arrived = await world.core.next(IncomingCall)
     arrived.call.ring(world.core.now())
@@ -172,12 +173,6 @@ async def test_a_call_that_rang_at_the_crash_and_is_taken_afterwards_is_released
     assert await world.results() == ["INTERRUPTED"]
     arrived.call.answer(answer(arrived.request.body), world.core.now())
     assert (await world.core.next(CallEnded)).cause == "bye"
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 async def test_the_report_names_the_edi_and_no_number(world: World) -> None:

@@ -9,13 +9,15 @@ import pytest
 from gateway.voice import relay_process
 from sip.media.relay_client import RelayClient
 from sip.media.relay_control import RelayConfig
+from tests.ports import port_range
 
 
 async def test_it_serves_and_logs_to_the_folder_it_was_given(tmp_path: Path) -> None:
     command = (sys.executable, "-m", "gateway.voice.relay_process", "--logs", str(tmp_path))
-    client = await RelayClient.start(RelayConfig(port_min=21400, port_max=21419), command=command)
+    first, last = port_range(20)
+    client = await RelayClient.start(RelayConfig(port_min=first, port_max=last), command=command)
     ports = await client.create("call")
-    assert 21400 <= ports.a.rtp_port <= 21419
+    assert first <= ports.a.rtp_port <= last
     await client.stop()
     for line in (tmp_path / "relay.log").read_text().splitlines():
         assert {"time", "level", "message"} <= json.loads(line).keys()

@@ -293,7 +293,7 @@ async def test_the_two_hear_each_other_through_the_relay(
 
 @pytest.mark.peer("rtpengine")
 async def test_the_two_hear_each_other_through_rtpengine(house: World, tmp_path: Path) -> None:
-    with rtpengine_daemon(tmp_path, port_min=33_300, port_max=33_399) as port:
+    with rtpengine_daemon(tmp_path) as port:
         await house.restart(media=MediaSettings(kind="rtpengine", rtpengine=RtpengineSettings(port=port)))
         await audio_goes_between_the_two(house)
         await house.service.stop()

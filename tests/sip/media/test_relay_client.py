@@ -9,11 +9,12 @@ import pytest
 from sip.media.control import MediaError, MediaUnavailable
 from sip.media.relay_client import RelayClient
 from sip.media.relay_control import RelayConfig
+from tests.sip.media.relays import relay_config
 
 
 @pytest.fixture
 async def relay():
-    client = await RelayClient.start(RelayConfig(port_min=21300, port_max=21339, sessions_max=8))
+    client = await RelayClient.start(relay_config(40, sessions_max=8))
     yield client
     await client.stop()
 
@@ -37,7 +38,7 @@ async def test_refusals_are_errors_and_the_relay_goes_on(relay: RelayClient) -> 
 
 async def test_a_relay_that_dies_is_told_and_every_wait_ends() -> None:
     exits: list[int] = []
-    client = await RelayClient.start(RelayConfig(port_min=21200, port_max=21219), on_exit=exits.append)
+    client = await RelayClient.start(relay_config(20), on_exit=exits.append)
     os.kill(client.pid, signal.SIGSTOP)
     pending = asyncio.create_task(client.ping())
     await asyncio.sleep(0)

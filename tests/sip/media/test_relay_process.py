@@ -9,12 +9,12 @@ from sip.media import rtp
 from sip.media.control import MediaError, RemoteMedia
 from sip.media.endpoint import RtpEndpoint
 from sip.media.relay_client import RelayClient
-from sip.media.relay_control import RelayConfig
+from tests.sip.media.relays import relay_config
 
 
 @pytest.fixture
 async def relay():
-    client = await RelayClient.start(RelayConfig(port_min=21000, port_max=21039, sessions_max=8))
+    client = await RelayClient.start(relay_config(40, sessions_max=8))
     yield client
     await client.stop()
 
@@ -62,15 +62,20 @@ async def test_ports_come_back_and_run_out(relay: RelayClient) -> None:
     await relay.create("again")
 
 
-async def test_a_port_held_by_another_program_is_passed_over(relay: RelayClient) -> None:
+async def test_a_port_held_by_another_program_is_passed_over() -> None:
+    config = relay_config(8)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.1", 21001))
-        ports = await relay.create("call")
-    assert 21000 not in (ports.a.rtp_port, ports.b.rtp_port)
+        taken.bind(("127.0.0.1", config.port_min + 1))
+        client = await RelayClient.start(config)
+        try:
+            ports = await client.create("call")
+        finally:
+            await client.stop()
+    assert config.port_min not in (ports.a.rtp_port, ports.b.rtp_port)
 
 
 async def test_no_port_left() -> None:
-    client = await RelayClient.start(RelayConfig(port_min=21100, port_max=21105))
+    client = await RelayClient.start(relay_config(6))
     try:
         await client.create("one")
         with pytest.raises(MediaError, match="no port left"):
@@ -82,7 +87,7 @@ async def test_no_port_left() -> None:
 
 
 async def test_one_side_over_ipv6_the_other_over_ipv4() -> None:
-    client = await RelayClient.start(RelayConfig(host_a="::1", port_min=21110, port_max=21129))
+    client = await RelayClient.start(relay_config(20, host_a="::1"))
     alice, bob = await RtpEndpoint.open("::1"), await RtpEndpoint.open()
     try:
         ports = await client.create("call")
@@ -103,7 +108,7 @@ async def test_one_side_over_ipv6_the_other_over_ipv4() -> None:
 
 async def test_both_sides_may_be_in_one_network() -> None:
     """A call that was put through to another party of that network."""
-    client = await RelayClient.start(RelayConfig(host_a="::1", port_min=21130, port_max=21137))
+    client = await RelayClient.start(relay_config(8, host_a="::1"))
     try:
         for _ in range(3):  # the ports come back to where they were taken
             ports = await client.create("call", networks=("b", "b"))

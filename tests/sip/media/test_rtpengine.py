@@ -17,7 +17,7 @@ from tests.rtpengine import rtpengine_daemon
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of its NG protocol."""
-    with rtpengine_daemon(tmp_path_factory.mktemp("rtpengine"), port_min=33_000, port_max=33_199) as port:
+    with rtpengine_daemon(tmp_path_factory.mktemp("rtpengine")) as port:
         yield port
 
 
