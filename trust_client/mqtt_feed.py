@@ -11,7 +11,7 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from foundation.tasks import end
+from foundation.tasks import end, first
 from interparty import mqtt
 from trust_client.verify_stream import Feed
 
@@ -90,13 +90,12 @@ class MqttFeed:
     async def _serve(self, client: aiomqtt.Client) -> None:
         while not self._unsent.empty():
             self._unsent.get_nowait()
-        sender = asyncio.create_task(self._send(client))
         self._feed.connected(self._put)
-        try:
-            async for message in client.messages:
-                self._received(str(message.topic), message.payload)
-        finally:
-            await end(sender)
+        await first(self._read(client), self._send(client))
+
+    async def _read(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            self._received(str(message.topic), message.payload)
 
     def _received(self, topic: str, message: Any) -> None:
         named = mqtt.parse_topic(topic)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import aiomqtt
 from pydantic import ValidationError
 
-from foundation.tasks import end
+from foundation.tasks import end, first
 from interparty import mqtt
 from interparty.messages import LeaseNonce
 from trust_party.revocations import RevocationFeed
@@ -85,12 +85,11 @@ class MqttFeed:
     async def _serve(self, client: aiomqtt.Client) -> None:
         for carrier in self._carriers():
             self._follow(carrier)
-        sender = asyncio.create_task(self._send(client))
-        try:
-            async for message in client.messages:
-                self._received(str(message.topic), message.payload)
-        finally:
-            await end(sender)
+        await first(self._read(client), self._send(client))
+
+    async def _read(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            self._received(str(message.topic), message.payload)
 
     def _received(self, topic: str, message: Any) -> None:
         named = mqtt.parse_topic(topic)

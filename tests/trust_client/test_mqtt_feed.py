@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
+import aiomqtt
 import pytest
 
-from foundation import pki
+from foundation import pki, tasks
 from interparty.messages import Revocation
+from tests.deaf_broker import DeafBroker
 from tests.mosquitto import Mosquitto, make_folder
 from tests.ports import free_port
 from tests.trust_party.conftest import admitted_folder, party, people, settings  # noqa: F401  # fixtures
@@ -140,3 +143,39 @@ async def test_the_shared_key_is_replaced_while_the_lease_holds(house: House) ->
     await until(lambda: house.follower.aids == aids)
     assert house.feed.lease_holds
     assert house.feed.resyncs == 1  # that of the start
+
+
+class Hurried:
+    """A feed that has something to say whenever it is connected."""
+
+    def connected(self, send: Callable[[bytes], None]) -> None:
+        send(b"nonce")
+
+    def disconnected(self) -> None:
+        pass
+
+
+def feed_to(broker: DeafBroker, monkeypatch: pytest.MonkeyPatch) -> MqttFeed:
+    monkeypatch.setattr(aiomqtt, "Client", broker.client)
+    monkeypatch.setattr(tasks, "AGAIN_SECONDS", 0.05)
+    tls = ssl.create_default_context()
+    return MqttFeed("127.0.0.1", 1, tls, CARRIER, "test", lambda: [HMAC_KEY], Hurried())  # type: ignore[arg-type]
+
+
+async def test_it_stops_although_a_cancellation_is_lost_in_the_library(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broker = DeafBroker()
+    feed = feed_to(broker, monkeypatch)
+    feed.start()
+    async with asyncio.timeout(BOUND):
+        await broker.published.wait()
+        await feed.stop()
+
+
+async def test_what_cannot_be_sent_makes_a_new_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = DeafBroker(times_out=True)
+    feed = feed_to(broker, monkeypatch)
+    feed.start()
+    await until(lambda: broker.connections > 1)
+    await feed.stop()

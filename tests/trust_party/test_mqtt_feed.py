@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,9 +14,10 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from foundation import pki
+from foundation import pki, tasks
 from interparty import mqtt
 from interparty.messages import Revoked
+from tests.deaf_broker import DeafBroker
 from tests.mosquitto import Mosquitto, make_folder
 from tests.ports import free_port
 from tests.trust_party.served import context, make_pki
@@ -158,3 +160,40 @@ async def test_what_a_carrier_missed_is_kept_for_its_session(
         while len(got) < len(missed):
             got += await pushed(aiter(again.messages))
     assert got == missed
+
+
+@contextlib.asynccontextmanager
+async def pushing(
+    party: Party, broker: DeafBroker, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[MqttFeed]:
+    """The trust party at that broker, with something to send."""
+    monkeypatch.setattr(aiomqtt, "Client", broker.client)
+    monkeypatch.setattr(tasks, "AGAIN_SECONDS", 0.05)
+    await party.feed.load()
+    party.feed.start()
+    tls = ssl.create_default_context()
+    feed = MqttFeed("127.0.0.1", 1, tls, party.feed, party.directory.shared_keys, lambda: [CARRIER])
+    feed.start()
+    async with asyncio.timeout(10):
+        await asyncio.sleep(0)
+        await revoke(party)
+        await broker.published.wait()
+        yield feed
+        await feed.stop()
+    await party.feed.stop()
+
+
+async def test_it_stops_although_a_cancellation_is_lost_in_the_library(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pushing(party, DeafBroker(), monkeypatch):
+        pass
+
+
+async def test_what_cannot_be_sent_makes_a_new_connection(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = DeafBroker(times_out=True)
+    async with pushing(party, broker, monkeypatch):
+        while broker.connections < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
