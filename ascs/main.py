@@ -11,6 +11,7 @@ from ascs.commands.evidence import evidence
 from ascs.commands.evidence_query import query
 from ascs.commands.gateway import gateway
 from ascs.commands.handset import handset
+from ascs.commands.key_evidence import keys
 from ascs.commands.pki import pki
 from ascs.commands.regulator import regulator
 from ascs.commands.sim import sim
@@ -24,6 +25,7 @@ def main() -> None:
 
 
 evidence.add_command(query)
+evidence.add_command(keys)
 for command in (gateway, trust, evidence, regulator, digest, sim, pki, config, handset, demo):
     main.add_command(command)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from gm import sm4
 from gm.errors import DecryptError
-from gm.keystore import KeyProvider
+from gm.keystore import Algorithm, Key, KeyProvider
 
 DATA_PURPOSE: Final = "data"
 """SM4 key that seals columns."""
@@ -27,12 +27,10 @@ def version_prefix(version: int) -> bytes:
     return _VERSION.pack(version)
 
 
-def add_missing_keys(keys: KeyProvider) -> None:
-    """Give a new party's key store the keys that a Sealer needs. Raises gm.errors.KeyStoreError."""
-    if not keys.keys(DATA_PURPOSE):
-        keys.add(DATA_PURPOSE, "sm4")
-    if not keys.keys(INDEX_PURPOSE):
-        keys.add(INDEX_PURPOSE, "hmac-sm3")
+def add_missing_keys(keys: KeyProvider) -> list[Key]:
+    """Give a new party's key store the keys that a Sealer needs; those made. Raises gm.errors.KeyStoreError."""
+    wanted: tuple[tuple[str, Algorithm], ...] = ((DATA_PURPOSE, "sm4"), (INDEX_PURPOSE, "hmac-sm3"))
+    return [keys.add(purpose, algorithm) for purpose, algorithm in wanted if not keys.keys(purpose)]
 
 
 class Sealer:

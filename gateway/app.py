@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from foundation.config import ConfigError
+from foundation.migrate import upgrade
 from foundation.pki import client_context, server_context
 from foundation.seal import Sealer
 from foundation.store import QUEUE_MAX, Store, StoreBusy, StoreUnavailable
@@ -22,7 +23,8 @@ from gateway.carrier_api.number_queries import NumberQueries
 from gateway.carrier_api.routes import carrier_api
 from gateway.confirm.confirmations import Confirmations
 from gateway.guess_alert import GuessAlert
-from gateway.key_exchange import KeyExchange
+from gateway.key_exchange import KeyExchange, transaction
+from gateway.key_records import settle
 from gateway.operations import Health, Operations
 from gateway.policy.text_rules import TextRules
 from gateway.policy.text_words import load_words
@@ -45,7 +47,7 @@ from gateway.sms.revocations import Revocations
 from gateway.sms.services import Services
 from gateway.sms.smsc_errors import load_errors
 from gateway.store import accounts, ids
-from gateway.store.domain import Domain
+from gateway.store.domain import Domain, wall_ms
 from gateway.store.vault import Vault
 from gateway.trust_watch import TrustWatch
 from gateway.voice.service import VoiceService
@@ -53,6 +55,7 @@ from gm import selftest
 from gm.errors import GmError
 from gm.keystore import KeyStore
 from interparty.client import Peer
+from interparty.key_ledger import Author, operator
 from interparty.server import Running, serve
 from smpp.aio.connection import Connection
 from smpp.aio.link import LinkState
@@ -76,10 +79,16 @@ _log = logging.getLogger(__name__)
 def open_domain(settings: GatewaySettings) -> tuple[Domain, KeyStore]:
     """The store and what is sealed in it, with keys made where they are missing.
 
-    Raises KeyStoreError, MigrationError, OSError.
+    Raises KeyStoreError, MigrationError, OSError, sqlite3.Error.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    keys = own_keys.create_missing(settings)
+    keys, made = own_keys.create_missing(settings)
+    settings.database.touch(mode=0o600)
+    upgrade(settings.database, MIGRATIONS)
+    with transaction(settings) as conn:
+        # The keys just made, and what a crash kept from being recorded.
+        author = Author(settings.carrier.id, operator(), wall_ms())
+        settle(conn, keys, author, found=True, made=[(key.purpose, key.version) for key in made])
     store = Store.open(settings.database, MIGRATIONS)
     return Domain(store, Vault(Sealer(keys))), keys
 
@@ -141,7 +150,11 @@ class Gateway:
                 self.feed,
             )
         self.trust_watch = TrustWatch(self.trust.ping)
-        self.trust_rows = TrustRows(self.domain.store, self.trust)
+        self.trust_rows = TrustRows(
+            self.domain.store,
+            self.trust,
+            lambda: own_keys.key_id(settings, self.keys.current(own_keys.SIGN)),
+        )
         self.retention = Retention(self.domain, settings.retention)
         dialects = {each.name: each.receipt_ids for each in settings.smsc}
         self.links = SmscLinks(

@@ -1,22 +1,22 @@
 """Keys that go between the carrier and the others: what it announces, what it takes, and its operator's part.
 
 The trust party's new sign key comes here in an envelope; the carrier's own new keys go there. Each change is an event
-of the audit chain; what concerns both is a record of the trust party's evidence log, which takes the delivery.
+of the audit chain, and is told to the trust party for its evidence log (`gateway.key_records`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from foundation import audit
 from foundation.pki import client_context
 from foundation.seal import DATA_PURPOSE, INDEX_PURPOSE
 from foundation.store import LOCK_WAIT_S, Store
 from gateway import keys as own_keys
+from gateway.key_records import record, settle
 from gateway.settings import GatewaySettings
 from gateway.store.domain import wall_ms
 from gm.keystore import Key, KeyProvider
@@ -24,8 +24,10 @@ from gm.sm2 import PublicKey
 from interparty.client import Peer
 from interparty.key_delivery import Announcer, DeliveryError, check, keyid_of, open_envelope
 from interparty.key_house import HouseError, Rotation
+from interparty.key_ledger import Author
 from interparty.key_messages import (
     KeyDelivery,
+    KeyEvent,
     KeyName,
     KeyNotice,
     KeyReceipt,
@@ -66,9 +68,10 @@ def take(
             if key.state == "destroyed" or key.material != value:
                 raise DeliveryError("this keyid names another key already")
             return False
+    author = Author(settings.carrier.id, notice.party, now_ms)
+    settle(conn, keys, author, found=True)
     keys.add(purpose, "sm2-public", material=value, id=keyid)
-    detail = {"party": notice.party, "keyid": keyid}
-    audit.append(conn, at_ms=now_ms, user=settings.carrier.id, event="key.taken", success=True, detail=detail)
+    settle(conn, keys, author)
     return True
 
 
@@ -133,6 +136,23 @@ class TrustRecipient:
     sign_keys: dict[str, PublicKey]
 
 
+@contextmanager
+def transaction(settings: GatewaySettings) -> Iterator[sqlite3.Connection]:
+    """One transaction on the gateway's database, beside a running gateway or without one. Raises sqlite3.Error."""
+    conn = sqlite3.connect(settings.database, timeout=LOCK_WAIT_S, isolation_level=None)
+    try:
+        conn.execute("PRAGMA synchronous=FULL")
+        conn.execute("BEGIN IMMEDIATE")
+        try:
+            yield conn
+            conn.execute("COMMIT")
+        except BaseException:
+            conn.execute("ROLLBACK")
+            raise
+    finally:
+        conn.close()
+
+
 class CarrierHouse:
     """The carrier as an interparty.key_house.House, beside a running gateway or without one."""
 
@@ -155,26 +175,12 @@ class CarrierHouse:
         except KeyError:
             raise HouseError(f"no such purpose: {purpose}") from None
 
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """One transaction on the gateway's database, which must be there."""
-        conn = sqlite3.connect(self._settings.database, timeout=LOCK_WAIT_S, isolation_level=None)
-        try:
-            conn.execute("PRAGMA synchronous=FULL")
-            conn.execute("BEGIN IMMEDIATE")
-            try:
-                yield conn
-                conn.execute("COMMIT")
-            except BaseException:
-                conn.execute("ROLLBACK")
-                raise
-        finally:
-            conn.close()
+        return transaction(self._settings)
 
-    def record(self, conn: sqlite3.Connection, event: str, detail: dict[str, str], now_ms: int) -> None:
-        audit.append(
-            conn, at_ms=now_ms, user=self.party, event=f"key.{event}", success=True, detail=dict(detail)
-        )
+    def record(self, conn: sqlite3.Connection, event: KeyEvent) -> None:
+        record(conn, event)
 
     def activating(self, conn: sqlite3.Connection, key: Key) -> None:
         """Nothing: whoever must know has it."""

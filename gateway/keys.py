@@ -11,7 +11,7 @@ from foundation.identities import KeyId, parse_key_id
 from foundation.seal import add_missing_keys
 from gateway.settings import GatewaySettings
 from gm.errors import KeyStoreError
-from gm.keystore import Key, KeyProvider, KeyStore
+from gm.keystore import Algorithm, Key, KeyProvider, KeyStore
 from gm.sm2 import PrivateKey, PublicKey
 from interparty.key_delivery import Announcer, seal
 from interparty.key_messages import CarrierCard
@@ -42,8 +42,8 @@ def open_store(settings: GatewaySettings) -> KeyStore:
     return KeyStore.open(settings.keystore.path, passphrase)
 
 
-def create_missing(settings: GatewaySettings) -> KeyStore:
-    """Open the key store, with what is missing made: passphrase, file and every key.
+def create_missing(settings: GatewaySettings) -> tuple[KeyStore, list[Key]]:
+    """Open the key store, with what is missing made: passphrase, file and every key; and which were made.
 
     Writes `public/carrier.json`, which the trust party's operator needs to admit this carrier, the EDI
     public key for the apps, and the query public key for those who may ask by number. The HMAC key
@@ -58,21 +58,18 @@ def create_missing(settings: GatewaySettings) -> KeyStore:
     else:
         settings.keystore.path.parent.mkdir(parents=True, exist_ok=True)
         keys = KeyStore.create(settings.keystore.path, passphrase_file.read_text().strip())
-    if not keys.keys(SIGN):
-        keys.add(SIGN, "sm2")
-    if not keys.keys(EDI):
-        keys.add(EDI, "sm2", id=settings.carrier.edi_key_id)
-    for purpose in (QUERY, ENVELOPE):
-        if not keys.keys(purpose):
-            keys.add(purpose, "sm2")
-    if not keys.keys(HTTP):
-        keys.add(HTTP, "hmac-sm3")
-    add_missing_keys(keys)
-    for peer in settings.confirm.network_peers:
-        if not keys.keys(NETWORK_PURPOSE + peer):
-            keys.add(NETWORK_PURPOSE + peer, "hmac-sm3")
+    wanted: list[tuple[str, Algorithm, str]] = [
+        (SIGN, "sm2", ""),
+        (EDI, "sm2", settings.carrier.edi_key_id),
+        (QUERY, "sm2", ""),
+        (ENVELOPE, "sm2", ""),
+        (HTTP, "hmac-sm3", ""),
+        *((NETWORK_PURPOSE + peer, "hmac-sm3", "") for peer in settings.confirm.network_peers),
+    ]
+    made = [keys.add(purpose, kind, id=name) for purpose, kind, name in wanted if not keys.keys(purpose)]
+    made += add_missing_keys(keys)
     write_public(settings, keys)
-    return keys
+    return keys, made
 
 
 def write_public(settings: GatewaySettings, keys: KeyProvider) -> None:

@@ -3,25 +3,27 @@
 A new version of a key that others must know first is pre-active, goes to them in envelopes, and becomes active when all
 have it; the one before then verifies and decrypts what there is. A key of the party's own becomes active at once.
 Exporting and destroying need two custodians (`interparty.custody`). What is done is put on record by the party
-(`House.record`), in the same transaction.
+(`House.record`), in the same transaction; so is, first, whatever nobody put on record (`interparty.key_ledger`).
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from gm.errors import KeyStoreError
 from gm.keystore import Algorithm, Key, KeyProvider
 from gm.sm2 import PublicKey
 from gm.sm3 import sm3
-from interparty import custody, key_delivery, statements
+from interparty import custody, key_delivery, key_ledger, statements
 from interparty.client import KEYS_PATH, Peer, PeerProblem, PeerUnavailable
 from interparty.custody import CustodyError
 from interparty.key_delivery import Announcer, DeliveryError
+from interparty.key_ledger import Author
 from interparty.key_messages import (
     KeyDelivery,
+    KeyEvent,
     KeyName,
     KeyOrder,
     KeyReceipt,
@@ -76,8 +78,8 @@ class House(Protocol):
 
     def transaction(self) -> AbstractContextManager[sqlite3.Connection]: ...
 
-    def record(self, conn: sqlite3.Connection, event: str, detail: dict[str, str], now_ms: int) -> None:
-        """Put what became of a key on record."""
+    def record(self, conn: sqlite3.Connection, event: KeyEvent) -> None:
+        """Put what became of a key on record, which the ledger has already."""
 
     def activating(self, conn: sqlite3.Connection, key: Key) -> None:
         """What must be kept before a key takes another's place."""
@@ -89,18 +91,37 @@ class House(Protocol):
         """Who must have keys of this name."""
 
 
-def detail_of(key: Key, **more: str) -> dict[str, str]:
-    """A key as records name it: never by what is secret. `value_sm3` is SM3 over a public key, or over a secret one of
-    32 random bytes, which nobody guesses."""
-    detail = {"purpose": key.purpose, "version": str(key.version), "state": key.state, "id": key.id}
-    if key.state != "destroyed" and (value := _value(key)):
-        detail["value_sm3"] = sm3(value).hex()
-    return detail | more
+@contextmanager
+def changing(house: House, now_ms: int) -> Iterator[sqlite3.Connection]:
+    """A transaction in which keys are changed. First what was found changed goes on record, then what is changed."""
+    author = Author(house.party, key_ledger.operator(), now_ms)
+    with house.transaction() as conn:
+        for event in key_ledger.settle(conn, house.keys, author, found=True):
+            house.record(conn, event)
+        yield conn
+        for event in key_ledger.settle(conn, house.keys, author):
+            house.record(conn, event)
 
 
-def _value(key: Key) -> bytes:
-    """What tells a key from others; empty for a secret one that stays in hardware."""
-    return key.public.to_bytes() if key.algorithm in ("sm2", "sm2-public") else key.material
+def reconcile(house: House, now_ms: int) -> None:
+    """Put on record what a crash kept from it."""
+    with changing(house, now_ms):
+        pass
+
+
+def enrol_first(house: House, custodian: str, name: str, public_key: PublicKey, now_ms: int) -> bool:
+    """Enrol one of the first two custodians; False if there are two, who must approve another. Raises CustodyError."""
+    with changing(house, now_ms) as conn:
+        if len(custody.custodians(conn)) >= custody.APPROVALS:
+            return False
+        custody.enrol_first(conn, custodian, name, public_key, now_ms)
+        _note(house, conn, "enrol", now_ms, custodian=custodian)
+    return True
+
+
+def _note(house: House, conn: sqlite3.Connection, event: str, now_ms: int, **fields: Any) -> None:
+    author = Author(house.party, key_ledger.operator(), now_ms)
+    house.record(conn, key_ledger.append(conn, author, event, **fields))
 
 
 def make(house: House, purpose: str, now_ms: int, *, id: str = "") -> Key:
@@ -115,10 +136,8 @@ def make(house: House, purpose: str, now_ms: int, *, id: str = "") -> Key:
     waiting = [key for key in house.keys.keys(purpose) if key.state == "pre-active"]
     if waiting:
         raise HouseError(f"{purpose}/{waiting[0].version} waits to be activated")
-    with house.transaction() as conn:
-        state: Literal["pre-active", "active"] = "pre-active"
-        key = house.keys.add(purpose, rotation.algorithm, state=state, id=id)
-        house.record(conn, "made", detail_of(key), now_ms)
+    with changing(house, now_ms) as conn:
+        key = house.keys.add(purpose, rotation.algorithm, state="pre-active", id=id)
         if rotation.announced_as == "sign":
             # While the key before still signs: its word for this one stands for good.
             signed = house.announcer.signed(key, "sign", now_ms)
@@ -131,17 +150,12 @@ def make(house: House, purpose: str, now_ms: int, *, id: str = "") -> Key:
 
 def activate(house: House, purpose: str, version: int, now_ms: int) -> Key:
     """Have a pre-active key take the place of the active one. Raises KeyStoreError."""
-    with house.transaction() as conn:
+    with changing(house, now_ms) as conn:
         before = house.keys.get(purpose, version)
         if before.state != "pre-active":
             raise KeyStoreError(f"{purpose}/{version} is {before.state}")
-        retired = [key for key in house.keys.keys(purpose) if key.state == "active"]
         house.activating(conn, before)
-        key = house.keys.set_state(purpose, version, "active")
-        for each in retired:
-            house.record(conn, "retired", detail_of(house.keys.get(purpose, each.version)), now_ms)
-        house.record(conn, "activated", detail_of(key), now_ms)
-    return key
+        return house.keys.set_state(purpose, version, "active")
 
 
 async def deliver(house: House, key: Key, recipient: Recipient, now_ms: int) -> str:
@@ -205,29 +219,44 @@ def carry_out(house: House, order: KeyOrder, approvals: Sequence[SignedKeyApprov
 
     Raises CustodyError, HouseError, KeyStoreError; then nothing was done.
     """
-    with house.transaction() as conn:
+    with changing(house, now_ms) as conn:
         agreed = custody.settle(conn, house.party, order, approvals, now_ms)
-        said = {"approved_by": " ".join(agreed), "order_sm3": sm3(statements.jcs(order)).hex()}
+        said = {"approved_by": agreed, "order_sm3": sm3(statements.jcs(order)).hex()}
         if order.operation in ("enrol", "dismiss"):
-            house.record(conn, order.operation, {"custodian": order.custodian or ""} | said, now_ms)
+            _note(house, conn, order.operation, now_ms, custodian=order.custodian, **said)
             return b""
         if order.purpose is None or order.version is None:
             raise CustodyError("the order names no key")
-        key = house.keys.get(order.purpose, order.version)
         if order.operation == "export":
             if order.recipient is None:
                 raise CustodyError("the order names no recipient")
+            key = house.keys.get(order.purpose, order.version)
             if not key.material:
                 raise HouseError(f"{key.purpose}/{key.version} does not leave where it is kept")
             envelope = PublicKey.from_bytes(bytes.fromhex(order.recipient)).encrypt(key.material)
-            house.record(conn, "exported", detail_of(key, recipient=order.recipient, **said), now_ms)
+            described = key_ledger.described_key(key)
+            _note(house, conn, "exported", now_ms, recipient=order.recipient, **described, **said)
             return envelope
-        if key.state == "active":
-            raise HouseError(f"{key.purpose}/{key.version} is in use: rotate it first")
-        house.destroying(conn, key)
-        house.record(conn, "destroyed", detail_of(key, **said), now_ms)
-        house.keys.set_state(order.purpose, order.version, "destroyed")
+        _destroy(house, conn, order.purpose, order.version, now_ms, said)
     return b""
+
+
+def _destroy(
+    house: House, conn: sqlite3.Connection, purpose: str, version: int, now_ms: int, said: dict[str, Any]
+) -> None:
+    last = key_ledger.last(conn, purpose, version)
+    gone = last is not None and last.found and last.state_to == "destroyed"
+    # Destroyed by a command that did not live to say so: who approved it is said now.
+    key = house.keys.keys(purpose)[version - 1] if gone else house.keys.get(purpose, version)
+    if key.state == "active":
+        raise HouseError(f"{purpose}/{version} is in use: rotate it first")
+    if not gone:
+        house.destroying(conn, key)
+    author = Author(house.party, key_ledger.operator(), now_ms)
+    # On record before: what cannot be put on record is not done.
+    house.record(conn, key_ledger.moved(conn, key, author, was=key.state, now="destroyed", **said))
+    if not gone:
+        house.keys.set_state(purpose, version, "destroyed")
 
 
 def listed(keys: KeyProvider) -> list[dict[str, Any]]:

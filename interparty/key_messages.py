@@ -15,6 +15,8 @@ ENVELOPE_TEXT_MAX: Final = 8192
 KEYS_MAX: Final = 200
 """Keys in one list."""
 KEY_VERSION_MAX: Final = 2**32 - 1
+EVENTS_MAX: Final = 500
+"""Key events in one report."""
 
 KeyName = Literal["sign", "http", "edi", "envelope", "agreement", "log", "query"]
 KeyIdText = Annotated[
@@ -133,6 +135,74 @@ class LogKeys(Message):
 
     keys: Annotated[list[LogKeyBody], Field(max_length=KEYS_MAX)]
     """The first is the one that witnesses began with."""
+
+
+KeyEventName = Literal[
+    "made", "activated", "retired", "destroyed", "missing", "restored", "exported", "enrol", "dismiss"
+]
+KeyState = Literal["pre-active", "active", "retired", "destroyed", "missing"]
+KeyAlgorithm = Literal["sm2", "sm2-public", "sm4", "hmac-sm3"]
+
+
+class KeyEvent(Message):
+    """ASCS-KEYEVENT1: what became of one of a party's keys, or of the people who decide about them. Never a key."""
+
+    party: PartyId
+    """Whose key it is; the party that signs."""
+    event_id: Nonce
+    """By which the event is known again, however often it is told."""
+    sequence: Annotated[int, Field(ge=1, le=KEY_VERSION_MAX)]
+    """The party's own count of its key events, from 1 without gaps."""
+    event: KeyEventName
+    """made, activated, retired, destroyed: what the states say. missing: its key store lacks a key that it had.
+    restored: a move that no operation makes, such as of a key store from a backup. exported: it left in an envelope.
+    enrol, dismiss: of a custodian."""
+    purpose: Purpose | None = None
+    """Of the key; absent of a custodian, as the next six are."""
+    version: KeyVersion | None = None
+    """Of the key."""
+    algorithm: KeyAlgorithm | None = None
+    """sm2-public: another party's key."""
+    key_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    """The name by which others know it."""
+    state_from: KeyState | None = None
+    """As the last event of this key had it; absent of a key that is new."""
+    state_to: KeyState | None = None
+    """As it is now."""
+    public_sm3: Sm3Hex | None = None
+    """SM3 over 04 | X | Y of a public key; absent of a secret one."""
+    custodian: PartyId | None = None
+    """enrol, dismiss: who."""
+    recipient: PublicKeyHex | None = None
+    """exported: the SM2 key that alone opens the envelope."""
+    by: Label
+    """Who did it: the account under which the party's command or service ran, or the party that delivered the key."""
+    approved_by: Annotated[list[PartyId], Field(min_length=2, max_length=50)] | None = None
+    """The custodians who signed the order."""
+    order_sm3: Sm3Hex | None = None
+    """SM3 over the JCS form of the KeyOrder that they signed."""
+    found: bool
+    """True: nobody recorded it when it was done (a crash, a backup); it was found later, and `at` is when."""
+    at: Millis
+    """When it was done, or found."""
+
+
+class SignedKeyEvent(Message):
+    """A key event that its party can be held to."""
+
+    statement: KeyEvent
+    """What is signed."""
+    keyid: KeyIdText
+    """The sign key of that party under which it is signed."""
+    signature: SignatureText
+    """Over ASCS-KEYEVENT1 and the statement."""
+
+
+class KeyEventReport(Message):
+    """POST /v1/key-events: what became of the caller's keys."""
+
+    events: Annotated[list[SignedKeyEvent], Field(min_length=1, max_length=EVENTS_MAX)]
+    """In the order of their sequence."""
 
 
 # --- between the people of one party -------------------------------------------------------------------

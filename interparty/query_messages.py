@@ -94,6 +94,31 @@ class EvidencePage(Message):
     """Whether there are further records."""
 
 
+# --- about keys: POST /v1/evidence/key-queries ---------------------------------------------------------
+
+
+class KeyEvidenceQuery(Message):
+    """Everything on record about one party's keys, page by page."""
+
+    party: PartyId | None = None
+    """Whose; absent: the caller's own. Of other parties, the trust party among them, regulators alone may ask."""
+    case: Ref | None = None
+    """The file that the query belongs to; a regulator must name one."""
+    skip: Count | None = None
+    """How many records the pages before had; absent on the first page."""
+
+
+class KeyEvidencePage(Message):
+    """Records of kind KEY in the order in which they came, at most PAGE_MAX, with all that proves them offline."""
+
+    party: PartyId
+    """Whose keys they are about."""
+    bundle: Bundle | None = None
+    """Absent where there is no record, or none behind `skip`."""
+    more: bool
+    """Whether there are further records."""
+
+
 # --- by number: sealed to each carrier, POST /v1/evidence/number-queries -------------------------------
 
 

@@ -181,6 +181,24 @@ QUERY_EVIDENCE: Final = Operation(
         429: "too many queries in a minute, or too many AIDs that are not the caller's",
     },
 )
+QUERY_KEYS: Final = Operation(
+    id="queryKeyEvidence",
+    method="POST",
+    path="/v1/evidence/key-queries",
+    callers=("enterprise", "carrier", "regulator"),
+    asks=query_messages.KeyEvidenceQuery,
+    answers=query_messages.KeyEvidencePage,
+    summary="Everything on record about one party's keys",
+    description="What the party reported (`reportKeyEvents`), and the keys of its that were taken here. A party asks"
+    " about its own keys, a regulator about any party's, the trust party's among them, and names the case. Page by"
+    " page, as `queryEvidence`. Each query becomes a record itself.",
+    repeats="The same records, with proofs under a newer checkpoint; it is recorded again.",
+    refusals={
+        404: "a party that the caller may not ask about; known and unknown look alike",
+        422: "a regulator names no case",
+        429: "too many queries in a minute",
+    },
+)
 QUERY_NUMBER: Final = Operation(
     id="queryEvidenceByNumber",
     method="POST",
@@ -316,6 +334,25 @@ DELIVER_KEY: Final = Operation(
         409: "the envelope does not open, is not signed under a known key, or its keyid names another key"
     },
 )
+REPORT_KEY_EVENTS: Final = Operation(
+    id="reportKeyEvents",
+    method="POST",
+    path="/v1/key-events",
+    callers=("enterprise", "carrier", "regulator"),
+    asks=key_messages.KeyEventReport,
+    answers=messages.Accepted,
+    summary="Report what became of one's own keys",
+    description="Each step of each key of a party that keeps keys with states: made, activated, retired, destroyed,"
+    " exported, and who may decide about that; never a key. The statement is signed with SM2 over `ASCS-KEYEVENT1` 00"
+    " and its JCS form, under a sign key of the caller's that is known here. Events are kept by the party until this"
+    " route has answered, however long that takes, and become records of the evidence log. All of a report are taken,"
+    " or none.",
+    repeats="Changes nothing: an event is known by party and event_id.",
+    refusals={
+        409: "an event is of another party, not signed under a known key, or of a time to come",
+        429: "more events than keys can go through; ask again later",
+    },
+)
 LOG_KEYS: Final = Operation(
     id="logKeys",
     method="GET",
@@ -342,6 +379,7 @@ OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     REPORT,
     REVOCATIONS,
     QUERY_EVIDENCE,
+    QUERY_KEYS,
     QUERY_NUMBER,
     CHECKPOINT,
     CANDIDATE,
@@ -352,6 +390,7 @@ OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     CONSISTENCY,
     KEYS,
     DELIVER_KEY,
+    REPORT_KEY_EVENTS,
     LOG_KEYS,
     HEALTH,
 )

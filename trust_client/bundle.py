@@ -351,6 +351,41 @@ def _communication(told: _Told) -> Iterator[Finding]:
     )
 
 
+def _key(told: _Told) -> Iterator[Finding]:
+    fields = told.fields
+    if "statement" not in fields:
+        yield Finding(
+            True,
+            f"  The log's operator recorded at {time_text(fields['at'])} that {fields['keyid']} of {fields['party']} is"
+            " known from then on.",
+        )
+        return
+    statement = fields["statement"]
+    yield told.signed(
+        statement["party"],
+        statements.KEYEVENT,
+        statement,
+        fields["signature"],
+        f"{statement['party']} signed that {key_event_text(statement)}.",
+    )
+
+
+def key_event_text(statement: dict[str, Any]) -> str:
+    """What a statement about a key says, for people."""
+    when = f"{'found at' if statement['found'] else 'at'} {time_text(statement['at'])}"
+    approved = statement.get("approved_by")
+    by = f", by {statement['by']}" + (f", approved by {' and '.join(approved)}" if approved else "")
+    if "custodian" in statement:
+        verb = "enrolled" if statement["event"] == "enrol" else "dismissed"
+        return f"{when} {statement['custodian']} was {verb} as a custodian{by}"
+    name = f"its key {statement['purpose']}/{statement['version']}"
+    if statement["event"] == "exported":
+        return f"{when} {name} was exported{by}"
+    before = statement.get("state_from")
+    moved = f"went from {before} to" if before else "was made"
+    return f"{when} {name} {moved} {statement['state_to']}{by}"
+
+
 def _query(told: _Told) -> Iterator[Finding]:
     fields, asked = told.fields, told.fields["asked"]
     case = asked.get("case") or asked.get("number_query")
@@ -368,6 +403,7 @@ _TELLERS: Final[Mapping[str, Callable[[_Told], Iterator[Finding]]]] = {
     "ROTATION": _rotation,
     "EXPIRY": _expiry,
     "COMMUNICATION": _communication,
+    "KEY": _key,
     "QUERY": _query,
 }
 

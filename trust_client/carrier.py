@@ -18,6 +18,7 @@ from interparty import edi, statements
 from interparty.client import Peer, PeerProblem, PeerUnavailable
 from interparty.edi import EdiError
 from interparty.hot_messages import reports_body
+from interparty.key_messages import EVENTS_MAX, KeyEvent, KeyEventReport, SignedKeyEvent
 from interparty.messages import (
     ITEMS_MAX,
     Accepted,
@@ -47,6 +48,7 @@ from trust_client.cancellations import cancel
 
 VERIFICATIONS: Final = "/v1/verifications"
 REPORTS: Final = "/v1/reports"
+KEY_EVENTS: Final = "/v1/key-events"
 
 
 class CarrierClient:
@@ -126,6 +128,12 @@ class CarrierClient:
                 raise PeerUnavailable("answer is not the message of this route") from None
         return accepted
 
+    async def report_key_events(self, events: Sequence[KeyEvent], keyid: str) -> None:
+        """Sign and send what became of the carrier's keys; `keyid` names the sign key of the moment."""
+        for piece in pieces(events, EVENTS_MAX):
+            signed = await asyncio.to_thread(_sign_key_events, self._signing_key(), keyid, piece)
+            await self._peer.request("POST", KEY_EVENTS, KeyEventReport(events=signed), Accepted)
+
     async def revocations(self, epoch: str, after: int) -> RevocationsResponse:
         """What was revoked for this carrier in an epoch after a sequence: the next page, and the newest."""
         request = RevocationsRequest(epoch=epoch, after=after)
@@ -141,4 +149,11 @@ def _sign_confirmations(key: PrivateKey, confirmations: Sequence[Confirmation]) 
     return [
         SignedConfirmation(statement=one, signature=statements.sign(key, statements.CONFIRM, one))
         for one in confirmations
+    ]
+
+
+def _sign_key_events(key: PrivateKey, keyid: str, events: Sequence[KeyEvent]) -> list[SignedKeyEvent]:
+    return [
+        SignedKeyEvent(statement=one, keyid=keyid, signature=statements.sign(key, statements.KEYEVENT, one))
+        for one in events
     ]

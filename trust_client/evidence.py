@@ -16,6 +16,8 @@ from interparty.evidence_messages import Bundle
 from interparty.query_messages import (
     EvidencePage,
     EvidenceQuery,
+    KeyEvidencePage,
+    KeyEvidenceQuery,
     NumberQueryRequest,
     NumberQueryResponse,
 )
@@ -24,6 +26,7 @@ from trust_client import bundle as bundles
 from trust_client.bundle import Trusted
 
 QUERIES: Final = "/v1/evidence/queries"
+KEY_QUERIES: Final = "/v1/evidence/key-queries"
 NUMBER_QUERIES: Final = "/v1/evidence/number-queries"
 PAGES_MAX: Final = 10_000
 """Pages of one consent that are asked for."""
@@ -69,6 +72,24 @@ class EvidenceClient:
     async def of_edi(self, edi_id: str, case: str | None = None) -> ConsentEvidence:
         """The same by an edi_id, for the carrier whose subscriber confirmed it, and for regulators."""
         return await self._all(EvidenceQuery(edi_id=edi_id, case=case))
+
+    async def of_keys(self, party: str | None = None, case: str | None = None) -> list[Bundle]:
+        """What is on record about a party's keys, or about one's own, a bundle a page."""
+        found: list[Bundle] = []
+        for _ in range(PAGES_MAX):
+            skip = sum(len(bundle.records) for bundle in found)
+            asked = KeyEvidenceQuery(party=party, case=case, skip=skip or None)
+            page = await self._peer.request("POST", KEY_QUERIES, asked, KeyEvidencePage)
+            if party is not None and page.party != party:
+                raise EvidenceFault("the answer is about another party")
+            if page.bundle is not None:
+                self._check(page.bundle)
+                found.append(page.bundle)
+            if not page.more:
+                return found
+            if page.bundle is None:
+                break
+        raise EvidenceFault("the answer has no end")
 
     async def by_number(self, request: NumberQueryRequest) -> NumberQueryResponse:
         """Pass on what was sealed to carriers; which AIDs it leads to. For regulators; it takes as long as the

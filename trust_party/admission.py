@@ -20,10 +20,11 @@ from foundation.store import LOCK_WAIT_S, Store
 from gm.errors import GmError
 from gm.keystore import KeyProvider
 from gm.sm2 import PublicKey
+from interparty.key_ledger import Author, operator
 from trust_party import revocations
 from trust_party.aids import AID_KEY_PURPOSE
 from trust_party.clock import now_ms
-from trust_party.key_records import record_made
+from trust_party.key_records import evidence_of, record_taken, settle
 from trust_party.keys import HTTP_PURPOSE, SIGN, open_store
 from trust_party.settings import TrustSettings
 from trust_party.store import MIGRATIONS
@@ -243,7 +244,7 @@ def admit_enterprise(
             " state = CASE state WHEN 'APPLIED' THEN 'ADMITTED' ELSE state END",
             (enterprise_id, name, now_ms()),
         )
-        keyid = _add_sign_key(conn, enterprise_id, sign_key)
+        keyid = _add_sign_key(conn, settings, keys, enterprise_id, sign_key)
         _record(conn, settings, "enterprise.admit", {"enterprise": enterprise_id, "keyid": keyid})
     return Admitted(keyid)
 
@@ -257,6 +258,7 @@ def apply_enterprise(
     """
     _check_party(enterprise_id, name)
     sign_key = _public_key(sign_public_pem)
+    keys = open_store(settings)
     with transaction(settings) as conn:
         _check_free(conn, enterprise_id, role="enterprises")
         if _state(conn, enterprise_id) not in (None, APPLIED):
@@ -266,7 +268,7 @@ def apply_enterprise(
             " ON CONFLICT (id) DO UPDATE SET name = excluded.name",
             (enterprise_id, name, now_ms()),
         )
-        keyid = _add_sign_key(conn, enterprise_id, sign_key)
+        keyid = _add_sign_key(conn, settings, keys, enterprise_id, sign_key)
         _record(conn, settings, "enterprise.apply", {"enterprise": enterprise_id, "keyid": keyid})
     return Admitted(keyid)
 
@@ -328,8 +330,11 @@ def _make_aid_key(
     conn: sqlite3.Connection, settings: TrustSettings, keys: KeyProvider, enterprise: str
 ) -> None:
     purpose = AID_KEY_PURPOSE + enterprise
+    author = Author(settings.party, operator(), now_ms())
+    settle(conn, keys, author, found=True)
     if not keys.keys(purpose):
-        record_made(conn, keys, settings.party, [keys.add(purpose, "hmac-sm3")], now_ms())
+        keys.add(purpose, "hmac-sm3")
+        settle(conn, keys, author)
 
 
 def _state(conn: sqlite3.Connection, enterprise: str) -> str | None:
@@ -377,11 +382,13 @@ def admit_carrier(
     purpose = HTTP_PURPOSE + carrier_id
     with transaction(settings) as conn:
         _check_free(conn, carrier_id, role="carriers")
+        author = Author(settings.party, operator(), now_ms())
+        settle(conn, keys, author, found=True)
         http_key = next((key for key in keys.keys(purpose) if key.material == hmac_key), None)
         if http_key is None and hmac_key is not None:
             named = http_keyid or str(KeyId(carrier_id, HTTP_KEY, len(keys.keys(purpose)) + 1))
             http_key = keys.add(purpose, "hmac-sm3", material=hmac_key, id=named)
-            record_made(conn, keys, settings.party, [http_key], now_ms())
+            settle(conn, keys, author)
         http_keyid = None if http_key is None else http_key.id
         conn.execute(
             "INSERT INTO carriers (id, name, url, admitted_at) VALUES (?, ?, ?, ?)"
@@ -395,12 +402,22 @@ def admit_carrier(
         # A key id that meant two keys would make old EDIs ambiguous.
         if known is not None and known[0] != edi_key.to_bytes():
             raise AdmissionError("this EDI key id already names another key")
-        conn.execute(
-            "INSERT INTO carrier_edi_keys (carrier, key_id, public_key) VALUES (?, ?, ?)"
-            " ON CONFLICT (carrier, key_id) DO NOTHING",
-            (carrier_id, edi_key_id, edi_key.to_bytes()),
-        )
-        keyid = _add_sign_key(conn, carrier_id, sign_key, keyid=sign_keyid)
+        if known is None:
+            conn.execute(
+                "INSERT INTO carrier_edi_keys (carrier, key_id, public_key) VALUES (?, ?, ?)",
+                (carrier_id, edi_key_id, edi_key.to_bytes()),
+            )
+            public = edi_key.to_bytes()
+            record_taken(
+                conn,
+                evidence_of(keys),
+                settings.party,
+                carrier_id,
+                f"{carrier_id}/edi:{edi_key_id}",
+                public,
+                now_ms(),
+            )
+        keyid = _add_sign_key(conn, settings, keys, carrier_id, sign_key, keyid=sign_keyid)
         detail = {"carrier": carrier_id, "keyid": keyid, "edi_key_id": edi_key_id}
         if http_keyid is not None:
             detail["http_keyid"] = http_keyid
@@ -417,6 +434,7 @@ def admit_regulator(
     """
     _check_party(regulator_id, name)
     sign_key = _public_key(sign_public_pem)
+    keys = open_store(settings)
     with transaction(settings) as conn:
         _check_free(conn, regulator_id, role="regulators")
         conn.execute(
@@ -424,7 +442,7 @@ def admit_regulator(
             " ON CONFLICT (id) DO UPDATE SET name = excluded.name",
             (regulator_id, name, now_ms()),
         )
-        keyid = _add_sign_key(conn, regulator_id, sign_key)
+        keyid = _add_sign_key(conn, settings, keys, regulator_id, sign_key)
         _record(conn, settings, "regulator.admit", {"regulator": regulator_id, "keyid": keyid})
     return Admitted(keyid)
 
@@ -472,6 +490,7 @@ def add_sign_key(settings: TrustSettings, party_id: str, sign_public_pem: bytes)
     Raises as `admit_enterprise`.
     """
     sign_key = _public_key(sign_public_pem)
+    keys = open_store(settings)
     with transaction(settings) as conn:
         if not any(
             conn.execute(f"SELECT 1 FROM {table} WHERE id = ?", (party_id,)).fetchone()  # noqa: S608
@@ -479,7 +498,7 @@ def add_sign_key(settings: TrustSettings, party_id: str, sign_public_pem: bytes)
         ):
             raise AdmissionError("no such party")
         # Under a name of its own: the party numbers its sign keys itself.
-        keyid = _add_sign_key(conn, party_id, sign_key, name=TOOL_KEY)
+        keyid = _add_sign_key(conn, settings, keys, party_id, sign_key, name=TOOL_KEY)
         _record(conn, settings, "party.key", {"party": party_id, "keyid": keyid})
     return Admitted(keyid)
 
@@ -533,7 +552,14 @@ def _check_free(conn: sqlite3.Connection, party_id: str, *, role: str) -> None:
 
 
 def _add_sign_key(
-    conn: sqlite3.Connection, party: str, key: PublicKey, *, name: str = SIGN, keyid: str | None = None
+    conn: sqlite3.Connection,
+    settings: TrustSettings,
+    keys: KeyProvider,
+    party: str,
+    key: PublicKey,
+    *,
+    name: str = SIGN,
+    keyid: str | None = None,
 ) -> str:
     rows = conn.execute("SELECT keyid, public_key FROM sign_keys WHERE party = ?", (party,)).fetchall()
     for known, public in rows:
@@ -547,6 +573,7 @@ def _add_sign_key(
     conn.execute(
         "INSERT INTO sign_keys (keyid, party, public_key) VALUES (?, ?, ?)", (keyid, party, key.to_bytes())
     )
+    record_taken(conn, evidence_of(keys), settings.party, party, keyid, key.to_bytes(), now_ms())
     return keyid
 
 

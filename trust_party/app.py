@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from evidence.anchor import FileAnchor
@@ -13,8 +13,9 @@ from foundation.seal import Sealer
 from foundation.store import Store
 from foundation.tasks import end
 from gm import selftest
-from gm.keystore import KeyProvider
+from gm.keystore import Key, KeyProvider
 from interparty.client import Peer
+from interparty.key_ledger import Author, operator
 from interparty.server import Running, serve
 from trust_party import metrics, verify_stream
 from trust_party.admission import Carrier, Directory, transaction
@@ -31,8 +32,9 @@ from trust_party.evidence_log import Evidence
 from trust_party.evidence_queries import EvidenceQueries
 from trust_party.forwarding import Forwarder
 from trust_party.guesses import Guesses
+from trust_party.key_events import KeyEvents
 from trust_party.key_exchange import KeyExchange
-from trust_party.key_records import record_first
+from trust_party.key_records import settle
 from trust_party.keys import LogKeys, create_missing, open_store, signer
 from trust_party.mqtt_feed import MqttFeed
 from trust_party.number_queries import NumberQueries
@@ -65,10 +67,16 @@ def init(settings: TrustSettings) -> None:
     """
     selftest.run()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    keys = create_missing(settings)
+    keys, made = create_missing(settings)
     settings.database.touch(mode=0o600)
+    _settle(settings, keys, made)
+
+
+def _settle(settings: TrustSettings, keys: KeyProvider, made: Sequence[Key] = ()) -> None:
+    """Put on record the keys just made, and what a crash kept from being recorded."""
+    author = Author(settings.party, operator(), now_ms())
     with transaction(settings) as conn:
-        record_first(conn, keys, settings.party, now_ms())
+        settle(conn, keys, author, found=True, made=[(key.purpose, key.version) for key in made])
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
     """A trust party for the time of the `async with`."""
     library = selftest.run()
     keys = open_store(settings)
+    _settle(settings, keys)
     async with contextlib.AsyncExitStack() as stack:
         store = Store.open(settings.database, MIGRATIONS, secure_delete=True)
         stack.push_async_callback(store.close)
@@ -182,6 +191,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             reports=Reports(store, evidence, data_keys),
             feed=feed,
             key_exchange=key_exchange,
+            key_events=KeyEvents(store, evidence, bundles),
             guesses=guesses,
             evidence_queries=EvidenceQueries(store, evidence, bundles, settings.queries_per_minute),
             number_queries=NumberQueries(store, evidence, sequencer, directory, connect),

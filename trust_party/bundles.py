@@ -33,7 +33,7 @@ PartyKeys = Callable[[str], Mapping[str, PublicKey] | None]
 LogKeysNow = Callable[[], Awaitable[LogKeys]]
 """Every key that the log had."""
 
-_PARTY_FIELDS: Final = ("enterprise", "carrier", "by", "approver", "requester")
+_PARTY_FIELDS: Final = ("enterprise", "carrier", "by", "approver", "requester", "party")
 
 
 def party_keys(settings: TrustSettings, keys: KeyProvider, directory: Directory) -> PartyKeys:

@@ -5,18 +5,22 @@ Standard: T/ISC 0049-2024, 6.2.1.4.
 """
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Final
 
 from foundation.seal import Sealer
 from foundation.store import Store, StoreUnavailable
-from interparty.query_messages import EvidencePage, EvidenceQuery
+from interparty.evidence_messages import Bundle
+from interparty.query_messages import EvidencePage, EvidenceQuery, KeyEvidenceQuery
 from trust_party.admission import Caller, Directory
 from trust_party.bundles import Bundles, party_keys
 from trust_party.clock import now_ms
 from trust_party.data_keys import DataKeys
 from trust_party.evidence_log import Evidence
 from trust_party.evidence_queries import EvidenceQueries
+from trust_party.key_events import KeyEvents
 from trust_party.key_exchange import log_keys
 from trust_party.keys import LogKeys, open_store
 from trust_party.sequencer import Sequencer
@@ -46,11 +50,8 @@ class Behind(Sequencer):
         await asyncio.sleep(LOOK_SECONDS)
 
 
-async def evidence_of(settings: TrustSettings, aid: str, case: str) -> list[EvidencePage]:
-    """Everything on record about an AID's consent, page by page; none for what is unknown or was erased.
-
-    Raises KeyStoreError, MigrationError, StoreUnavailable, OSError, sqlite3.Error.
-    """
+@contextlib.asynccontextmanager
+async def _opened(settings: TrustSettings) -> AsyncIterator[tuple[Store, Evidence, Bundles]]:
     keys = open_store(settings)
     store = Store.open(settings.database, MIGRATIONS, secure_delete=True)
     try:
@@ -60,18 +61,32 @@ async def evidence_of(settings: TrustSettings, aid: str, case: str) -> list[Evid
         await directory.refresh()
         sequencer = Behind(store, evidence)
         witnesses = Witnesses(store, evidence, sequencer, int(settings.witness_seconds * 1000))
-        bundles = Bundles(
+        yield (
             store,
             evidence,
-            sequencer,
-            witnesses,
-            party_keys(settings, keys, directory),
-            partial(log_keys, store, keys),
+            Bundles(
+                store,
+                evidence,
+                sequencer,
+                witnesses,
+                party_keys(settings, keys, directory),
+                partial(log_keys, store, keys),
+            ),
         )
+    finally:
+        await store.close()
+
+
+async def evidence_of(settings: TrustSettings, aid: str, case: str) -> list[EvidencePage]:
+    """Everything on record about an AID's consent, page by page; none for what is unknown or was erased.
+
+    Raises KeyStoreError, MigrationError, StoreUnavailable, OSError, sqlite3.Error.
+    """
+    caller = Caller(settings.party, "trust party", {})
+    pages: list[EvidencePage] = []
+    skip = 0
+    async with _opened(settings) as (store, evidence, bundles):
         queries = EvidenceQueries(store, evidence, bundles, settings.queries_per_minute)
-        caller = Caller(settings.party, "trust party", {})
-        pages: list[EvidencePage] = []
-        skip = 0
         while True:
             asked = EvidenceQuery(aid=aid, case=case, skip=skip or None)
             page = await queries.page(caller, asked, now_ms())
@@ -81,5 +96,19 @@ async def evidence_of(settings: TrustSettings, aid: str, case: str) -> list[Evid
             skip += len(page.bundle.records) if page.bundle is not None else 0
             if not page.more:
                 return pages
-    finally:
-        await store.close()
+
+
+async def key_evidence_of(settings: TrustSettings, party: str, case: str) -> list[Bundle]:
+    """Everything on record about a party's keys, or the trust party's own, a bundle a page. Raises as `evidence_of`."""
+    caller = Caller(settings.party, "trust party", {})
+    found: list[Bundle] = []
+    async with _opened(settings) as (store, evidence, bundles):
+        events = KeyEvents(store, evidence, bundles)
+        while True:
+            skip = sum(len(bundle.records) for bundle in found)
+            asked = KeyEvidenceQuery(party=party, case=case, skip=skip or None)
+            page = await events.page(caller, asked, now_ms())
+            if page is not None and page.bundle is not None:
+                found.append(page.bundle)
+            if page is None or not page.more:
+                return found

@@ -14,8 +14,8 @@ from foundation.logs import get_logger
 from foundation.store import Store
 from gm.keystore import KeyProvider
 from gm.sm2 import PublicKey
-from gm.sm3 import sm3
 from interparty.key_delivery import Announcer, DeliveryError, check, keyid_of, open_envelope
+from interparty.key_ledger import Author
 from interparty.key_messages import (
     KeyDelivery,
     KeyNotice,
@@ -28,7 +28,7 @@ from interparty.key_messages import (
 from interparty.text import b64url_encode
 from trust_party.admission import Caller, Directory
 from trust_party.evidence_log import Evidence
-from trust_party.key_records import record
+from trust_party.key_records import record_taken, settle
 from trust_party.keys import AGREEMENT, DECRYPTS, ENVELOPE, HTTP_PURPOSE, LOG, SIGN
 
 TAKEN: Final = {
@@ -60,13 +60,16 @@ def take(
         raise DeliveryError(f"no such key of a party in the role of {caller.role}")
     value, keyid = bytes.fromhex(notice.value), keyid_of(notice)
     put = {"sign": _put_sign_key, "edi": _put_edi_key, "http": _put_http_key}[notice.key]
-    if not put(conn, keys, notice, keyid, value):
-        return False
-    detail = {"party": notice.party, "keyid": keyid, "value_sm3": sm3(value).hex()}
-    if notice.edi_key_id is not None:
-        detail["edi_key_id"] = notice.edi_key_id
-    record(conn, evidence, own, "taken", detail, now_ms)
-    return True
+    # A shared key is one of the trust party's own too.
+    author = Author(own, notice.party, now_ms)
+    settle(conn, keys, author, found=True, evidence=evidence)
+    taken = put(conn, keys, notice, keyid, value)
+    settle(conn, keys, author, evidence=evidence)
+    if taken:
+        public = None if notice.key == "http" else value
+        more = {} if notice.edi_key_id is None else {"edi_key_id": notice.edi_key_id}
+        record_taken(conn, evidence, own, notice.party, keyid, public, now_ms, **more)
+    return taken
 
 
 def _put_sign_key(

@@ -17,7 +17,7 @@ from gm.sm2 import PublicKey
 from interparty.client import Peer
 from interparty.key_delivery import Announcer, check, open_envelope
 from interparty.key_house import HouseError, Rotation
-from interparty.key_messages import KeyName
+from interparty.key_messages import KeyEvent, KeyName
 from trust_party.admission import Directory, transaction
 from trust_party.aids import AID_KEY_PURPOSE
 from trust_party.clock import now_ms
@@ -84,8 +84,8 @@ class TrustHouse:
     def transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
         return transaction(self._settings)
 
-    def record(self, conn: sqlite3.Connection, event: str, detail: dict[str, str], now_ms: int) -> None:
-        record(conn, self.evidence, self.party, event, detail, now_ms)
+    def record(self, conn: sqlite3.Connection, event: KeyEvent) -> None:
+        record(conn, self.evidence, self.keys, event, event.at)
 
     def activating(self, conn: sqlite3.Connection, key: Key) -> None:
         if key.purpose != LOG:

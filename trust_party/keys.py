@@ -34,8 +34,8 @@ def open_store(settings: TrustSettings) -> KeyStore:
     return KeyStore.open(settings.keystore.path, passphrase)
 
 
-def create_missing(settings: TrustSettings) -> KeyStore:
-    """Open the key store, with what is missing made: passphrase, file, and every key of its own.
+def create_missing(settings: TrustSettings) -> tuple[KeyStore, list[Key]]:
+    """Open the key store, with what is missing made: passphrase, file, and every key of its own; and which were made.
 
     The public halves are written beside the database. Raises KeyStoreError, OSError.
     """
@@ -48,12 +48,12 @@ def create_missing(settings: TrustSettings) -> KeyStore:
     else:
         settings.keystore.path.parent.mkdir(parents=True, exist_ok=True)
         keys = KeyStore.create(settings.keystore.path, passphrase_file.read_text().strip())
-    for purpose in (SIGN, LOG, AGREEMENT, ENVELOPE):
-        if not keys.keys(purpose):
-            keys.add(purpose, "sm2")
-    add_missing_keys(keys)
+    made = [
+        keys.add(purpose, "sm2") for purpose in (SIGN, LOG, AGREEMENT, ENVELOPE) if not keys.keys(purpose)
+    ]
+    made += add_missing_keys(keys)
     write_public(settings, keys)
-    return keys
+    return keys, made
 
 
 def write_public(settings: TrustSettings, keys: KeyProvider) -> None:

@@ -26,6 +26,7 @@ from trust_party.confirmations import Confirmations
 from trust_party.deposits import Deposits, SignatureRefused
 from trust_party.evidence_queries import EvidenceQueries
 from trust_party.guesses import Guesses
+from trust_party.key_events import EventsRefused, KeyEvents, TooManyEvents
 from trust_party.key_exchange import KeyExchange
 from trust_party.number_queries import NumberQueries
 from trust_party.reports import Reports
@@ -55,6 +56,7 @@ class Routes:
     reports: Reports
     feed: RevocationFeed
     key_exchange: KeyExchange
+    key_events: KeyEvents
     guesses: Guesses
     evidence_queries: EvidenceQueries
     number_queries: NumberQueries
@@ -76,6 +78,7 @@ class Routes:
                 bind_bytes(trust_routes.REPORT, self._report),
                 bind(trust_routes.REVOCATIONS, self._revocations),
                 bind(trust_routes.QUERY_EVIDENCE, self._query),
+                bind(trust_routes.QUERY_KEYS, self._query_keys),
                 bind(trust_routes.QUERY_NUMBER, self._query_number),
                 bind(trust_routes.CHECKPOINT, self._checkpoint),
                 bind(trust_routes.CANDIDATE, self._candidate),
@@ -86,6 +89,7 @@ class Routes:
                 bind(trust_routes.CONSISTENCY, self._consistency),
                 bind(trust_routes.KEYS, self._keys),
                 bind(trust_routes.DELIVER_KEY, self._deliver_key),
+                bind(trust_routes.REPORT_KEY_EVENTS, self._report_key_events),
                 bind(trust_routes.LOG_KEYS, self._log_keys),
                 bind(HEALTH, self._health),
             ),
@@ -180,6 +184,18 @@ class Routes:
             raise HTTPException(HTTPStatus.NOT_FOUND, "no evidence that the caller may see")
         return page
 
+    async def _query_keys(
+        self, party: str, asked: query_messages.KeyEvidenceQuery
+    ) -> query_messages.KeyEvidencePage:
+        caller = self._caller(party)
+        self._take_query(party)
+        if caller.role == "regulator" and asked.case is None:
+            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "a regulator names the case")
+        page = await self.key_events.page(caller, asked, now_ms())
+        if page is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, "no party that the caller may ask about")
+        return page
+
     def _take_query(self, party: str) -> None:
         if not self.evidence_queries.take(party):
             raise HTTPException(
@@ -248,6 +264,17 @@ class Routes:
             return await self.key_exchange.take(self._caller(party), asked)
         except DeliveryError as refused:
             raise HTTPException(HTTPStatus.CONFLICT, str(refused)) from None
+
+    async def _report_key_events(self, party: str, asked: key_messages.KeyEventReport) -> messages.Accepted:
+        try:
+            accepted = await self.key_events.take(self._caller(party), asked.events, now_ms())
+        except EventsRefused as refused:
+            raise HTTPException(HTTPStatus.CONFLICT, str(refused)) from None
+        except TooManyEvents:
+            raise HTTPException(
+                HTTPStatus.TOO_MANY_REQUESTS, "too many key events", {"Retry-After": "60"}
+            ) from None
+        return messages.Accepted(accepted=accepted)
 
     async def _log_keys(self, _party: str, _asked: Nothing) -> key_messages.LogKeys:
         return await self.key_exchange.log_keys()

@@ -29,7 +29,7 @@ from interparty import key_delivery, statements, trust_routes
 from interparty.bodies import describe
 from interparty.client import KEYS_PATH, Peer
 from interparty.evidence_messages import SignedCosignature
-from interparty.key_messages import KeyDelivery, KeyNotice, KeyReceipt, PublicKeys
+from interparty.key_messages import KeyDelivery, KeyEventReport, KeyNotice, KeyReceipt, PublicKeys
 from interparty.messages import (
     CancellationRequest,
     ConfirmationSubmission,
@@ -52,6 +52,7 @@ _TAGS: Final[dict[type[Message], str]] = {
     ConfirmationSubmission: statements.CONFIRM,
     RotationRequest: statements.ROTATE,
     SignedCosignature: statements.COSIGN,
+    KeyEventReport: statements.KEYEVENT,
 }
 """Under which tag the statements in a request are signed."""
 
@@ -113,7 +114,8 @@ def _body(model: type[Message], pairs: dict[str, str], asker: Asker) -> dict[str
     if "statement" in fields and "statement" not in pairs:
         inner = model.model_fields["statement"].annotation
         assert isinstance(inner, type)
-        return {"statement": _body(inner, pairs, asker)}
+        named = {"keyid": asker.keyid} if "keyid" in fields else {}
+        return {"statement": _body(inner, pairs, asker)} | named
     if unknown := set(pairs) - set(fields):
         raise click.BadParameter(
             f"no such field: {', '.join(sorted(unknown))}; there are {', '.join(fields)}"
@@ -150,6 +152,8 @@ def _typed(field: dict[str, Any], text: str) -> Any:
     kind = field.get("type")
     if kind == "integer":
         return int(text)
+    if kind == "boolean":
+        return {"true": True, "false": False}.get(text, text)
     return text.split(",") if kind == "array" else text
 
 

@@ -15,6 +15,7 @@ from ascs.commands.approvers import approver, queries
 from ascs.commands.carrier_evidence import evidence
 from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors, run_process
 from ascs.commands.in_domain import in_domain
+from ascs.commands.key_evidence import gateway_key_evidence
 from ascs.commands.keys import key_commands
 from ascs.commands.trunks import trunk
 from gateway import app
@@ -48,7 +49,7 @@ def _publish(config: Path) -> None:
         own_keys.write_public(settings, own_keys.open_store(settings))
 
 
-gateway.add_command(key_commands(_house, _publish))
+gateway.add_command(key_commands(_house, _publish, gateway_key_evidence))
 gateway.add_command(account)
 gateway.add_command(access_number)
 gateway.add_command(trunk)

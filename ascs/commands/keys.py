@@ -14,10 +14,11 @@ import click
 from ascs.commands.common import CONFIG_FILE, plain_errors
 from foundation.atomic import write_atomic
 from gm.sm2 import PrivateKey, PublicKey
-from interparty import custody, key_delivery, key_house
+from interparty import custody, key_delivery, key_house, key_ledger
 from interparty.key_house import House, HouseError, Rotated
 from interparty.key_messages import KeyOrder, SignedKeyApproval
 from interparty.text import b64url_decode, b64url_encode
+from trust_client.bundle import key_event_text
 from trust_party.clock import now_ms
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -35,8 +36,9 @@ Opener = Callable[[Path], AbstractAsyncContextManager[OpenHouse]]
 Work = Callable[[OpenHouse], Coroutine[Any, Any, None] | None]
 
 
-def key_commands(opener: Opener, published: Callable[[Path], None]) -> click.Group:
-    """The group `key` of one party. `published` writes its public keys anew, after a change."""
+def key_commands(opener: Opener, published: Callable[[Path], None], *more: click.Command) -> click.Group:
+    """The group `key` of one party, with `more` commands of its own. `published` writes its public keys anew, after a
+    change."""
 
     @click.group()
     def key() -> None:
@@ -45,6 +47,7 @@ def key_commands(opener: Opener, published: Callable[[Path], None]) -> click.Gro
     def run(config: Path, work: Work) -> None:
         async def main() -> None:
             async with opener(config) as house:
+                key_house.reconcile(house, now_ms())
                 under_way = work(house)
                 if under_way is not None:
                     await under_way
@@ -62,6 +65,20 @@ def key_commands(opener: Opener, published: Callable[[Path], None]) -> click.Gro
                 click.echo(
                     f"{each['purpose']}/{each['version']} {each['state']} {each['algorithm']} {each['id']}"
                 )
+
+        run(config, work)
+
+    @key.command()
+    @CONFIG_FILE
+    def events(config: Path) -> None:
+        """Print what became of the keys, in order; `waits` is not in the evidence log yet."""
+
+        def work(house: OpenHouse) -> None:
+            with house.transaction() as conn:
+                told = key_ledger.events(conn)
+            for event, is_told in told:
+                state = "in the log" if is_told else "waits"
+                click.echo(f"{event.sequence} {key_event_text(event.fields())} ({state})")
 
         run(config, work)
 
@@ -140,12 +157,7 @@ def key_commands(opener: Opener, published: Callable[[Path], None]) -> click.Gro
 
         def work(house: OpenHouse) -> None:
             public = PublicKey.from_pem(key_file.read_bytes())
-            with house.transaction() as conn:
-                first = len(custody.custodians(conn)) < custody.APPROVALS
-                if first:
-                    custody.enrol_first(conn, custodian_id, name, public, now_ms())
-                    house.record(conn, "enrol", {"custodian": custodian_id}, now_ms())
-            if first:
+            if key_house.enrol_first(house, custodian_id, name, public, now_ms()):
                 click.echo(f"{custodian_id} is enrolled")
                 return
             _write_order(
@@ -257,6 +269,8 @@ def key_commands(opener: Opener, published: Callable[[Path], None]) -> click.Gro
             secret = PrivateKey.from_pem(key_file.read_bytes())
             click.echo(secret.decrypt(b64url_decode(file.read_text().strip())).hex())
 
+    for command in more:
+        key.add_command(command)
     return key
 
 

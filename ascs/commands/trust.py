@@ -12,6 +12,7 @@ import click
 from ascs.commands.aids import aid
 from ascs.commands.ask import ask_group, deliver_key, feed
 from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors, run_process
+from ascs.commands.key_evidence import trust_key_evidence
 from ascs.commands.keys import key_commands
 from ascs.commands.reseal import reseal
 from ascs.commands.trust_evidence import evidence
@@ -52,7 +53,7 @@ def _publish(config: Path) -> None:
         write_public(settings, open_store(settings))
 
 
-trust.add_command(key_commands(_house, _publish))
+trust.add_command(key_commands(_house, _publish, trust_key_evidence))
 
 
 @trust.command()

@@ -1,4 +1,5 @@
-"""What the trust party is told: confirmations, cancellations and reports, from the store until it has them."""
+"""What the trust party is told: confirmations, cancellations, reports and what became of keys, from the store until it
+has them."""
 
 from __future__ import annotations
 
@@ -13,7 +14,9 @@ from gateway.records import metrics
 from gateway.records.reports import report_of
 from gateway.store import outbox, records
 from gateway.store.courier import Courier, NotNow
+from interparty import key_ledger
 from interparty.client import PeerProblem, PeerUnavailable
+from interparty.key_messages import KeyEvent
 from interparty.messages import Cancellation, Confirmation
 from trust_client.carrier import CarrierClient
 
@@ -28,9 +31,12 @@ Rows = Sequence[tuple[int, str]]
 class TrustRows:
     """One courier a kind, so that a flood of reports never delays a cancellation."""
 
-    def __init__(self, store: Store, trust: CarrierClient) -> None:
+    def __init__(self, store: Store, trust: CarrierClient, sign_keyid: Callable[[], str]) -> None:
+        """`sign_keyid`: the name of the key under which `trust` signs at the moment."""
         self._store = store
         self._trust = trust
+        self._sign_keyid = sign_keyid
+        self._key_events = Courier("key event", store, key_ledger.untold, self._tell_key_events)
         self._reports = Courier("report", store, records.unreported, self._report, gather_s=REPORT_GATHER_S)
         self._statements = [
             Courier(kind.name.lower(), store, _loader(kind), self._sender(send))
@@ -42,11 +48,13 @@ class TrustRows:
 
     def start(self) -> None:
         self._reports.start()
+        self._key_events.start()
         for courier in self._statements:
             courier.start()
 
     async def stop(self) -> None:
         await self._reports.stop()
+        await self._key_events.stop()
         for courier in self._statements:
             await courier.stop()
 
@@ -77,6 +85,13 @@ class TrustRows:
 
     async def _cancel(self, bodies: list[dict[str, Any]]) -> None:
         await self._trust.cancel([Cancellation.model_validate(body) for body in bodies])
+
+    async def _tell_key_events(self, events: Sequence[KeyEvent]) -> None:
+        try:
+            await self._trust.report_key_events(events, self._sign_keyid())
+        except (PeerUnavailable, PeerProblem) as error:
+            raise NotNow(str(error)) from error
+        await self._store.write(lambda conn: key_ledger.tell(conn, events))
 
     async def _report(self, rows: Sequence[tuple[int, records.CdrRow]]) -> None:
         reports = [report_of(cdr) for _, cdr in rows if cdr.edi_id is not None]

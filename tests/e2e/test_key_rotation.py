@@ -6,6 +6,7 @@ them, on the same files.
 
 import asyncio
 import contextlib
+import json
 import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -17,10 +18,10 @@ from foundation import pki
 from gateway import app as gateway_app
 from gateway import keys as carrier_keys
 from gateway.app import Gateway
-from gateway.key_exchange import CarrierHouse
+from gateway.key_exchange import CarrierHouse, transaction
 from gateway.settings import GatewaySettings
 from gm.sm2 import PrivateKey, PublicKey
-from interparty import custody, key_house
+from interparty import custody, key_house, key_ledger
 from interparty.client import Peer
 from interparty.edi import IdType, edi_id, to_text
 from interparty.messages import Confirmation, Consent, Deposit, VerifyItem
@@ -34,6 +35,7 @@ from tests.trust_party.world import settings_in as trust_settings_in
 from trust_client.answers import Grant
 from trust_client.app import seal_identifier
 from trust_client.enterprise import EnterpriseClient
+from trust_client.evidence import EvidenceClient
 from trust_party import admission
 from trust_party.app import TrustParty, started
 from trust_party.clock import DAY_MS, now_ms
@@ -262,6 +264,28 @@ async def test_every_key_is_rotated_under_load(world: World) -> None:
     finally:
         await load.stop()
     assert load.failures == []
+    await every_step_is_evidence(world)
+
+
+async def every_step_is_evidence(world: World) -> None:
+    """What is in the log of the carrier's keys is all that its own ledger has, from the first keys on."""
+    async with asyncio.timeout(30):
+        while True:
+            with transaction(world.gateway_settings) as conn:
+                ledger = key_ledger.events(conn)
+            if all(told for _, told in ledger):
+                break
+            await asyncio.sleep(0.1)
+    log_key = PublicKey.from_pem((world.trust_settings.public_folder / "log-1.pem").read_bytes())
+    bundles = await EvidenceClient(world.gateway._peer, [log_key]).of_keys()
+    records = [json.loads(record.record) for bundle in bundles for record in bundle.records]
+    assert [one["statement"] for one in records if "statement" in one] == [
+        event.fields() for event, _ in ledger
+    ]
+    seen = {(one.purpose, one.version, one.state_to) for one, _ in ledger}
+    keys = carrier_keys.open_store(world.gateway_settings)
+    for purpose in keys.purposes():
+        assert {(purpose, key.version, key.state) for key in keys.keys(purpose)} <= seen
 
 
 async def test_a_stream_under_a_key_that_is_destroyed_loses_no_question(world: World) -> None:

@@ -61,7 +61,7 @@ async def trust_party(settings: TrustSettings, people: People, pki: Path) -> Asy
 async def gateway(folder: Path, vault: Vault, client: Any) -> AsyncIterator[Domain]:
     """What of a gateway reports, until it goes down."""
     domain = Domain(Store.open(folder / "carrier.db", MIGRATIONS), vault, now_ms=lambda: NOW)
-    rows = TrustRows(domain.store, client)
+    rows = TrustRows(domain.store, client, lambda: "CMCC/sign/1")
     rows.start()
     yield domain
     await rows.stop()

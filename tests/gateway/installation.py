@@ -71,7 +71,7 @@ def make_key_store(settings: GatewaySettings) -> KeyStore:
     """As `init` makes it, with the fewest rounds of PBKDF2 that a key store takes."""
     settings.keystore.passphrase_file.write_text("passphrase")
     KeyStore.create(settings.keystore.path, "passphrase", iterations=ITERATIONS_MIN)
-    return own_keys.create_missing(settings)
+    return own_keys.create_missing(settings)[0]
 
 
 @dataclass

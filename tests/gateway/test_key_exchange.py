@@ -65,8 +65,9 @@ async def test_the_trust_partys_new_sign_key_is_known_beside_the_old_one(
     assert peer_keys.lookup("ttp/sign/2") == NEW.public_key
     assert peer_keys.lookup("ttp/sign/1") == TRUST_KEY.public_key
     assert list(peer_keys.trust_keys()) == ["ttp/sign/1", "ttp/sign/2"]
-    rows = await own.store.read("SELECT event FROM audit")
-    assert [row["event"] for row in rows] == ["key.taken"]
+    rows = await own.store.read("SELECT actor, event, detail FROM audit ORDER BY sequence DESC LIMIT 1")
+    assert (rows[0]["actor"], rows[0]["event"]) == ("ttp", "key.made")
+    assert "ttp/sign/2" in rows[0]["detail"]
     # And after the next start.
     again = PeerKeys(settings, own_keys.open_store(settings))
     assert again.lookup("ttp/sign/2") == NEW.public_key
@@ -105,12 +106,13 @@ async def test_what_the_carrier_announces(settings: GatewaySettings, domain: tup
 async def test_a_key_of_its_own_is_replaced_at_once_on_the_audit_chain(
     settings: GatewaySettings, domain: tuple[Domain, KeyStore]
 ) -> None:
-    own, _ = domain
+    own, keys = domain
     house = CarrierHouse(settings, own_keys.open_store(settings))
     rotated = await key_house.rotate(house, "data", wall_ms)
     assert (rotated.key.version, rotated.key.state) == (2, "active")
     rows = await own.store.read("SELECT event FROM audit ORDER BY sequence")
-    assert [row["event"] for row in rows] == ["key.made", "key.retired", "key.activated"]
+    first = ["key.made"] * len(keys.purposes())
+    assert [row["event"] for row in rows] == [*first, "key.made", "key.retired", "key.activated"]
     assert await own.store.write(audit.verify) is None
 
 

@@ -28,7 +28,8 @@ def keys(settings: GatewaySettings) -> KeyStore:
 
 def test_a_new_folder_gets_passphrase_key_store_and_every_key(tmp_path: Path, certificates: Path) -> None:
     settings = settings_in(tmp_path, certificates)
-    made = own_keys.create_missing(settings)
+    made, every = own_keys.create_missing(settings)
+    assert {key.purpose for key in every} == set(made.purposes())
     for file in (settings.keystore.passphrase_file, settings.keystore.path):
         assert file.stat().st_mode & 0o777 == 0o600
     assert {own_keys.SIGN, own_keys.EDI, own_keys.HTTP} <= set(made.purposes())
@@ -36,7 +37,8 @@ def test_a_new_folder_gets_passphrase_key_store_and_every_key(tmp_path: Path, ce
 
 
 def test_what_is_there_stays(settings: GatewaySettings, keys: KeyStore) -> None:
-    again = own_keys.create_missing(settings)
+    again, made = own_keys.create_missing(settings)
+    assert made == []
     for purpose in keys.purposes():
         assert again.current(purpose).material == keys.current(purpose).material
         assert len(again.keys(purpose)) == 1

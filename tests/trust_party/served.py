@@ -79,6 +79,7 @@ def routes_of(party: Party) -> Routes:
         reports=party.reports,
         feed=party.feed,
         key_exchange=party.key_exchange,
+        key_events=party.key_events,
         guesses=party.guesses,
         evidence_queries=party.evidence_queries,
         number_queries=party.number_queries,

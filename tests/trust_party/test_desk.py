@@ -5,7 +5,7 @@ import json
 import pytest
 
 from foundation.store import StoreUnavailable
-from tests.trust_party.world import NOW, Party
+from tests.trust_party.world import CARRIER, NOW, Party
 from trust_party import desk
 from trust_party.clock import DAY_MS
 
@@ -46,3 +46,15 @@ async def test_nothing_is_on_record_about_what_never_was_or_was_erased(party: Pa
     await party.erasure.erase(NOW + 365 * DAY_MS)
     for each in (aid, "888100000000000009"):
         assert await desk.evidence_of(party.settings, each, "case-1") == []
+
+
+async def test_it_is_shown_what_became_of_keys(party: Party) -> None:
+    await party.sequencer.run()
+    (own,) = await desk.key_evidence_of(party.settings, "ttp", "case-1")
+    told = [json.loads(record.record)["statement"] for record in own.records]
+    assert {(one["purpose"], one["version"]) for one in told} == {
+        (purpose, 1) for purpose in party.keys.purposes()
+    }
+    (carrier,) = await desk.key_evidence_of(party.settings, CARRIER, "case-1")
+    assert [json.loads(record.record)["event"] for record in carrier.records] == ["taken", "taken"]
+    assert await desk.key_evidence_of(party.settings, "nobody", "case-1") == []

@@ -7,6 +7,7 @@ import pytest
 
 from foundation import audit
 from gm.sm2 import PrivateKey, PublicKey
+from gm.sm3 import sm3
 from interparty import key_delivery
 from interparty.key_delivery import DeliveryError, believed
 from interparty.key_messages import KeyDelivery, KeyNotice, KeyReceipt
@@ -38,29 +39,29 @@ async def take(party: Party, sender: str, given: KeyDelivery) -> KeyReceipt:
 
 async def kinds(party: Party) -> list[str]:
     rows = await party.store.read("SELECT event FROM audit ORDER BY sequence")
-    return [row["event"] for row in rows if row["event"].startswith("key.") and row["event"] != "key.made"]
+    return [row["event"] for row in rows if row["event"].startswith("key.")]
 
 
 async def test_a_carriers_new_shared_key_is_in_force_beside_the_old_one(party: Party) -> None:
-    old = party.directory.shared_keys(CARRIER)
+    old, before = party.directory.shared_keys(CARRIER), await kinds(party)
     assert (
         await take(party, CARRIER, delivery(party, CARRIER, "http", b"n" * 32))
     ).keyid == f"{CARRIER}/http/2"
     assert party.directory.shared_keys(CARRIER) == [b"n" * 32, *old]
     assert party.directory.lookup(f"{CARRIER}/http/2") == b"n" * 32
     assert party.directory.lookup(f"{CARRIER}/http/1") == old[0]
-    assert await kinds(party) == ["key.taken"]
+    assert await kinds(party) == [*before, "key.retired", "key.made", "key.taken"]
 
 
 @pytest.mark.parametrize("sender", ["ent-a", CARRIER])
 async def test_a_new_sign_key_is_in_force_beside_the_old_one(party: Party, sender: str) -> None:
-    new = PrivateKey.generate().public_key
+    new, before = PrivateKey.generate().public_key, await kinds(party)
     given = delivery(party, sender, "sign", new.to_bytes())
     for _ in range(2):
         await take(party, sender, given)
     assert party.directory.lookup(f"{sender}/sign/2") == new
     assert isinstance(party.directory.lookup(f"{sender}/sign/1"), PublicKey)
-    assert await kinds(party) == ["key.taken"]
+    assert await kinds(party) == [*before, "key.taken"]
 
 
 async def test_a_new_edi_key_is_one_more(party: Party) -> None:
@@ -95,14 +96,14 @@ async def test_a_party_delivers_what_is_its_to_deliver(party: Party) -> None:
 async def test_a_delivery_is_evidence_and_holds_no_secret(party: Party) -> None:
     await take(party, CARRIER, delivery(party, CARRIER, "http", b"n" * 32))
 
-    def newest(conn: sqlite3.Connection) -> bytes:
-        return party.evidence.open(conn, party.evidence.next_id(conn) - 1).record
+    def all_of_them(conn: sqlite3.Connection) -> list[bytes]:
+        return [party.evidence.open(conn, each).record for each in range(party.evidence.next_id(conn))]
 
-    record = await party.store.write(newest)
-    assert b'"kind":"KEY"' in record
-    assert f"{CARRIER}/http/2".encode() in record
-    assert b"n" * 32 not in record
-    assert (b"n" * 32).hex().encode() not in record
+    opened = await party.store.write(all_of_them)
+    assert b'"kind":"KEY"' in opened[-1]
+    assert f"{CARRIER}/http/2".encode() in opened[-1]
+    for secret in (b"n" * 32, (b"n" * 32).hex().encode(), sm3(b"n" * 32).hex().encode()):
+        assert not any(secret in record for record in opened)
     assert await party.store.write(audit.verify) is None
 
 

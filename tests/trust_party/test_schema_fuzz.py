@@ -11,6 +11,7 @@ import pytest
 from foundation import pki
 from interparty import openapi, statements
 from interparty.edi import date_in_shanghai
+from interparty.key_messages import KeyEvent
 from interparty.messages import Cancellation, Confirmation, Consent, Rotation
 from interparty.signed_http import Signer
 from interparty.values import COUNT_MAX
@@ -78,6 +79,12 @@ class World:
             for each in body.get(name, ()):
                 with contextlib.suppress(ValueError):
                     each["signature"] = statements.sign(key, tag, model.model_validate(each["statement"]))
+        for each in body.get("events", ()):
+            party = {"enterprise": "ent-a", "carrier": CARRIER, "regulator": REGULATOR}[role]
+            with contextlib.suppress(ValueError, TypeError):
+                said = KeyEvent.model_validate(each["statement"] | {"party": party, "at": now_ms()})
+                each["statement"], each["keyid"] = said.fields(), f"{party}/sign/1"
+                each["signature"] = statements.sign(key, statements.KEYEVENT, said)
 
     def _make_real(self, value: Any) -> None:
         if isinstance(value, list):

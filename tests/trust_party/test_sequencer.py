@@ -42,11 +42,13 @@ async def test_no_record_needs_no_batch(party: Party) -> None:
 
 
 async def test_who_waits_at_once_shares_a_batch(party: Party) -> None:
+    await party.sequencer.run()  # what is on record of keys and admissions
     own = Sequencer(party.store, party.evidence, 0.01, lambda: NOW)
     ids = [(await recorded(party))[0] for _ in range(20)]
     await asyncio.gather(*(own.proofs([each]) for each in ids))
     assert own.newest is not None
-    assert own.newest.size == LEAVES_MIN
+    assert party.sequencer.newest is not None
+    assert own.newest.size == party.sequencer.newest.size + LEAVES_MIN
 
 
 async def test_batches_are_some_time_apart(party: Party) -> None:

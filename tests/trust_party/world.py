@@ -45,6 +45,7 @@ from trust_party.erasure import Erasure
 from trust_party.evidence_log import Evidence
 from trust_party.evidence_queries import EvidenceQueries
 from trust_party.guesses import Guesses
+from trust_party.key_events import KeyEvents
 from trust_party.key_exchange import KeyExchange
 from trust_party.keys import SIGN, LogKeys, open_store, own_sign_keys
 from trust_party.number_queries import NumberQueries
@@ -245,6 +246,7 @@ class Party:
             self.directory_keys,
             self.key_exchange.log_keys,
         )
+        self.key_events = KeyEvents(self.store, self.evidence, self.bundles, lambda: self.seconds)
         self.cancellations = Cancellations(self.store, self.evidence, self.live, self.feed, self.guesses)
         self.rotations = Rotations(
             self.store,

@@ -4,6 +4,7 @@ from alembic import op
 
 from foundation.audit import SCHEMA as AUDIT_SCHEMA
 from interparty.custody import SCHEMA as CUSTODY_SCHEMA
+from interparty.key_ledger import SCHEMA as KEY_LEDGER_SCHEMA
 
 revision = "0001"
 down_revision = None
@@ -156,5 +157,5 @@ STATEMENTS = [
 
 
 def upgrade() -> None:
-    for statement in (*STATEMENTS, *AUDIT_SCHEMA, *CUSTODY_SCHEMA):
+    for statement in (*STATEMENTS, *AUDIT_SCHEMA, *CUSTODY_SCHEMA, *KEY_LEDGER_SCHEMA):
         op.execute(statement)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,10 @@ def parties(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parties]:
     with in_thread(served) as port:
         link = {"url": f"https://127.0.0.1:{port}", "party": "ttp", "peer_keys": {"ttp/sign/1": "trust.pem"}}
 
+        log_pem = (settings.public_folder / "log-1.pem").read_bytes()
+        (folder / REGULATOR / "log.pem").write_bytes(log_pem)
+        (folder / "CMCC" / "log.pem").write_bytes(log_pem)
+
         def write(party: str, name: str, values: dict[str, Any]) -> Path:
             (folder / party / "trust.pem").write_bytes(sign_pem)
             file = folder / party / name
@@ -94,7 +99,7 @@ def parties(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parties]:
             "regulator.toml",
             {
                 "id": REGULATOR,
-                "log_keys": ["trust.pem"],
+                "log_keys": ["log.pem"],
                 "trust": own(REGULATOR, people.regulators[REGULATOR]),
             },
         )
@@ -191,6 +196,35 @@ def test_from_deposit_to_cancellation(parties: Parties, tmp_path: Path) -> None:
     assert "REVOKED" in done(*ASK, "verify", parties.carrier, *question)
     heard = done("trust", "feed", parties.carrier, "--seconds", "0.5")
     assert '{"heartbeat":' in heard
+
+
+def test_what_became_of_keys_is_reported_and_an_auditor_sees_it(parties: Parties, tmp_path: Path) -> None:
+    while ascs(*ASK, "checkpoint", parties.carrier).exit_code:
+        pass
+    for party, file in (("ent-a", parties.enterprise), ("CMCC", parties.carrier)):
+        key = ("purpose=sign", "version=1", "state_to=active", "by=ops", "found=false")
+        said = (f"party={party}", "event_id=" + "0a" * 16, "sequence=1", "event=made", *key)
+        for _ in range(2):
+            assert told("report-key-events", file, *said) == {"accepted": 1}
+    assert not told("query-key-evidence", parties.enterprise)["more"]
+    assert (
+        "no party that the caller"
+        in ascs(*ASK, "query-key-evidence", parties.enterprise, "party=CMCC").output
+    )
+    shown = done("evidence", "keys", parties.regulator, "CMCC", "--case", "2026-7", "--out", tmp_path)
+    assert shown.count("its key sign/1 was made active, by ops") == 1
+    assert "CMCC/sign/1 was taken by the trust party" in shown
+    sign = parties.carrier.parent / "public" / "carrier-sign.pem"
+    sign.write_bytes(
+        KeyStore.open(parties.carrier.parent / "keys.store", "x").current("sign").public.to_pem()
+    )
+    log = parties.carrier.parent / "log.pem"
+    verify = ("evidence", "verify", tmp_path / "keys-1.json", "--log-key", log, "--key", f"CMCC={sign}")
+    assert re.search("^proved +CMCC signed that at", ascs(*verify).output, re.MULTILINE)
+    own = done("gateway", "key", "evidence", parties.carrier, "--log-key", log)
+    assert own.splitlines()[:-1] == shown.splitlines()[: len(own.splitlines()) - 1]
+    refused = ascs("evidence", "keys", parties.regulator, "CMCC")
+    assert "a regulator names the case" in refused.output
 
 
 def test_a_regulators_next_sign_key_is_delivered_and_used(parties: Parties, tmp_path: Path) -> None:

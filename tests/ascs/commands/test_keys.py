@@ -151,3 +151,19 @@ def test_a_card_has_the_shared_key_in_an_envelope_to_this_trust_party(
         assert why in result.output
     # What was sealed to the key before opens still.
     assert done(*admit, card, *terms) == "CMCC signs as CMCC/sign/1 and CMCC/http/1\n"
+
+
+def test_what_became_of_the_keys_is_listed(trust: Path, carrier: Path) -> None:
+    done("gateway", "key", "rotate", carrier, "data")
+    lines = done("gateway", "key", "events", carrier).splitlines()
+    assert len(lines) == 7 + 3
+    assert all(line.endswith("(waits)") for line in lines)
+    assert "its key data/1 went from active to retired, by " in lines[-2]
+    assert all(line.endswith("(in the log)") for line in done("trust", "key", "events", trust).splitlines())
+
+
+def test_a_change_without_a_record_is_found_by_any_command(carrier: Path) -> None:
+    KeyStore.open(carrier.parent / "keys.store", "correct horse").add("data", "sm4")
+    *_, retired, made = done("gateway", "key", "events", carrier).splitlines()
+    assert "found at" in retired
+    assert "its key data/2 was made active" in made

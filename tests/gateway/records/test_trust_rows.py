@@ -14,7 +14,10 @@ from gateway.store import courier, outbox, records
 from gateway.store.domain import Domain
 from gateway.store.outbox import TrustKind
 from gateway.store.records import CdrRow
+from interparty import key_ledger
 from interparty.client import PeerProblem, PeerUnavailable
+from interparty.key_ledger import Author
+from interparty.key_messages import KeyEvent
 from interparty.messages import CancellationResult, ConfirmationResult
 from tests.gateway.carrier import AID, DIGEST, EDI_ID, ENTERPRISE, NOW_MS, NUMBER, PATIENCE_S, rows, until
 
@@ -32,6 +35,7 @@ CDR = CdrRow(
     1, 1, "mt", "sms-a", ENTERPRISE, NUMBER, AID, EDI_ID, NOW_MS, None, NOW_MS, "DELIVERED", digest=DIGEST
 )  # fmt: skip
 REPORT = "report"
+KEY_EVENT = "key event"
 
 
 class TrustParty:
@@ -42,9 +46,12 @@ class TrustParty:
         self.status = "ACTIVE"
         self.taken: list[TrustKind | str] = []
         self.reports: list[str] = []
+        self.refused = 0
+        self.key_events: list[KeyEvent] = []
 
     def _take(self, kind: TrustKind | str, count: int) -> None:
         if kind in self.deaf:
+            self.refused += 1
             raise self.deaf[kind]
         self.taken += [kind] * count
 
@@ -55,6 +62,11 @@ class TrustParty:
     async def cancel(self, items: list[Any]) -> list[CancellationResult]:
         self._take(TrustKind.CANCELLATION, len(items))
         return [CancellationResult(status="REVOKED")] * len(items)
+
+    async def report_key_events(self, items: list[KeyEvent], keyid: str) -> None:
+        assert keyid == "CMCC/sign/1"
+        self._take(KEY_EVENT, len(items))
+        self.key_events += items
 
     async def report_texts(self, items: list[str]) -> int:
         """Reports come as the JSON of each."""
@@ -71,7 +83,7 @@ def party(monkeypatch: pytest.MonkeyPatch) -> TrustParty:
 
 @pytest.fixture
 async def trust_rows(domain: Domain, party: TrustParty) -> AsyncIterator[TrustRows]:
-    made = TrustRows(domain.store, party)  # type: ignore[arg-type]
+    made = TrustRows(domain.store, party, lambda: "CMCC/sign/1")  # type: ignore[arg-type]
     yield made
     await made.stop()
 
@@ -212,3 +224,29 @@ async def test_how_a_confirmation_ended_is_counted(
     await put(domain, TrustKind.CONFIRMATION)
     trust_rows.start()
     await until(lambda: counted() == before + 1)
+
+
+async def test_key_events_wait_until_the_trust_party_has_them(
+    domain: Domain, party: TrustParty, trust_rows: TrustRows
+) -> None:
+    async def enrol(*names: str) -> list[KeyEvent]:
+        def op(conn: Any) -> list[KeyEvent]:
+            author = Author("CMCC", "ops", NOW_MS)
+            return [key_ledger.append(conn, author, "enrol", custodian=name) for name in names]
+
+        return await domain.store.write(op)
+
+    waiting = await enrol("li", "wang")
+    party.deaf[KEY_EVENT] = PeerUnavailable("nobody there")
+    trust_rows.start()
+    await until(lambda: party.refused > 1)
+    assert party.key_events == []
+    del party.deaf[KEY_EVENT]
+    await until(lambda: party.key_events == waiting)
+    await trust_rows.stop()
+    assert await domain.store.write(lambda conn: key_ledger.untold(conn, 10)) == []
+    # And not again after the next start.
+    waiting += await enrol("zhao")
+    trust_rows.start()
+    await until(lambda: len(party.key_events) >= len(waiting))
+    assert party.key_events == waiting

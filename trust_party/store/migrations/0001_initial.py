@@ -5,6 +5,7 @@ from alembic import op
 from evidence.log import SCHEMA as EVIDENCE_SCHEMA
 from foundation.audit import SCHEMA as AUDIT_SCHEMA
 from interparty.custody import SCHEMA as CUSTODY_SCHEMA
+from interparty.key_ledger import SCHEMA as KEY_LEDGER_SCHEMA
 
 revision = "0001"
 down_revision = None
@@ -32,6 +33,9 @@ STATEMENTS = [
     "CREATE TABLE data_keys (id INTEGER PRIMARY KEY, sealed BLOB NOT NULL)",
     # --- keys: the word of one sign key for the next; who decides about keys, and what was decided ---------
     "CREATE TABLE key_notices (keyid TEXT PRIMARY KEY, body TEXT NOT NULL)",
+    # Records of the evidence log about the keys of each party; event_id of those that it reported itself.
+    """CREATE TABLE key_records (
+        record_id BIGINT PRIMARY KEY, party TEXT NOT NULL, event_id TEXT, UNIQUE (party, event_id))""",
     """CREATE TABLE log_successions (
         log_id BLOB PRIMARY KEY, public_key BLOB NOT NULL, successor BLOB NOT NULL,
         signature BLOB NOT NULL)""",
@@ -95,5 +99,5 @@ STATEMENTS = [
 
 
 def upgrade() -> None:
-    for statement in (*STATEMENTS, *EVIDENCE_SCHEMA, *AUDIT_SCHEMA, *CUSTODY_SCHEMA):
+    for statement in (*STATEMENTS, *EVIDENCE_SCHEMA, *AUDIT_SCHEMA, *CUSTODY_SCHEMA, *KEY_LEDGER_SCHEMA):
         op.execute(statement)
