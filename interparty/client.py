@@ -157,14 +157,18 @@ class Peer:
         *,
         query: str = "",
         timeout: float | None = None,
+        unsigned: bool = False,
     ) -> A:
         """Send one request and return the peer's message.
 
         `path` and `query` are percent-encoded already, `query` without "?". `timeout` (seconds) may
-        shorten the peer's own. Raises PeerUnavailable or PeerProblem.
+        shorten the peer's own. `unsigned`: the answer is not signed, and TLS alone says whose it is (/health).
+        Raises PeerUnavailable or PeerProblem.
         """
         body = message.model_dump_json(exclude_none=True).encode() if message is not None else b""
-        received = await self.request_bytes(method, path, body, query=query, timeout=timeout)
+        received = await self.request_bytes(
+            method, path, body, query=query, timeout=timeout, unsigned=unsigned
+        )
         try:
             return answer.model_validate_json(received)
         except ValidationError as error:
@@ -194,7 +198,14 @@ class Peer:
             raise PeerUnavailable(f"no stream: {error}") from None
 
     async def request_bytes(
-        self, method: str, path: str, body: bytes, *, query: str = "", timeout: float | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        *,
+        query: str = "",
+        timeout: float | None = None,
+        unsigned: bool = False,
     ) -> bytes:
         """As `request`, with the JSON bytes of both sides."""
         if self._waiting >= WAITING_MAX:
@@ -202,7 +213,7 @@ class Peer:
         self._waiting += 1
         try:
             async with asyncio.timeout(self._timeout if timeout is None else min(timeout, self._timeout)):
-                return await self._exchange(method, path, query, body)
+                return await self._exchange(method, path, query, body, unsigned)
         except TimeoutError:
             raise PeerUnavailable("no answer in time") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -210,7 +221,7 @@ class Peer:
         finally:
             self._waiting -= 1
 
-    async def _exchange(self, method: str, path: str, query: str, body: bytes) -> bytes:
+    async def _exchange(self, method: str, path: str, query: str, body: bytes, unsigned: bool) -> bytes:
         signer = signer_of(self._signer)
         headers = sign_request(
             signer,
@@ -241,7 +252,7 @@ class Peer:
                 self._verify(response, received, signature, signer)
         except SignatureError as error:
             # What refuses a request before it is authentic cannot be signed; a refusal opens nothing.
-            if response.status < 400:
+            if response.status < 400 and not unsigned:
                 _log.warning("answer not accepted: %s %s: %s", method, path, error.reason)
                 raise PeerUnavailable(f"answer not accepted: {error.reason}") from None
         if response.status >= 400:

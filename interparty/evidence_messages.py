@@ -98,11 +98,11 @@ class LeavesQuery(Message):
     start: QueryCount
     """Index of the first leaf."""
     count: QueryCount
-    """How many, at most LEAVES_MAX."""
+    """How many, at most 4096."""
 
 
 class Leaves(Message):
-    """Leaves in their order, as many as asked for or as there are up to the newest checkpoint or LEAVES_MAX."""
+    """Leaves in their order, as many as asked for or as there are up to the newest checkpoint or 4096."""
 
     start: Count
     """Index of the first."""

@@ -337,12 +337,12 @@ class DepositResult(Message):
     status: Status | None = None
     """PENDING for a new one."""
     inclusion: InclusionBody | None = None
-    """Proof that the record is in the log."""
+    """Proof that the record is in the log, with its `checkpoint`: enterprises may insist on both."""
     error: Reason | None = None
     """ENTERPRISE: the consent names another. STALE: collected too long ago, or in the future. TERM: term
     out of bounds. EDI_FORMAT, EDI_IDS, EDI_CARRIER, EDI_AS_OF: an EDI is malformed, not the one named,
     for no admitted carrier and key, or its date is out of bounds. EDI_REUSED: it was deposited before.
-    NONCE_REUSED: with another consent. AGREEMENT: the text does not open or is not the one named."""
+    NONCE_REUSED: with another consent. AGREEMENT, PROOF: what came does not open, or not to what the consent names."""
 
 
 class DepositResponse(Message):
@@ -522,7 +522,7 @@ class RefusalBody(Message):
     """May not be contacted, or there is nothing to give."""
 
     reason: Reason
-    """The precise reason, which the carrier keeps inside."""
+    """The precise reason, which the carrier keeps inside: see info.description, The life of an AID."""
 
 
 class VerifyAnswer(Message):
@@ -646,7 +646,7 @@ class RevocationsRequest(Message):
 
 
 class RevocationsResponse(Message):
-    """The next of them, at most ITEMS_MAX, and the newest there is."""
+    """The next of them, at most 500, and the newest there is."""
 
     epoch: Nonce
     """The current one."""

@@ -1,113 +1,28 @@
 """OpenAPI 3.1 documents of the parties' routes, made from the tables that serve them.
 
 What a document says of a route is what `interparty.operations` does with it; what it says of a message is its pydantic
-model and docstrings. The rest, which no schema can say, is here in words: certificates, signatures, streams.
+model and docstrings. The rest, which no schema can say, is in `interparty.openapi_words`, and bytes to check an
+implementation with are in `openapi_vectors.json`.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
-from interparty import carrier_routes, trust_routes
+from interparty import carrier_routes, openapi_words, trust_routes
+from interparty.key_messages import CarrierCard
 from interparty.messages import Message, Problem
 from interparty.operations import Nothing, Operation, Role, Stream
-from interparty.server import BODY_MAX, HEADER_MAX, RECEIVE_SECONDS
-from interparty.signed_http import (
-    NONCE_CHARS,
-    REQUEST_COMPONENTS,
-    RESPONSE_COMPONENTS,
-    WINDOW_SECONDS,
-)
-from interparty.stream import SUBPROTOCOL
+from interparty.signed_http import REQUEST_COMPONENTS
+
+VECTORS: Final = Path(__file__).with_name("openapi_vectors.json")
 
 _NULL: Final = {"type": "null"}
 REF: Final = "#/components/schemas/{model}"
-
-_ENCODINGS: Final = f"""\
-Every body is one JSON object in UTF-8, `application/json`. Fields that are unknown, missing, of another type or out of
-bounds are refused; nothing is converted; an optional field is left out when it has no value, never null. Integers are
-below 2^53 and written without fraction or exponent.
-Times are milliseconds since 1970-01-01 UTC. Hashes and ids of hashes are lower-case hex; EDIs and signatures base64url
-without padding (RFC 4648, 5), and nothing but their canonical form. Hashes are SM3, MACs HMAC-SM3, signatures SM2 with
-SM3 under the id 1234567812345678, in the form r[32] | s[32]. Answers of a batch are in the order of what was asked.
-
-A request has at most {HEADER_MAX // 1024} KiB of request line and headers and {BODY_MAX // 2**20} MiB of body, and
-arrives whole within {RECEIVE_SECONDS:.0f} s."""
-
-_STATEMENTS: Final = """\
-## Signed statements
-
-What a party can later be held to is a statement: a JSON object whose SM2 signature is over `tag 00 | JCS`, where `tag`
-is ASCII, `00` one zero byte and JCS the canonical form of the object (RFC 8785) in UTF-8. Each operation names the tag
-of what it takes or gives."""
-
-_SIGNATURES: Final = f"""\
-## Certificates and signatures
-
-TLS 1.2 or higher, both sides with certificates of the common authority (ECDSA P-256). A certificate names its party as
-subject CN and as URI `urn:ascs:party:<id>` in subjectAltName; both must agree.
-
-Each request and each response is signed after RFC 9421, label `sig1`, with a `Content-Digest` (RFC 9530) of algorithm
-`sm3`, also over an empty body: `Content-Digest: sm3=:<base64 of SM3(body)>:`.
-
-| | covers, in this order | parameters, each once |
-|---|---|---|
-| request | `{REQUEST_COMPONENTS}` | `created`, `nonce`, `keyid`, `alg` |
-| response | `{RESPONSE_COMPONENTS}` | `created`, `keyid`, `alg` |
-
-`alg` is `hmac-sm3` (32 bytes) or `sm2-sm3` (64 bytes) and must agree with the key. `keyid` is
-`<party>/<key>/<version>`; its party must be that of the certificate, else 403. `created` is Unix seconds, at most
-{WINDOW_SECONDS} from the receiver's clock either way. `nonce` is {NONCE_CHARS[0]} to {NONCE_CHARS[1]} characters, new
-for each request. `@path` and `@query` are as sent, percent-encoded; without a query `@query` is `?`. The response
-covers the request's whole `Signature` field, label included. A request under HMAC is answered under the same key; one
-under SM2 under an SM2 key of the answering party. Carriers and the trust party share HMAC keys; enterprises sign with
-SM2. What was signed before this server started is answered 503: sign it again."""
-
-_IDENTIFIERS: Final = """\
-## AIDs and EDIs
-
-An AID is 18 digits `P(3) V(1) B(13) C(1)`: a prefix that no country code begins, version `1`, 13 digits that tell
-nobody anything, a Damm check digit over the others. How B is made is the trust party's own affair, as long as an AID is
-unique and never issued again. What fails the check is no AID.
-
-An EDI is 209 bytes: `header[17] | X[32] | Y[32] | C3[32] | C2[96]`, with `header = "EDI1" | u8 id_type | carrier[4] |
-carrier_key_id[4] | u32 as_of`. `carrier` is the carrier's party id, `as_of` a date YYYYMMDD in Asia/Shanghai. The rest
-is SM2 to that carrier's EDI key and tells the trust party nothing. `edi_id = SM3(EDI)[:16]`; `consent_sm3` is SM3 over
-the JCS form of one consent, without a tag."""
-
-_EVIDENCE: Final = """\
-## Evidence log
-
-Each step of an authorization, each communication, each query and each step of a key is a record; a record's leaf is a
-salted commitment, and leaves come in padded batches, so that a witness learns neither what nor how much.
-
-```
-entry      = "ASCS-LEAF1" 00 | SM3("ASCS-REC1" 00 | salt[32] | record)[32]
-leaf hash  = SM3(00 | entry)      node hash = SM3(01 | left | right)      empty root = SM3("")
-log_id     = SM3(SubjectPublicKeyInfo DER of the log's SM2 key)
-checkpoint = "ASCS-STH1" 00 | log_id[32] | u64 size | u64 time_ms | root[32], signed with SM2
-```
-
-Tree, inclusion and consistency: RFC 9162, 2.1. Integers are big-endian. `evidence_id` of a record is its leaf's index.
-A witness checks that each candidate extends the last that it cosigned; two checkpoints that contradict each other are
-proof against the log's operator."""
-
-_BROKER: Final = """\
-## Revocations over MQTT 5
-
-Where there is a broker, revocations and the lease go over it in place of the stream, over mutual TLS, each party by its
-certificate's name: `ascs/<carrier>/revocations` (QoS 1) and `ascs/<carrier>/heartbeat` from the trust party,
-`ascs/<carrier>/lease` (QoS 0) from the carrier. Payloads are those of the stream (Revoked, Heartbeat, LeaseNonce), each
-message `payload | HMAC-SM3[32] over ("ASCS-MQTT1" 00 | topic | 00 | payload)` under an HMAC key that both share."""
-
-_REFUSALS: Final = """\
-## Refusals
-
-A refusal is a problem document (RFC 9457), signed like any response once the request was authentic. A 503 may say in
-`Retry-After` (seconds) when to come back. Any 5xx, a connection that fails, and an answer that is late, not signed or
-not understood are the same to the asker: not available. Where it was asked whether someone may be contacted: nobody."""
 
 _COMMON: Final[dict[int, str]] = {
     400: "the body is not JSON, or the request is not HTTP/1.1",
@@ -137,7 +52,8 @@ def trust_party() -> dict[str, Any]:
         trust_routes.OPERATIONS,
         trust_routes.STREAMS,
         "https://trust-party.example:8443",
-        (_IDENTIFIERS, _EVIDENCE, _BROKER),
+        ("parties", "statements", "serving", "identifiers", "batches", "evidence", "broker"),
+        files={"carrier.json": CarrierCard},
     )
 
 
@@ -149,8 +65,25 @@ def carrier() -> dict[str, Any]:
         carrier_routes.OPERATIONS,
         (),
         "https://carrier.example:8444",
-        (_IDENTIFIERS,),
+        ("parties", "statements", "identifiers"),
+        files={"carrier.json": CarrierCard},
     )
+
+
+@cache
+def vectors() -> Mapping[str, Any]:
+    """Bytes to check an implementation with, by name."""
+    found: dict[str, Any] = json.loads(VECTORS.read_text())
+    return found
+
+
+@cache
+def _words() -> Mapping[str, str]:
+    [stream] = trust_routes.STREAMS
+    sends, receives = (
+        ", ".join(f"`{each.__name__}`" for each in messages) for messages in (stream.sends, stream.receives)
+    )
+    return openapi_words.sections(vectors(), sends, receives)
 
 
 def text(document: dict[str, Any]) -> str:
@@ -164,8 +97,11 @@ def _document(
     operations: Sequence[Operation[Any, Any]],
     streams: Sequence[Stream],
     server: str,
-    more: Sequence[str] = (),
+    sections: Sequence[str],
+    files: Mapping[str, type[Message]],
 ) -> dict[str, Any]:
+    words = _words()
+    described = ("encodings", "signatures", *sections, "refusals")
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
@@ -177,7 +113,7 @@ def _document(
             "title": f"ascs-gateway: {title}",
             "version": "1",
             "summary": about,
-            "description": "\n\n".join((about, _ENCODINGS, _SIGNATURES, _STATEMENTS, *more, _REFUSALS)),
+            "description": "\n\n".join((about, *(words[each] for each in described))),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": server}],
@@ -188,7 +124,7 @@ def _document(
         ],
         "paths": paths,
         "components": {
-            "schemas": _schemas(operations, streams),
+            "schemas": _schemas(operations, streams, list(files.values())),
             "parameters": _HEADERS_OF_REQUESTS,
             "headers": _HEADERS_OF_RESPONSES,
             "responses": {
@@ -197,6 +133,8 @@ def _document(
             },
             "securitySchemes": _SECURITY,
         },
+        "x-files": {name: {"$ref": REF.format(model=model.__name__)} for name, model in files.items()},
+        "x-test-vectors": vectors(),
     }
 
 
@@ -245,22 +183,8 @@ def _operation(operation: Operation[Any, Any]) -> dict[str, Any]:
 
 
 def _stream(stream: Stream) -> dict[str, Any]:
-    def listed(messages: Sequence[type[Message]]) -> str:
-        return ", ".join(f"`{each.__name__}`" for each in messages)
-
-    words = (
-        f"{stream.description}\n\nA WebSocket (RFC 6455, version 13, HTTP/1.1) with subprotocol `{SUBPROTOCOL}`, no"
-        " extensions, binary messages alone. It is opened by this GET, signed like any request, over an empty body"
-        " and under the shared HMAC key, and answered by a 101 that is signed like any response; anything else is no"
-        ' stream. Then `stream key = HMAC-SM3(shared key, "ASCS-STREAM1" 00 | Signature field of the request)` and'
-        " `message = payload | HMAC-SM3(stream key, u8 direction | u64 counter | payload)[32]`: direction is 1 from"
-        " the one who opened it and 2 to that one, counter is 0, 1, 2, … in each direction. The receiver takes the"
-        " next message alone; anything else closes the stream with 1008. Either side pings after 5 s of silence and"
-        " gives the stream up after 15 s. A message is at most 2 MiB. The stream is closed with 1008 when its key or"
-        " its party is no longer admitted; what was under way is asked again in a request.\n\n"
-        f"From the one who opened it: {listed(stream.sends)}. To that one: {listed(stream.receives)}.\n\n"
-        f"For: {_for(stream.callers)}."
-    )
+    how = _words()["stream"]
+    words = f"{stream.description}\n\n{how}\n\nFor: {_for(stream.callers)}."
     refused = (400, 401, 403, 404, 426, 431, 503)
     return {
         "operationId": stream.id,
@@ -326,8 +250,10 @@ def _problem_response(cause: str, *, signed: bool = True) -> dict[str, Any]:
     }
 
 
-def _schemas(operations: Sequence[Operation[Any, Any]], streams: Sequence[Stream]) -> dict[str, Any]:
-    models: dict[type[Message], None] = {Problem: None}
+def _schemas(
+    operations: Sequence[Operation[Any, Any]], streams: Sequence[Stream], files: Sequence[type[Message]]
+) -> dict[str, Any]:
+    models: dict[type[Message], None] = dict.fromkeys((Problem, *files))
     for operation in operations:
         if operation.asks is not Nothing and operation.method == "POST":
             models[operation.asks] = None

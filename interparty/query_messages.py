@@ -80,7 +80,7 @@ class EvidenceQuery(Message):
 
 
 class EvidencePage(Message):
-    """Records in the order in which things happened, at most PAGE_MAX, with all that proves them offline."""
+    """Records in the order in which things happened, at most 500, with all that proves them offline."""
 
     aids: Annotated[list[Aid], Field(min_length=1)]
     """Of the consent: one, or those that replaced each other, in the order of their issue."""
@@ -259,7 +259,7 @@ class CarrierNumberQuery(Message):
 
 
 class NumberAnswer(Message):
-    """ASCS-ANSWER1: always ANSWER_IDS ids in ascending order, those that were found among random ones."""
+    """ASCS-ANSWER1: always 128 ids in ascending order, those that were found among random ones."""
 
     carrier: PartyId
     """The party that signs."""

@@ -93,11 +93,8 @@ VERIFY: Final = Operation(
     summary="Ask whether enterprises may contact AIDs now",
     description="Each question is answered by a grant, with the EDI sealed to the asking carrier and the consent's"
     " terms for the carrier to hold, or by a refusal with its precise reason, which stays inside the carrier."
-    " `batch.signature` is SM2 over `ASCS-BATCH1` 00 and the JCS form of `{at, count, root}`; `root` is the RFC 9162"
-    " tree with SM3 over one entry for each answer: aid 00 enterprise 00 channel 00 access_number 00 content_digest"
-    " (empty if none) 00, where a template was named template_id 00 template_digest 00, then outcome: G and"
-    " the edi_id, or R and the reason. Content and template decide nothing. The reason TOO_MANY_UNKNOWN says that the"
-    " carrier named too many unknown AIDs for that enterprise lately, and nothing about the AID: ask again later."
+    " `batch` is what the trust party can be held to: Answers that can be proved. Content and template decide"
+    " nothing. Which reasons there are: The life of an AID."
     " Without an answer nobody may be contacted. The same on a stream: `verifyStream`.",
     repeats=_SAFE + " Answers are of the moment and differ when something changed.",
 )
@@ -156,9 +153,13 @@ REVOCATIONS: Final = Operation(
     asks=messages.RevocationsRequest,
     answers=messages.RevocationsResponse,
     summary="Revocations after a sequence",
-    description="The next of them, at most 500, each signed with SM2 over `ASCS-REVOKE1` 00 and its JCS form. For one"
-    " that saw a gap in what was pushed, or another epoch: then ask from 0. Until all are there, no cached grant may"
-    " be used.",
+    description="The next of them, at most 500, each signed with SM2 over `ASCS-REVOKE1` 00 and its JCS form."
+    " Revocations of one carrier are numbered from 1 without a gap, in the commit that revokes, and are kept: whoever"
+    " was away for long gets all. `epoch` is made at random with the trust party's database; one that is set back to an"
+    " earlier state begins another, or the same with fewer: then a carrier reads all of them anew, from 0. A carrier"
+    " asks when it saw a gap in what was pushed, or a heartbeat with a `sequence` or `epoch` that it has not got, and"
+    " once at its very first start, with an `epoch` of zeros, only to learn `epoch` and `newest`. Until all are there,"
+    " no cached grant may be used.",
     repeats=_SAFE,
 )
 QUERY_EVIDENCE: Final = Operation(
@@ -401,14 +402,22 @@ VERIFY_STREAM: Final = Stream(
     path="/v1/verifications/stream",
     callers=("carrier",),
     summary="Verifications, revocations and the lease on a stream that stays open",
-    description="The same questions and answers as `verify`. Each payload is one JSON object, told by its first"
-    " field. Answers to different asks come in any order, and are not held back for SM2: a `batch` signs, within"
-    " about a second or after 512, the answers sent since the last one, in the order sent. `failed` means that the ask"
-    " gets no answer, and nobody may be contacted. A `lease` is answered at once by a `heartbeat` with its nonce:"
-    " until 3 seconds after the *sending* of that nonce, by the carrier's monotonic clock, a grant that was asked for"
-    " under the lease may be used again for the same enterprise, AID, channel and access number, unless it was"
-    " revoked. `revoked` comes unasked. A carrier whose last sequence is not that of the heartbeat asks `revocations`"
-    " first. At most 64 streams of one carrier; 32 asks at a time that need the store.",
+    description="The same questions and answers as `verify`, and what a cached grant needs.\n\n"
+    "- `ask`: questions under a number that is new on this stream. `answer` has the answers to it; those to different"
+    " asks come in any order. `failed` in its place means that there is no answer, and nobody may be contacted. At"
+    " most 16 asks are under way.\n"
+    "- `batch`: answers are not held back for SM2. A head signs, within about a second or after 512, all answers sent"
+    " since the last one, whole asks in the order sent, `failed` not counted; and once more before the trust party"
+    " closes the stream.\n"
+    "- `lease`: a nonce, every half second. It is answered at once, by a `heartbeat` with the nonce, the `epoch`, and"
+    " the newest committed `sequence` of this carrier's revocations (0: none). Until 3 seconds after the *sending* of"
+    " that nonce, by the carrier's monotonic clock, a grant that was asked for under the lease may be used again for"
+    " the same enterprise, AID, channel and access number, unless it was revoked. A carrier that has not got that"
+    " `sequence` asks `revocations` first, and holds no lease until it has; so a `revoked` is better sent before a"
+    " heartbeat that counts it.\n"
+    "- `revoked`: comes unasked, on every open stream of the carrier, in the order of the sequence. What was revoked"
+    " before the stream was opened does not come: the first heartbeat tells.\n\n"
+    "The trust party of this project takes 64 streams of one carrier, and 32 asks at a time that need its store.",
     sends=(messages.StreamAsk, messages.LeaseNonce),
     receives=(
         messages.StreamAnswer,

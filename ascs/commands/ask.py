@@ -189,7 +189,9 @@ async def ask(operation: Operation[Any, Any], asker: Asker, body: dict[str, Any]
                 path = path.replace(f"{{{name}}}", str(value))
             else:
                 query.append(f"{name}={value}")
-        got: Message = await asker.peer.request("GET", path, None, operation.answers, query="&".join(query))
+        got: Message = await asker.peer.request(
+            "GET", path, None, operation.answers, query="&".join(query), unsigned=not operation.signed
+        )
         return got
     finally:
         await asker.peer.close()

@@ -49,6 +49,7 @@ class Log:
 
     key: Sm2Key
     hashes: list[bytes] = field(default_factory=list)
+    records: list[tuple[bytes, bytes]] = field(default_factory=list)  # with their salts
 
     @property
     def log_id(self) -> bytes:
@@ -57,6 +58,7 @@ class Log:
 
     def append(self, record: bytes, salt: bytes) -> int:
         """Append a record's commitment; its index."""
+        self.records.append((record, salt))
         commitment = sm3(b"ASCS-REC1\0" + salt + record)
         self.hashes.append(leaf_hash(b"ASCS-LEAF1\0" + commitment))
         return len(self.hashes) - 1

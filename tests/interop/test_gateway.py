@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from click.testing import CliRunner
 
 from ascs.commands.common import load_settings
 from ascs.demo import parties
-from ascs.demo.layout import CARRIER, ENTERPRISES, HOST, TRUST, Layout, Person, person
+from ascs.demo.layout import CARRIER, ENTERPRISES, HOST, REGULATOR, TRUST, Layout, Person, person
 from ascs.demo.parties import Files
+from ascs.main import main
 from gateway import keys as gateway_keys
 from gateway.settings import GatewaySettings
 from simulators.http_client import ApiError
@@ -24,8 +28,9 @@ from smpp.events import Event, RequestReceived
 from smpp.pdu import BindTransceiver, DeliverSm, DeliverSmResp, Pdu, SubmitSm
 from smpp.session import SessionConfig
 from tests.e2e.house import ENT_A, ENT_B, House, free_ports, until
+from tests.interop.foreign_server import Party
 from tests.interop.foreign_signatures import public_hex_of
-from tests.interop.small_trust_party import Party, SmallTrustParty
+from tests.interop.small_trust_party import SmallTrustParty
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -106,6 +111,10 @@ class ForeignHouse(House):
         found: DeliverSm = await until(ask, f"{said!r} from the AID")
         return found
 
+    def forget(self, aid: str) -> None:
+        """An AID that is no test's any more."""
+        self._aids = {key: each for key, each in self._aids.items() if each != aid}
+
     async def cancel(self, aid: str) -> None:
         """The enterprise cancels."""
         _, backend = self._backends[ENT_A.id]
@@ -128,6 +137,10 @@ def _introduce(layout: Layout, files: Files) -> SmallTrustParty:
     sign, envelope = trust.sign_key.to_pem(), trust.envelope_key.to_pem()
     (layout.carrier / "trust-sign.pem").write_bytes(sign)
     (layout.carrier / "trust-envelope.pem").write_bytes(envelope)
+    (layout.regulator / "trust-sign.pem").write_bytes(sign)
+    (layout.regulator / "trust-log.pem").write_bytes(trust.log.key.to_pem())
+    key = public_hex_of((layout.regulator / "sign.pem").read_text())
+    trust.parties[REGULATOR] = Party("regulator", {f"{REGULATOR}/sign/1": key})
     for each in ENTERPRISES:
         folder = layout.enterprise(each.id)
         (folder / "trust-sign.pem").write_bytes(sign)
@@ -221,3 +234,53 @@ async def test_an_aid_that_nobody_has_and_one_of_another_enterprise_are_refused(
     theirs = await house.active_aid(ENT_B, PEOPLE[5])
     nobodys = house.trust.new_aid()
     assert [await house.submit(each, "hello") for each in (theirs, nobodys)] == [REFUSED, REFUSED]
+
+
+async def test_the_commands_ask_it_all_that_it_has(house: ForeignHouse, tmp_path: Path) -> None:
+    """As a carrier, an enterprise and a regulator would, each with its own configuration."""
+    aid = await house.own_aid(PEOPLE[0])
+    found = house.trust.authorizations[aid]
+    enterprise, carrier = house.files.enterprises[ENT_A.id], house.files.gateway
+    regulator = house.files.regulator
+
+    async def ask(config: Path, *arguments: str) -> Any:
+        return json.loads(await run("trust", "ask", arguments[0], str(config), *arguments[1:]))
+
+    assert (await ask(carrier, "convert", f"aid={aid}", f"enterprise={ENT_A.id}"))["edi"] == found.edis[
+        CARRIER
+    ]
+    assert (await ask(enterprise, "aid-status", f"aid={aid}"))["status"] == "ACTIVE"
+    assert (await ask(enterprise, "aid-statuses", f"aids={aid}"))["statuses"][0]["aid"] == aid
+    assert len((await ask(enterprise, "public-keys"))["keys"]) == 3
+    assert len((await ask(enterprise, "log-keys"))["keys"]) == 1
+    size = (await ask(enterprise, "checkpoint"))["checkpoint"]["size"]
+    assert (await ask(enterprise, "inclusion", "index=0", f"size={size}"))["size"] == size
+    assert (await ask(enterprise, "consistency", "first=1", f"second={size}"))["second"] == size
+    assert (await ask(enterprise, "leaves", "start=0", f"count={size}"))["start"] == 0
+    assert await ask(enterprise, "health") == {"status": "ok"}
+    assert "heartbeat" in await run("trust", "feed", str(carrier), "--seconds", "0.3")
+
+    await run("evidence", "query", str(regulator), "--case", "C-1", "--out", str(tmp_path), aid)
+    bundle = tmp_path / f"{aid}-1.json"
+    log_key, keys = house.layout.regulator / "trust-log.pem", house.layout.enterprise(ENT_A.id) / "sign.pem"
+    carrier_key = house.layout.regulator / f"{CARRIER}.pem"
+    said = await run(
+        "evidence", "verify", str(bundle), "--log-key", str(log_key),
+        "--key", f"{ENT_A.id}={keys}", "--key", f"{CARRIER}={carrier_key}", status=3,
+    )  # fmt: skip
+    assert f"{ENT_A.id} signed this consent" in said
+    assert f"{CARRIER} signed at" in said
+    assert "reported a text to the person" in said
+
+    new = await run("trust", "aid", "rotate", str(enterprise), aid)
+    house.forget(aid)
+    assert house.trust.authorizations[aid].status == "ROTATED"
+    assert await house.submit(new.split()[-1], "under another AID") == OK
+    assert await house.submit(aid, "under the old one") == REFUSED
+
+
+async def run(*arguments: str, status: int = 0) -> str:
+    """What `ascs ARGUMENTS` prints."""
+    result = await asyncio.to_thread(CliRunner().invoke, main, list(arguments))
+    assert result.exit_code == status, result.output
+    return str(result.output)

@@ -8,7 +8,7 @@ import pytest
 
 from interparty import client, server, signed_http
 from interparty.client import PeerProblem, PeerUnavailable
-from interparty.messages import Accepted, AidStatus
+from interparty.messages import Accepted, AidStatus, HealthBody
 from tests.interparty.conftest import Keys, signer_of
 from tests.interparty.exchange import AID, APP, ASKED, ask
 
@@ -24,6 +24,12 @@ async def test_a_query_is_carried(peer):
     assert await peer.request("GET", "/v1/log/inclusion", None, Accepted, query="index=7") == Accepted(
         accepted=7
     )
+
+
+async def test_an_answer_that_is_not_signed_counts_only_where_none_is(peer):
+    assert await peer.request("GET", "/health", None, HealthBody, unsigned=True) == HealthBody(status="ok")
+    with pytest.raises(PeerUnavailable, match="not signed"):
+        await peer.request("GET", "/health", None, HealthBody)
 
 
 async def test_questions_at_the_same_time_share_few_connections(peer):

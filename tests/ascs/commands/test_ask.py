@@ -145,6 +145,10 @@ def test_there_is_a_command_for_each_operation() -> None:
     assert named == {operation.id.lower() for operation in trust_routes.OPERATIONS}
 
 
+def test_health_is_asked_and_its_answer_is_not_signed(parties: Parties) -> None:
+    assert told("health", parties.enterprise) == {"status": "ok"}
+
+
 def test_from_deposit_to_cancellation(parties: Parties, tmp_path: Path) -> None:
     # Until the running trust party has seen the carrier's admission it refuses the carrier's key.
     while ascs(*ASK, "checkpoint", parties.carrier).exit_code:
