@@ -53,7 +53,7 @@ from gateway.trust_watch import TrustWatch
 from gateway.voice.service import VoiceService
 from gm import selftest
 from gm.errors import GmError
-from gm.keystore import KeyStore
+from gm.keystore import KeyProvider
 from interparty.client import Peer
 from interparty.key_ledger import Author, operator
 from interparty.server import Running, serve
@@ -76,7 +76,7 @@ DIRECTORY_POLL_S = 1.0
 _log = logging.getLogger(__name__)
 
 
-def open_domain(settings: GatewaySettings) -> tuple[Domain, KeyStore]:
+def open_domain(settings: GatewaySettings) -> tuple[Domain, KeyProvider]:
     """The store and what is sealed in it, with keys made where they are missing.
 
     Raises KeyStoreError, MigrationError, OSError, sqlite3.Error.

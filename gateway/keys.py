@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from typing import Final
 
 from foundation.atomic import write_atomic
 from foundation.identities import KeyId, parse_key_id
+from foundation.key_provider import create_keys, open_keys
 from foundation.seal import add_missing_keys
 from gateway.settings import GatewaySettings
 from gm.errors import KeyStoreError
-from gm.keystore import Algorithm, Key, KeyProvider, KeyStore
+from gm.keystore import Algorithm, Key, KeyProvider
 from gm.sm2 import PrivateKey, PublicKey
 from interparty.key_delivery import Announcer, seal
 from interparty.key_messages import CarrierCard
@@ -33,31 +33,20 @@ NETWORK_PURPOSE: Final = "network/"
 PEER_PURPOSE: Final = "peer/"
 """Followed by another party's id: its SM2 public keys for signatures, as it sent them; their ids are their keyids."""
 
-PASSPHRASE_BYTES: Final = 32
+
+def open_store(settings: GatewaySettings) -> KeyProvider:
+    """Open the party's keys. Raises KeyStoreError, OSError."""
+    return open_keys(settings.keystore)
 
 
-def open_store(settings: GatewaySettings) -> KeyStore:
-    """Open the key store. Raises KeyStoreError, OSError."""
-    passphrase = settings.keystore.passphrase_file.read_text().strip()
-    return KeyStore.open(settings.keystore.path, passphrase)
-
-
-def create_missing(settings: GatewaySettings) -> tuple[KeyStore, list[Key]]:
+def create_missing(settings: GatewaySettings) -> tuple[KeyProvider, list[Key]]:
     """Open the key store, with what is missing made: passphrase, file and every key; and which were made.
 
     Writes `public/carrier.json`, which the trust party's operator needs to admit this carrier, the EDI
     public key for the apps, and the query public key for those who may ask by number. The HMAC key
     of the two is in the card in an envelope, where the trust party's key is known. Raises KeyStoreError, OSError.
     """
-    passphrase_file = settings.keystore.passphrase_file
-    if not passphrase_file.exists():
-        passphrase_file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(passphrase_file, secrets.token_urlsafe(PASSPHRASE_BYTES).encode() + b"\n")
-    if settings.keystore.path.exists():
-        keys = open_store(settings)
-    else:
-        settings.keystore.path.parent.mkdir(parents=True, exist_ok=True)
-        keys = KeyStore.create(settings.keystore.path, passphrase_file.read_text().strip())
+    keys = create_keys(settings.keystore)
     wanted: list[tuple[str, Algorithm, str]] = [
         (SIGN, "sm2", ""),
         (EDI, "sm2", settings.carrier.edi_key_id),

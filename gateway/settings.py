@@ -11,18 +11,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, IPvAnyNetwork, field_validator, model_validator
 
 from foundation.config import Config, ConfigPath
+from foundation.key_provider import KeyStoreSettings
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 PRINTABLE = r"^[ -~]*$"
 """ASCII, of which an SMPP C-octet string takes as many characters as octets."""
-
-
-class KeyStoreSettings(Config):
-    """The sealed key store, and the file that holds its passphrase (mode 0600)."""
-
-    path: ConfigPath
-    passphrase_file: ConfigPath
 
 
 class TlsSettings(Config):

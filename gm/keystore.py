@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Final, Literal, Protocol, TypeVar, get_args
+from typing import Final, Literal, Protocol, TypeVar, get_args, runtime_checkable
 
 from gm import sm4
 from gm.errors import DecryptError, GmError, KeyStoreError
@@ -117,6 +117,7 @@ class Key:
         return Sm4Gcm(self.material)
 
 
+@runtime_checkable
 class KeyProvider(Protocol):
     """Where a party's keys come from. The sealed file is the default; a hardware module can be another: see
     :class:`Key`."""

@@ -1,13 +1,13 @@
 """The trust party's own keys: what each purpose in the key store is for, and the public halves for others."""
 
-import secrets
 from typing import Final
 
 from evidence.checkpoint import log_id as log_id_of
 from foundation.atomic import write_atomic
 from foundation.identities import KeyId
+from foundation.key_provider import create_keys, open_keys
 from foundation.seal import add_missing_keys
-from gm.keystore import Key, KeyProvider, KeyStore
+from gm.keystore import Key, KeyProvider
 from gm.sm2 import PrivateKey, PublicKey
 from interparty.signed_http import Signer
 from trust_party.settings import TrustSettings
@@ -25,29 +25,18 @@ DECRYPTS: Final = ("active", "retired")
 HTTP_PURPOSE: Final = "http/"
 """Followed by a carrier's id: HMAC-SM3 shared with that carrier for signed HTTP."""
 
-PASSPHRASE_BYTES: Final = 32
+
+def open_store(settings: TrustSettings) -> KeyProvider:
+    """Open the party's keys. Raises KeyStoreError, OSError."""
+    return open_keys(settings.keystore)
 
 
-def open_store(settings: TrustSettings) -> KeyStore:
-    """Open the key store. Raises KeyStoreError, OSError."""
-    passphrase = settings.keystore.passphrase_file.read_text().strip()
-    return KeyStore.open(settings.keystore.path, passphrase)
-
-
-def create_missing(settings: TrustSettings) -> tuple[KeyStore, list[Key]]:
+def create_missing(settings: TrustSettings) -> tuple[KeyProvider, list[Key]]:
     """Open the key store, with what is missing made: passphrase, file, and every key of its own; and which were made.
 
     The public halves are written beside the database. Raises KeyStoreError, OSError.
     """
-    passphrase_file = settings.keystore.passphrase_file
-    if not passphrase_file.exists():
-        passphrase_file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(passphrase_file, secrets.token_urlsafe(PASSPHRASE_BYTES).encode() + b"\n")
-    if settings.keystore.path.exists():
-        keys = open_store(settings)
-    else:
-        settings.keystore.path.parent.mkdir(parents=True, exist_ok=True)
-        keys = KeyStore.create(settings.keystore.path, passphrase_file.read_text().strip())
+    keys = create_keys(settings.keystore)
     made = [
         keys.add(purpose, "sm2") for purpose in (SIGN, LOG, AGREEMENT, ENVELOPE) if not keys.keys(purpose)
     ]

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from foundation.config import Config, ConfigPath
 from foundation.identities import check_party_id
+from foundation.key_provider import KeyStoreSettings
 from interparty.aid import DEFAULT_PREFIX, check_prefix
 
 DATABASE: Final = "trust.db"
@@ -20,13 +21,6 @@ class TlsSettings(Config):
     ca: ConfigPath
     cert: ConfigPath
     key: ConfigPath
-
-
-class KeystoreSettings(Config):
-    """The sealed key store and the file that holds its passphrase."""
-
-    path: ConfigPath
-    passphrase_file: ConfigPath
 
 
 class MqttSettings(Config):
@@ -62,7 +56,7 @@ class TrustSettings(Config):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8443
     tls: TlsSettings
-    keystore: KeystoreSettings
+    keystore: KeyStoreSettings
     operations: OperationsSettings | None = None
     """Unset: no metrics."""
     mqtt: MqttSettings | None = None

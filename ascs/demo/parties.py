@@ -36,7 +36,7 @@ from gateway.accounts import people as people_table
 from gateway.accounts.account_options import make_key
 from gateway.carrier_api import approvers
 from gateway.settings import GatewaySettings
-from gm.keystore import KeyStore
+from gm.keystore import KeyProvider
 from gm.sm2 import PrivateKey
 from trust_party import app as trust_app
 from trust_party.admission import add_sign_key, admit_enterprise, admit_regulator
@@ -155,7 +155,7 @@ def set_up(layout: Layout, people: Sequence[Person], smsc: OtherSmsc | None, cor
     return files
 
 
-def _introduce_witnesses(layout: Layout, keys: KeyStore) -> None:
+def _introduce_witnesses(layout: Layout, keys: KeyProvider) -> None:
     """Give each witness the others' public keys, and the log's; and the regulator the carrier's and enterprise's."""
     log_pem = (layout.trust / "public" / "log-1.pem").read_bytes()
     sign_pem = (layout.trust / "public" / "sign-1.pem").read_bytes()
@@ -168,7 +168,7 @@ def _introduce_witnesses(layout: Layout, keys: KeyStore) -> None:
     write_atomic(layout.regulator / f"{CARRIER}.pem", carrier_pem, mode=0o644)
 
 
-async def _fill_gateway(layout: Layout, files: Files, people: Sequence[Person]) -> KeyStore:
+async def _fill_gateway(layout: Layout, files: Files, people: Sequence[Person]) -> KeyProvider:
     """What `ascs gateway enterprise add`, `access-number add` and `subscriber import` do."""
     settings = load_settings(files.gateway, GatewaySettings)
     domain, keys = gateway_app.open_domain(settings)

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from foundation.key_provider import KeyStoreSettings
 from foundation.pki import make_ca, make_party, server_context
 from gateway import keys as own_keys
 from gateway.settings import (
@@ -18,7 +19,6 @@ from gateway.settings import (
     ConfirmSettings,
     GatewaySettings,
     HttpSettings,
-    KeyStoreSettings,
     SipSideSettings,
     SmppSettings,
     SmscSettings,

@@ -6,11 +6,16 @@ from pathlib import Path
 import pytest
 
 from gateway import keys as own_keys
+from gateway.app import open_domain
+from gateway.key_exchange import CarrierHouse
 from gateway.settings import ConfirmSettings, GatewaySettings
+from gateway.store.domain import wall_ms
 from gm.errors import KeyFormatError, KeyStoreError
 from gm.keystore import KeyStore
 from gm.sm2 import PrivateKey, PublicKey
+from interparty import key_house
 from interparty.key_delivery import open_envelope
+from tests import memory_keys
 from tests.gateway.carrier import CODE_NUMBER
 from tests.gateway.installation import TRUST_KEY, make_key_store, settings_in
 
@@ -123,3 +128,24 @@ class TestPeerKeys:
         settings.trust.sign_public_key.write_text("no key")
         with pytest.raises(KeyFormatError):
             own_keys.PeerKeys(settings, keys)
+
+
+async def test_keys_may_lie_in_a_hardware_module(tmp_path: Path, certificates: Path) -> None:
+    sealed = settings_in(tmp_path, certificates)
+    keystore = sealed.keystore.model_copy(update={"provider": memory_keys.NAME})
+    settings = sealed.model_copy(update={"keystore": keystore})
+    keystore.passphrase_file.write_text(memory_keys.PIN)
+    domain, keys = open_domain(settings)
+    assert not keystore.path.exists()
+    for purpose in ("sign", "edi", "envelope", "query", "data", "index"):
+        assert keys.current(purpose).material == b""
+    sealed_number = domain.vault.seal_msisdn("8613800000001")
+    house = CarrierHouse(settings, own_keys.open_store(settings))
+    for purpose in ("data", "query", "envelope"):
+        rotated = await key_house.rotate(house, purpose, wall_ms)
+        assert (rotated.key.version, rotated.key.state) == (2, "active")
+    assert domain.vault.open_msisdn(sealed_number) == "8613800000001"
+    assert own_keys.edi_keys(keys)["K001"].public_key == keys.current("edi").public
+    # What the trust party must have is made here and leaves by its nature.
+    assert own_keys.request_signer(settings, keys).keyid == "CMCC/http/1"
+    await domain.store.close()

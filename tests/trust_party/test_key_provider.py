@@ -1,86 +1,34 @@
 """A trust party whose keys lie in a hardware module: everything goes through what a key does, nothing through bytes."""
 
-from collections.abc import AsyncIterator
-from functools import cached_property
-from typing import Any
+from pathlib import Path
 
 import pytest
 
 from evidence.checkpoint import verify
-from gm.keystore import Key, KeyProvider, KeyStore
-from gm.sm2 import PrivateKey
-from gm.sm3 import HmacSm3
-from gm.sm4 import Sm4Gcm
 from interparty import key_delivery, key_house
 from interparty.key_messages import KeyDelivery, KeyNotice
 from interparty.text import b64url_decode
-from tests.trust_party.world import CARRIER, NOW, Party, People, item
+from tests import memory_keys
+from tests.trust_party.world import CARRIER, NOW, Party, People, item, settings_in
 from trust_client.bundle import checkpoint_of
+from trust_party.app import init
 from trust_party.key_operations import TrustHouse
-from trust_party.keys import HTTP_PURPOSE, open_store
+from trust_party.keys import open_store
 from trust_party.settings import TrustSettings
 
 
-class InHardware(Key):
-    """A key that does what it is for and shows no material."""
-
-    inside: Key
-
-    @cached_property
-    def sm2(self) -> PrivateKey:
-        return self.inside.sm2
-
-    @cached_property
-    def hmac(self) -> HmacSm3:
-        return self.inside.hmac
-
-    @cached_property
-    def sm4(self) -> Sm4Gcm:
-        return self.inside.sm4
-
-
-class Module:
-    """A hardware module as a KeyProvider. Keys shared with others come from outside and are kept as they came."""
-
-    def __init__(self, inside: KeyStore) -> None:
-        self._inside = inside
-
-    def _shown(self, key: Key) -> Key:
-        if key.purpose.startswith(HTTP_PURPOSE) or key.algorithm == "sm2-public":
-            return key
-        shown = InHardware(key.purpose, key.version, key.state, key.algorithm, b"", key.id)
-        object.__setattr__(shown, "inside", key)
-        return shown
-
-    def refresh(self) -> bool:
-        return self._inside.refresh()
-
-    def purposes(self) -> tuple[str, ...]:
-        return self._inside.purposes()
-
-    def keys(self, purpose: str) -> tuple[Key, ...]:
-        return tuple(map(self._shown, self._inside.keys(purpose)))
-
-    def current(self, purpose: str) -> Key:
-        return self._shown(self._inside.current(purpose))
-
-    def get(self, purpose: str, version: int) -> Key:
-        return self._shown(self._inside.get(purpose, version))
-
-    def add(self, purpose: str, algorithm: Any, **options: Any) -> Key:
-        return self._shown(self._inside.add(purpose, algorithm, **options))
-
-    def set_state(self, purpose: str, version: int, state: Any) -> Key:
-        return self._shown(self._inside.set_state(purpose, version, state))
-
-
 @pytest.fixture
-async def party(settings: TrustSettings, people: People) -> AsyncIterator[Party]:
-    keys: KeyProvider = Module(open_store(settings))
-    party = Party(settings, people, keys)
-    await party.directory.refresh()
-    yield party
-    await party.store.close()
+def settings(tmp_path: Path, people: People) -> TrustSettings:
+    """Set up by `init` and admissions as any trust party, with a provider in its configuration."""
+    folder = tmp_path / "trust"
+    folder.mkdir()
+    sealed = settings_in(folder)
+    keystore = sealed.keystore.model_copy(update={"provider": memory_keys.NAME})
+    made = sealed.model_copy(update={"keystore": keystore})
+    made.keystore.passphrase_file.write_text(memory_keys.PIN)
+    init(made)
+    people.admit(made)
+    return made
 
 
 async def test_it_takes_deposits_verifies_and_signs_the_log(party: Party) -> None:
@@ -101,7 +49,7 @@ async def test_it_takes_deposits_verifies_and_signs_the_log(party: Party) -> Non
 @pytest.mark.parametrize("purpose", ["log", "data", "agreement", "envelope", "aid/ent-a"])
 async def test_its_keys_are_rotated(party: Party, settings: TrustSettings, purpose: str) -> None:
     before, _ = await party.active()
-    rotated = await key_house.rotate(TrustHouse(settings, party.keys, None), purpose, lambda: NOW)
+    rotated = await key_house.rotate(TrustHouse(settings, open_store(settings), None), purpose, lambda: NOW)
     assert (rotated.key.version, rotated.key.state) == (2, "active")
     after, _ = await party.active()
     for aid in (before, after):

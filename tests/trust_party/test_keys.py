@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from foundation.key_provider import PASSPHRASE_BYTES
 from gm.errors import KeyStoreError
 from gm.sm2 import PublicKey
 from tests.trust_party.world import initialise, settings_in
@@ -30,7 +31,7 @@ def test_a_new_folder_gets_a_passphrase_that_nobody_else_reads(tmp_path: Path) -
     own_keys.create_missing(settings)
     for file in (settings.keystore.passphrase_file, settings.keystore.path):
         assert file.stat().st_mode & 0o777 == 0o600
-    assert len(settings.keystore.passphrase_file.read_text().strip()) > own_keys.PASSPHRASE_BYTES
+    assert len(settings.keystore.passphrase_file.read_text().strip()) > PASSPHRASE_BYTES
 
 
 def test_the_public_halves_are_files_and_the_private_ones_are_not(made: TrustSettings) -> None:

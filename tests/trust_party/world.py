@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from foundation.key_provider import KeyStoreSettings
 from foundation.seal import Sealer
 from foundation.store import Store
 from gm.keystore import ITERATIONS_MIN, KeyProvider, KeyStore
@@ -54,7 +55,7 @@ from trust_party.restoration import Restoration
 from trust_party.revocations import RevocationFeed
 from trust_party.rotations import Rotations
 from trust_party.sequencer import Sequencer
-from trust_party.settings import KeystoreSettings, TlsSettings, TrustSettings
+from trust_party.settings import TlsSettings, TrustSettings
 from trust_party.store import MIGRATIONS
 from trust_party.sweeper import Sweeper
 from trust_party.verification import LiveIndex, Verification
@@ -79,7 +80,7 @@ def settings_in(folder: Path) -> TrustSettings:
         port=0,
         evidence_seconds=0,
         tls=TlsSettings(ca=pki / "ca.pem", cert=pki / "ttp.pem", key=pki / "ttp.key"),
-        keystore=KeystoreSettings(path=folder / "keys.store", passphrase_file=folder / "passphrase"),
+        keystore=KeyStoreSettings(path=folder / "keys.store", passphrase_file=folder / "passphrase"),
     )
 
 
