@@ -19,10 +19,10 @@ from foundation.tasks import end
 from gateway import keys as own_keys
 from gateway.accounts.directory import Directory, snapshot
 from gateway.accounts.rates import Rates
+from gateway.alerts import AnswerAlert, GuessAlert
 from gateway.carrier_api.number_queries import NumberQueries
 from gateway.carrier_api.routes import carrier_api
 from gateway.confirm.confirmations import Confirmations
-from gateway.guess_alert import GuessAlert
 from gateway.key_exchange import KeyExchange, transaction
 from gateway.key_records import settle
 from gateway.operations import Health, Operations
@@ -61,6 +61,7 @@ from smpp.aio.connection import Connection
 from smpp.aio.link import LinkState
 from smpp.pdu import Body, DataSm, DeliverSm, Pdu
 from smpp.receipts import outcome_of
+from trust_client.batch_check import BatchCheck
 from trust_client.carrier import CarrierClient
 from trust_client.grant_cache import GrantCache
 from trust_client.guesses import Guesses
@@ -124,12 +125,14 @@ class Gateway:
         self.feed = RevocationFeed(
             settings.carrier.id, self._peer_keys.trust_keys, self.trust.revocations, self.follower, cache
         )
+        check = BatchCheck(
+            self._peer_keys.trust_keys, AnswerAlert(self.domain, settings.carrier.id, settings.trust.id)
+        )
         self.verifier = Verifier(
             self.trust,
             deadline=settings.trust.timeout_s,
-            stream=VerifyStream(
-                self._peer, self.feed if settings.trust.mqtt is None else None, self._peer_keys.trust_keys
-            ),
+            stream=VerifyStream(self._peer, self.feed if settings.trust.mqtt is None else None, check),
+            check=check,
             cache=cache,
             guesses=Guesses(
                 settings.trust.unknown_aids_per_minute,

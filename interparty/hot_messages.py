@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, Protocol
 from interparty.edi import EDI_ID_BYTES
 from interparty.messages import (
     ITEMS_MAX,
+    BatchHead,
     Report,
     ReportRequest,
     StreamAsk,
@@ -76,6 +77,7 @@ _ITEMS: Final = '{"items":['
 _REPORTS: Final = '{"reports":['
 _ANSWERS: Final = '{"answers":[{"'
 _NEXT_ANSWER: Final = '},{"'
+_HEAD: Final = b'],"batch":'
 
 
 class QuestionLike(Protocol):
@@ -339,6 +341,15 @@ def answer_pieces(body: bytes) -> list[str] | None:
 def read_answers(body: bytes) -> VerifyResponse:
     """A VerifyResponse in any form. Raises pydantic.ValidationError."""
     return VerifyResponse.model_validate_json(body)
+
+
+def read_batch_head(body: bytes) -> BatchHead:
+    """The batch head of a VerifyResponse. Raises pydantic.ValidationError."""
+    begin = body.rfind(_HEAD)
+    # Only what is in the usual form can be cut: elsewhere these bytes may stand for anything.
+    if begin >= 0 and _BATCH.fullmatch(body[begin:].decode("latin-1")) is not None:
+        return BatchHead.model_validate_json(body[begin + len(_HEAD) : -1])
+    return read_answers(body).batch
 
 
 # --- on the stream -----------------------------------------------------------------------------------

@@ -109,7 +109,7 @@ class KeyEvidenceQuery(Message):
 
 
 class KeyEvidencePage(Message):
-    """Records of kind KEY in the order in which they came, at most PAGE_MAX, with all that proves them offline."""
+    """Records of kind KEY in the order in which they came, at most 500, with all that proves them offline."""
 
     party: PartyId
     """Whose keys they are about."""

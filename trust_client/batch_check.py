@@ -3,7 +3,11 @@
 The HMAC of the stream, or of the response, holds for the moment; the signed root is what can be shown to others.
 """
 
-from collections.abc import Sequence
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from evidence.merkle import leaf_hash, root
 from gm.sm2 import PublicKey
@@ -11,6 +15,13 @@ from interparty import statements
 from interparty.hot_messages import questions_body, read_questions
 from interparty.messages import BatchHead
 from trust_client.answers import Grant, Refused
+
+ROOT_ALWAYS: Final = 32
+"""Answers of a batch whose root is always recomputed."""
+ROOT_SHARE: Final = 0.125
+"""Share of the larger ones: it takes 3 us of a core an answer."""
+
+_log = logging.getLogger(__name__)
 
 Answered = tuple[Sequence[str], Sequence[Grant | Refused]]
 """Questions from hot_messages.question_text, and their outcomes, in order."""
@@ -40,3 +51,35 @@ def root_of(answered: Sequence[Answered]) -> str:
             )
             leaves.append(leaf_hash("\0".join(fields).encode()))
     return root(leaves).hex()
+
+
+class BatchCheck:
+    """Checks the heads of what one trust party answers, on a stream and in responses, off the loop."""
+
+    def __init__(self, keys: Callable[[], Mapping[str, PublicKey]], alert: Callable[[], None]) -> None:
+        """`keys`: the trust party's SM2 keys for statements, the newest last; `alert` is told of each wrong head."""
+        self._keys = keys
+        self._alert = alert
+        self.wrong = 0
+        """Heads so far that did not hold."""
+
+    def is_recomputed(self, count: int) -> bool:
+        """Whether the root over so many answers is to be recomputed: which ones nobody can foresee, and few answers
+        are no work. The signature is checked in any case."""
+        return count <= ROOT_ALWAYS or random.random() < ROOT_SHARE
+
+    async def holds(self, head: BatchHead, count: int, answered: Sequence[Answered] | None) -> bool:
+        """Whether the trust party signed a head over `count` answers and, where they are given, over these."""
+        known = list(self._keys().values())[::-1]  # the newest first: it is the one as a rule
+        if head.count == count and await asyncio.to_thread(_holds, head, answered, known):
+            return True
+        self.wrong += 1
+        _log.error("the trust party's signature over %d answers does not hold", count)
+        self._alert()
+        return False
+
+
+def _holds(head: BatchHead, answered: Sequence[Answered] | None, keys: Sequence[PublicKey]) -> bool:
+    if answered is not None and root_of(answered) != head.root:
+        return False
+    return is_signed(head, keys)

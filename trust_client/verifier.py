@@ -16,9 +16,10 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from foundation.tasks import end
 from interparty.client import PeerProblem, PeerUnavailable
-from interparty.hot_messages import Question, QuestionLike, question_text, questions_body
+from interparty.hot_messages import Question, QuestionLike, question_text, questions_body, read_batch_head
 from interparty.messages import ITEMS_MAX
 from trust_client.answers import AnswerReader, Grant, Refused
+from trust_client.batch_check import BatchCheck
 from trust_client.carrier import CarrierClient
 from trust_client.grant_cache import GrantCache
 from trust_client.guesses import TOO_MANY_UNKNOWN, Guesses
@@ -108,15 +109,18 @@ class Verifier:
         stream: Stream | None = None,
         cache: GrantCache | None = None,
         guesses: Guesses | None = None,
+        check: BatchCheck | None = None,
         lease_holds: Callable[[], bool] = lambda: False,
         now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
     ) -> None:
         """`cache`: grants that are used again while `lease_holds`. `guesses`: for an enterprise that names too many
-        unknown AIDs nothing is asked, and everything is Unavailable."""
+        unknown AIDs nothing is asked, and everything is Unavailable. `check`: who checks what the trust party signed
+        of the answers in a response, before any of them counts; None: nobody."""
         self._client = client
         self._stream = stream
         self._cache = cache
         self._guesses = guesses
+        self._check = check
         self._lease_holds = lease_holds
         self._now_ms = now_ms
         self._deadline = deadline
@@ -290,10 +294,26 @@ class Verifier:
                 questions_body([ask.text for ask in batch]), timeout=timeout
             )
             outcomes = self._reader.read(body, len(batch))
+            if self._check is not None:
+                await self._stand_by(self._check, batch, outcomes, body)
         except (PeerUnavailable, PeerProblem) as error:
             self._failed(batch, error)
         else:
             self._answer(batch, outcomes)
+
+    async def _stand_by(
+        self, check: BatchCheck, batch: _Batch, outcomes: list[Grant | Refused], body: bytes
+    ) -> None:
+        """Raises PeerUnavailable for answers that the trust party did not sign."""
+        count = len(outcomes)
+        answered = [([ask.text for ask in batch], outcomes)] if check.is_recomputed(count) else None
+        try:
+            async with asyncio.timeout_at(batch[0].deadline):
+                holds = await check.holds(read_batch_head(body), count, answered)
+        except TimeoutError:
+            raise PeerUnavailable("no answer in time") from None
+        if not holds:
+            raise PeerUnavailable("answers that the trust party does not stand by")
 
     def _answer(self, batch: _Batch, outcomes: list[Grant | Refused]) -> None:
         self.verified += len(batch)

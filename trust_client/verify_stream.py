@@ -8,13 +8,12 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from pydantic import ValidationError
 
 from foundation.tasks import end
-from gm.sm2 import PublicKey
 from interparty import websocket
 from interparty.client import PeerUnavailable
 from interparty.hot_messages import ask_message, stream_pieces
@@ -22,6 +21,7 @@ from interparty.messages import BatchHead, StreamAnswer, StreamBatch, StreamFail
 from interparty.stream import Channel
 from trust_client import batch_check
 from trust_client.answers import AnswerReader, Grant, Refused, outcome_of
+from trust_client.batch_check import BatchCheck
 
 PATH: Final = "/v1/verifications/stream"
 ASKS_MAX: Final = 16
@@ -33,10 +33,6 @@ SETTLED_SECONDS: Final = 5.0
 UNSIGNED_MAX: Final = 100_000
 """Answers without the batch head that is to sign them; more, and the stream is given up."""
 
-ROOT_ALWAYS: Final = 32
-"""Answers of a batch whose root is always recomputed."""
-ROOT_SHARE: Final = 0.125
-"""Share of the larger ones: it takes 3 us of a core an answer."""
 HEADS_MAX: Final = 64
 """Heads that wait to be checked; one more is not."""
 
@@ -75,11 +71,11 @@ class VerifyStream:
         self,
         peer: StreamPeer,
         feed: Feed | None = None,
-        keys: Callable[[], Mapping[str, PublicKey]] | None = None,
+        check: BatchCheck | None = None,
     ) -> None:
-        """`feed`: who is told of revocations and heartbeats, where they come over this stream. `keys`: the trust
-        party's SM2 keys for statements, by which batch heads are checked; None: they are only counted."""
-        self._keys = keys
+        """`feed`: who is told of revocations and heartbeats, where they come over this stream. `check`: who checks
+        batch heads; None: they are only counted."""
+        self._check = check
         self._peer = peer
         self._feed = feed
         self._reader = AnswerReader()
@@ -100,8 +96,6 @@ class VerifyStream:
         """Times that it was opened so far."""
         self.signed = 0
         """Answers so far that a batch head has signed."""
-        self.wrong = 0
-        """Batch heads so far that did not hold."""
 
     @property
     def is_open(self) -> bool:
@@ -190,7 +184,7 @@ class VerifyStream:
             self._break("not as many answers as questions, or answers that nothing signs")
             ask.answered(None)
             return
-        if self._keys is not None:
+        if self._check is not None:
             self._answered.append((ask.texts, outcomes))
         ask.answered(outcomes)
 
@@ -208,7 +202,7 @@ class VerifyStream:
             return
         self._unsigned -= head.count
         self.signed += head.count
-        if self._keys is None:
+        if self._check is None:
             return
         answered: list[batch_check.Answered] = []
         left = head.count
@@ -218,21 +212,16 @@ class VerifyStream:
         if left:
             self._break("a batch head over a part of an answer")
             return
-        # Which roots are recomputed nobody can foresee; few answers are no work.
-        is_recomputed = head.count <= ROOT_ALWAYS or random.random() < ROOT_SHARE
         if len(self._heads) < HEADS_MAX:
-            self._heads.append((head, answered if is_recomputed else None))
+            self._heads.append((head, answered if self._check.is_recomputed(head.count) else None))
         if self._checking is None:
-            self._checking = self._loop.create_task(self._check_heads(self._keys), name="batch-heads")
+            self._checking = self._loop.create_task(self._check_heads(self._check), name="batch-heads")
 
-    async def _check_heads(self, keys: Callable[[], Mapping[str, PublicKey]]) -> None:
+    async def _check_heads(self, check: BatchCheck) -> None:
         try:
             while self._heads:
                 head, answered = self._heads.popleft()
-                known = list(reversed(list(keys().values())))
-                if not await asyncio.to_thread(_holds, head, answered, known):
-                    self.wrong += 1
-                    _log.error("the trust party's signature over %d answers does not hold", head.count)
+                if not await check.holds(head, head.count, answered):
                     self._break("answers that the trust party does not stand by")
         finally:
             self._checking = None
@@ -269,9 +258,3 @@ class VerifyStream:
                     wait = BACKOFF_SECONDS[0]
             await asyncio.sleep(wait * random.uniform(0.5, 1.0))
             wait = min(2 * wait, longest)
-
-
-def _holds(head: BatchHead, answered: list[batch_check.Answered] | None, keys: list[PublicKey]) -> bool:
-    if answered is not None and batch_check.root_of(answered) != head.root:
-        return False
-    return batch_check.is_signed(head, keys)

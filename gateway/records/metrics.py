@@ -101,6 +101,9 @@ TRUNK_REACHABLE = Gauge(
     ["trunk"],
     registry=REGISTRY,
 )
+WRONG_ANSWERS = Counter(
+    "ascs_trust_wrong_answers", "batches of answers that the trust party did not sign", registry=REGISTRY
+)
 TRUST_UP = Gauge("ascs_trust_party_up", "1 while the trust party answers", registry=REGISTRY)
 LINKS = Gauge("ascs_smsc_link_up", "1 while the link is bound", ["link"], registry=REGISTRY)
 CALLS = Counter(

@@ -63,6 +63,7 @@ class SmallTrustParty(ForeignServer):
         self.consents: dict[str, list[str]] = {}  # by consent_sm3, the list that was signed
         self.revocations: dict[str, list[Body]] = {}  # by carrier, in their sequence
         self.reports: dict[tuple[str, str], Body] = {}  # carrier, report_id
+        self.key_events: dict[str, Body] = {}  # by event_id
         self.cosigned: list[Body] = []  # cosignatures, in the order in which they came
         self.heads: list[Body] = []  # every checkpoint that was signed
         self.asked: list[Body] = []  # each VerifyItem that was answered
@@ -73,7 +74,8 @@ class SmallTrustParty(ForeignServer):
             "revocations": self.revocations_after, "queryEvidence": self.query_evidence,
             "checkpoint": self.checkpoint, "candidate": self.candidate, "cosign": self.cosign, "views": self.views,
             "leaves": self.leaves, "inclusion": self.inclusion, "consistency": self.consistency,
-            "publicKeys": self.public_keys, "deliverKey": self.deliver_key, "logKeys": self.log_keys,
+            "publicKeys": self.public_keys, "deliverKey": self.deliver_key,
+            "reportKeyEvents": self.report_key_events, "logKeys": self.log_keys,
         }  # fmt: skip
 
     def admit_carrier(self, card: Body, url: str) -> None:
@@ -506,6 +508,18 @@ class SmallTrustParty(ForeignServer):
         if notice["key"] in ("http", "sign") and told.setdefault(name, value) != value:
             raise Refused(409, "another key has that name")
         return {"keyid": name}
+
+    def report_key_events(self, party: str, body: Body) -> Body:
+        """What became of a party's keys goes on record."""
+        for event in body["events"]:
+            statement = event["statement"]
+            if statement["party"] != party or not self._stated(party, "ASCS-KEYEVENT1", event):
+                raise Refused(409, "not yours, or it does not verify")
+            if statement["event_id"] not in self.key_events:
+                self.key_events[statement["event_id"]] = event
+                record = {"kind": "KEY", "event": statement["event"], **event}
+                self.log.append(json.dumps(record).encode(), secrets.token_bytes(32))
+        return {"accepted": len(body["events"])}
 
 
 def _names(statement: Body, head: Body) -> bool:

@@ -244,6 +244,8 @@ def test_pieces_are_those_of_a_response_in_the_usual_form():
     assert pieces is not None
     assert [bool(hot.GRANT.fullmatch(piece)) for piece in pieces] == [True, False, True]
     assert hot.REFUSAL.fullmatch(pieces[1])[1] == "REVOKED"
+    assert hot.read_batch_head(body) == VerifyResponse.model_validate_json(body).batch
+    assert hot.read_batch_head(json.dumps({"answers": answers, "batch": batch}).encode()).count == 3
     for other in (
         json.dumps({"answers": answers, "batch": batch}).encode(),
         body.replace(b"A" * 86, b"A" * 85),

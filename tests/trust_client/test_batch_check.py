@@ -1,12 +1,15 @@
 """The root over answers, as the trust party makes it."""
 
+import pytest
+
 from evidence.merkle import leaf_hash, root
 from gm.sm2 import PrivateKey
 from interparty import statements
 from interparty.hot_messages import question_text
 from interparty.messages import BatchHead, VerifyAnswer, VerifyItem
+from trust_client import batch_check
 from trust_client.answers import outcome_of
-from trust_client.batch_check import is_signed, root_of
+from trust_client.batch_check import BatchCheck, is_signed, root_of
 
 from .conftest import grant, item, refusal
 
@@ -42,3 +45,24 @@ def test_only_the_trust_partys_signature_holds() -> None:
     assert is_signed(head(KEY), [STRANGER.public_key, KEY.public_key])
     assert not is_signed(head(KEY), [STRANGER.public_key])
     assert not is_signed(head(KEY).model_copy(update={"count": 3}), [KEY.public_key])
+
+
+async def test_a_head_that_does_not_hold_is_counted_and_told() -> None:
+    told: list[bool] = []
+    check = BatchCheck(
+        lambda: {"ttp/sign/1": STRANGER.public_key, "ttp/sign/2": KEY.public_key}, lambda: told.append(True)
+    )
+    assert await check.holds(head(KEY), 2, None)
+    assert (check.wrong, told) == (0, [])
+    other = [([question_text(item())], [outcome_of(VerifyAnswer.model_validate(grant()))])]
+    assert not await check.holds(head(KEY), 2, other)
+    assert not await check.holds(head(KEY), 3, None)
+    assert not await check.holds(head(PrivateKey.generate()), 2, None)
+    assert (check.wrong, told) == (3, [True] * 3)
+
+
+def test_the_root_over_few_answers_is_always_recomputed(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = BatchCheck(dict, lambda: None)
+    assert all(check.is_recomputed(batch_check.ROOT_ALWAYS) for _ in range(100))
+    monkeypatch.setattr(batch_check, "ROOT_SHARE", 0.0)
+    assert not check.is_recomputed(batch_check.ROOT_ALWAYS + 1)

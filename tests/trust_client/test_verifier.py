@@ -4,8 +4,13 @@ import asyncio
 
 import pytest
 
+from evidence.merkle import leaf_hash, root
+from gm.sm2 import PrivateKey
+from interparty import statements
 from interparty.client import PeerProblem, PeerUnavailable
+from interparty.messages import VerifyAnswer
 from trust_client import verifier as module
+from trust_client.batch_check import BatchCheck
 from trust_client.carrier import CarrierClient
 from trust_client.grant_cache import GrantCache
 from trust_client.guesses import Guesses
@@ -306,3 +311,63 @@ class TestGuesses:
     async def test_the_trust_partys_own_bound_is_no_statement_about_the_aid(self, peer, house):
         self.reason = "TOO_MANY_UNKNOWN"
         assert isinstance(await house.verify(item()), Unavailable)
+
+
+class TestWhatIsSigned:
+    """Answers in a response count when the trust party stands by them."""
+
+    KEY = PrivateKey.generate()
+
+    @pytest.fixture
+    async def alerts(self):
+        return []
+
+    @pytest.fixture
+    async def verifier(self, peer, alerts):
+        check = BatchCheck(lambda: {"ttp/sign/1": self.KEY.public_key}, lambda: alerts.append("wrong"))
+        made = Verifier(CarrierClient(peer), check=check)
+        yield made
+        await made.close()
+
+    def answers(self, key, *, over=None, count=None):
+        """Grants whatever is asked, and signs with `key`; `over`: refusals that it signs instead."""
+
+        def given(message):
+            granted = [grant() for _ in message.items]
+            told = granted if over is None else [refusal(over) for _ in message.items]
+            entries = [
+                leaf_hash(statements.batch_entry(one, VerifyAnswer.model_validate(answer)))
+                for one, answer in zip(message.items, told, strict=True)
+            ]
+            head = {"root": root(entries).hex(), "count": count or len(entries), "at": 7}
+            signature = statements.sign(key, statements.BATCH, head)
+            return {"answers": granted, "batch": head | {"signature": signature}}
+
+        return given
+
+    async def test_what_it_signed_is_believed(self, peer, verifier, alerts):
+        peer.answers["/v1/verifications"] = self.answers(self.KEY)
+        outcomes = await asyncio.gather(*(verifier.verify(item(n)) for n in range(40)))
+        assert all(isinstance(outcome, Grant) for outcome in outcomes)
+        assert alerts == []
+
+    @pytest.mark.parametrize("fault", ["key", "answers", "count"])
+    async def test_what_it_did_not_sign_answers_nothing_and_is_told(self, peer, verifier, alerts, fault):
+        peer.answers["/v1/verifications"] = {
+            "key": self.answers(PrivateKey.generate()),
+            "answers": self.answers(self.KEY, over="REVOKED"),
+            "count": self.answers(self.KEY, count=2),
+        }[fault]
+        assert await verifier.verify(item()) == Unavailable("answers that the trust party does not stand by")
+        assert verifier.verified == 0
+        assert alerts == ["wrong"]
+
+    async def test_the_check_is_over_by_the_deadline(self, peer, monkeypatch):
+        class Slow(BatchCheck):
+            async def holds(self, head, count, answered):
+                await asyncio.sleep(3600)
+
+        peer.answers["/v1/verifications"] = self.answers(self.KEY)
+        verifier = Verifier(CarrierClient(peer), check=Slow(dict, lambda: None), deadline=0.05)
+        assert await verifier.verify(item()) == Unavailable("no answer in time")
+        await verifier.close()

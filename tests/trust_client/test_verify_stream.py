@@ -15,7 +15,7 @@ from interparty.hot_messages import question_text
 from interparty.messages import StreamAnswer
 from trust_client import verify_stream as module
 from trust_client.answers import outcome_of
-from trust_client.batch_check import root_of
+from trust_client.batch_check import BatchCheck, root_of
 from trust_client.carrier import CarrierClient
 from trust_client.verifier import Refused, Unavailable, Verifier
 from trust_client.verify_stream import VerifyStream
@@ -283,8 +283,12 @@ class TestHeads:
     KEY = PrivateKey.generate()
 
     @pytest.fixture
-    async def stream(self, streams):
-        return VerifyStream(streams, keys=lambda: {"ttp/sign/1": self.KEY.public_key})
+    def check(self):
+        return BatchCheck(lambda: {"ttp/sign/1": self.KEY.public_key}, lambda: None)
+
+    @pytest.fixture
+    async def stream(self, streams, check):
+        return VerifyStream(streams, check=check)
 
     async def answered(self, verifier, channel, *numbers):
         outcomes = ask(verifier, *numbers)
@@ -292,15 +296,15 @@ class TestHeads:
         channel.answer()
         assert len(outcomes) == len(numbers)
 
-    async def test_a_head_over_them_holds(self, verifier, stream, channel):
+    async def test_a_head_over_them_holds(self, verifier, stream, channel, check):
         await self.answered(verifier, channel, 1, 2)
         await self.answered(verifier, channel, 3)
         channel.give({"batch": signed_head(self.KEY, 1, 2, 3)})
         await until(lambda: stream._checking is None)
-        assert (stream.signed, stream.wrong, channel.over) == (3, 0, "")
+        assert (stream.signed, check.wrong, channel.over) == (3, 0, "")
 
     @pytest.mark.parametrize("fault", ["key", "answers", "order"])
-    async def test_one_over_anything_else_ends_the_stream(self, verifier, stream, channel, fault, caplog):
+    async def test_one_over_anything_else_ends_the_stream(self, verifier, channel, check, fault, caplog):
         await self.answered(verifier, channel, 1, 2)
         heads = {
             "key": signed_head(PrivateKey.generate(), 1, 2),
@@ -309,7 +313,7 @@ class TestHeads:
         }
         channel.give({"batch": heads[fault]})
         await until(lambda: channel.over)
-        assert stream.wrong == 1
+        assert check.wrong == 1
         assert "does not hold" in caplog.text
 
     async def test_one_over_a_part_of_an_answer_ends_it(self, verifier, stream, channel):
@@ -318,14 +322,13 @@ class TestHeads:
         assert channel.over
 
     async def test_of_large_ones_a_share_is_recomputed_and_each_signature_checked(
-        self, verifier, stream, channel, monkeypatch
+        self, verifier, stream, channel, check, monkeypatch
     ):
-        monkeypatch.setattr(module, "ROOT_ALWAYS", 0)
-        monkeypatch.setattr(module, "ROOT_SHARE", 0.0)
+        monkeypatch.setattr(check, "is_recomputed", lambda count: False)
         await self.answered(verifier, channel, 1, 2)
         channel.give({"batch": signed_head(self.KEY, 1, 3)})
         await until(lambda: stream._checking is None)
-        assert (stream.wrong, channel.over) == (0, "")
+        assert (check.wrong, channel.over) == (0, "")
         await self.answered(verifier, channel, 1, 2)
         channel.give({"batch": signed_head(PrivateKey.generate(), 1, 2)})
         await until(lambda: channel.over)

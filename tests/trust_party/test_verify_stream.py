@@ -20,6 +20,7 @@ from interparty.stream import Channel
 from tests.trust_party.served import Served, make_pki, served
 from tests.trust_party.world import ACCESS_NUMBER, CARRIER, NOW, Party, deposit_of, item
 from trust_client import verify_stream as client
+from trust_client.batch_check import BatchCheck
 from trust_client.carrier import CarrierClient
 from trust_client.verifier import Grant, Refused, Verifier
 from trust_client.verify_stream import VerifyStream
@@ -110,7 +111,8 @@ async def test_every_form_answers_alike(house: Served, peer: Peer, monkeypatch: 
     for house.now in (NOW, NOW + HOUR_MS):
         carrier = CarrierClient(peer)
         keys = {"ttp/sign/1": house.party.keys.current("sign").sm2.public_key}
-        requests, stream = Verifier(carrier), VerifyStream(peer, keys=keys.copy)
+        check = BatchCheck(keys.copy, lambda: None)
+        requests, stream = Verifier(carrier, check=check), VerifyStream(peer, check=check)
         streamed = Verifier(carrier, stream=stream)
         await until(lambda stream=stream: stream.is_open)  # type: ignore[misc]
         one = [await requests.verify(each) for each in items]
@@ -134,7 +136,7 @@ async def test_every_form_answers_alike(house: Served, peer: Peer, monkeypatch: 
         await until(lambda stream=stream: stream.signed == 2 * len(items))  # type: ignore[misc]
         await requests.close()
         await streamed.close()
-        assert stream.wrong == 0
+        assert check.wrong == 0
 
 
 async def test_answers_are_signed_together_in_the_order_in_which_they_were_sent(
