@@ -1,36 +1,22 @@
-"""An SMPP server: accepts connections on one or more listeners and hands their events to one callback.
-
-Connections are counted when they are accepted, before any TLS handshake, so that neither what never
-finishes one nor what never binds can hold more than the caps allow.
-"""
+"""An SMPP server: accepts connections on one or more listeners and hands their events to one callback."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ipaddress
 import logging
 import socket
 import ssl as tls
-from collections import Counter
 from typing import Final
 
+from smpp.aio.acceptor import CONNECTIONS_MAX, Acceptor
 from smpp.aio.connection import Connection, OnEvents, Tap
 from smpp.session import SessionConfig
 from smpp.states import Role
 
 log = logging.getLogger(__name__)
 
-CONNECTIONS_MAX: Final = 1000
-"""Default cap of open connections, bound or not; one more is closed on arrival."""
-BACKLOG: Final = 256
-"""Connections that the kernel holds for us to accept."""
 HANDSHAKE_S: Final = 10.0
 """Deadline of a TLS handshake where session_init_s is off."""
-ACCEPT_RETRY_S: Final = 0.5
-"""Pause after the system could not give us a connection: without descriptors, asking at once is a busy loop."""
-REFUSALS_NOTED: Final = 1_000
-"""Of refused connections the first is logged, and every so many."""
 
 
 class Server:
@@ -47,28 +33,28 @@ class Server:
         tap: Tap | None = None,
         role: Role = "mc",
     ) -> None:
-        """`address_connections_max` bounds what one peer opens: an IPv4 address, or an IPv6 network of 64 bits."""
+        """The caps are those of smpp.aio.acceptor."""
         self.connections: set[Connection] = set()
         """All that are accepted, those in a TLS handshake too."""
-        self.refused = 0
-        """Connections closed on arrival, since one of the caps was reached."""
         self._on_events = on_events
         self._config = config or SessionConfig()
-        self._connections_max = connections_max
-        self._address_connections_max = address_connections_max or connections_max
         self._ssl = ssl
         self._tap = tap
         self._role: Role = role
-        self._listeners: list[socket.socket] = []
-        self._accepting: list[asyncio.Task[None]] = []
+        self._acceptor: Acceptor[tls.SSLContext | None] = Acceptor(
+            self._open, connections_max=connections_max, address_connections_max=address_connections_max
+        )
         self._opening: dict[Connection, asyncio.Task[None]] = {}
-        self._origins: dict[Connection, str] = {}
-        self._of_origin: Counter[str] = Counter()
 
     @property
     def port(self) -> int:
         """The port of the first listener; 0 before start."""
-        return int(self._listeners[0].getsockname()[1]) if self._listeners else 0
+        return self._acceptor.port
+
+    @property
+    def refused(self) -> int:
+        """Connections closed on arrival, since one of the caps was reached."""
+        return self._acceptor.refused
 
     async def start(self, host: str, port: int) -> None:
         """Listens; port 0 takes a free one. Raises OSError when the address is taken."""
@@ -76,31 +62,11 @@ class Server:
 
     async def listen(self, host: str, port: int, *, ssl: tls.SSLContext | None = None) -> int:
         """Listens on one more address, over TLS with `ssl`; returns its port. Raises OSError."""
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        opened: list[socket.socket] = []
-        try:
-            for family, _, _, _, address in dict.fromkeys(found):
-                # With port 0, a name's second address gets the port that its first was given.
-                taken = opened[0].getsockname()[1] if opened else port
-                opened.append(_listener(family, str(address[0]), taken))
-        except OSError:
-            for listener in opened:
-                listener.close()
-            raise
-        self._listeners += opened
-        self._accepting += [loop.create_task(self._accept(listener, ssl)) for listener in opened]
-        return int(opened[0].getsockname()[1])
+        return await self._acceptor.listen(host, port, ssl)
 
     async def stop_listening(self) -> None:
         """Takes no more connections; those that are bound stay."""
-        for task in self._accepting:
-            task.cancel()
-        await asyncio.gather(*self._accepting, return_exceptions=True)
-        self._accepting.clear()
-        for listener in self._listeners:
-            listener.close()
-        self._listeners.clear()
+        await self._acceptor.stop()
 
     async def stop(self, drain_s: float = 5.0) -> None:
         """Takes no more connections, then ends every one in order within `drain_s` seconds."""
@@ -114,47 +80,22 @@ class Server:
 
     # ---- inside
 
-    async def _accept(self, listener: socket.socket, ssl: tls.SSLContext | None) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                sock, address = await loop.sock_accept(listener)
-            except OSError as error:
-                log.warning("no connection accepted: %s", error)
-                await asyncio.sleep(ACCEPT_RETRY_S)
-                continue
-            origin = _origin(str(address[0]))
-            if (
-                len(self.connections) >= self._connections_max
-                or self._of_origin[origin] >= self._address_connections_max
-            ):
-                sock.close()
-                self._note_refusal(origin)
-            else:
-                self._open(sock, origin, ssl)
-
-    def _open(self, sock: socket.socket, origin: str, ssl: tls.SSLContext | None) -> None:
+    def _open(self, sock: socket.socket, peer: tuple[str, int], ssl: tls.SSLContext | None) -> Connection:
         connection = Connection(
             self._role, self._on_events, self._config, tap=self._tap, on_lost=self._forget
         )
         self.connections.add(connection)
-        self._origins[connection] = origin
-        self._of_origin[origin] += 1
-        task = asyncio.get_running_loop().create_task(self._connect(connection, sock, ssl))
+        task = asyncio.get_running_loop().create_task(self._connect(connection, sock, peer[0], ssl))
         self._opening[connection] = task  # one each, so no more than connections_max
+        return connection
 
-    async def _connect(self, connection: Connection, sock: socket.socket, ssl: tls.SSLContext | None) -> None:
-        """Gives the socket to the connection, after the handshake where there is one."""
+    async def _connect(
+        self, connection: Connection, sock: socket.socket, address: str, ssl: tls.SSLContext | None
+    ) -> None:
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: connection,
-                sock,
-                ssl=ssl,
-                ssl_handshake_timeout=None if ssl is None else self._config.session_init_s or HANDSHAKE_S,
-            )
+            await connect_accepted(connection, sock, ssl, self._config.session_init_s)
         except (OSError, tls.SSLError) as error:
-            log.info("connection from %s ended in its handshake: %s", self._origins.get(connection), error)
+            log.info("connection from %s ended in its handshake: %s", address, error)
             self._forget(connection)
         except BaseException:
             self._forget(connection)
@@ -164,39 +105,18 @@ class Server:
 
     def _forget(self, connection: Connection) -> None:
         self.connections.discard(connection)
-        origin = self._origins.pop(connection, None)
-        if origin is not None:
-            self._of_origin[origin] -= 1
-            if not self._of_origin[origin]:
-                del self._of_origin[origin]
-
-    def _note_refusal(self, origin: str) -> None:
-        if self.refused % REFUSALS_NOTED == 0:
-            log.warning("connection from %s refused, as %d before it: too many", origin, self.refused)
-        self.refused += 1
+        self._acceptor.forget(connection)
 
 
-def _listener(family: int, host: str, port: int) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.setblocking(False)
-        sock.bind((host, port))
-        sock.listen(BACKLOG)
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
-def _origin(address: str) -> str:
-    """What counts as one peer: whoever has one IPv6 address has 2^64 of them."""
-    with contextlib.suppress(ValueError):
-        found = ipaddress.ip_address(address.partition("%")[0])
-        if isinstance(found, ipaddress.IPv6Address):
-            if found.ipv4_mapped is not None:
-                return str(found.ipv4_mapped)
-            return str(ipaddress.ip_network((int(found) >> 64 << 64, 64)))
-    return address
+async def connect_accepted(
+    connection: Connection, sock: socket.socket, ssl: tls.SSLContext | None, handshake_s: float
+) -> None:
+    """Gives an accepted socket to its connection, after the handshake where there is one; it has `handshake_s`
+    seconds, where that is 0 HANDSHAKE_S. Raises OSError, ssl.SSLError."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    await asyncio.get_running_loop().connect_accepted_socket(
+        lambda: connection,
+        sock,
+        ssl=ssl,
+        ssl_handshake_timeout=None if ssl is None else handshake_s or HANDSHAKE_S,
+    )

@@ -221,21 +221,6 @@ async def test_after_stop_listening_nobody_comes_in_and_who_is_bound_stays() -> 
         await client.close()
 
 
-async def test_a_name_is_listened_on_at_each_of_its_addresses() -> None:
-    server = Centre().server
-    port = await server.listen("localhost", 0)
-    _, writer = await asyncio.open_connection("127.0.0.1", port)
-    await until(lambda: len(server.connections) == 1)
-    writer.close()
-    await server.stop(0.1)
-
-
-async def test_an_address_that_is_taken_is_an_error() -> None:
-    async with Centre() as centre:
-        with pytest.raises(OSError):
-            await centre.server.listen("127.0.0.1", centre.port)
-
-
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pki")
