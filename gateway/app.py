@@ -370,7 +370,7 @@ class Gateway:
     def reload(self) -> None:
         """Look for changed accounts now, and take the TLS certificates of SMPP and SIP and the list of words anew. No
         session is dropped but those that may no longer be bound."""
-        self.front.reload_certificate()
+        self.front.reload()
         self.voice.reload_certificates()
         try:
             self.texts.words = load_words(self.settings.sms.sensitive_words)

@@ -11,12 +11,13 @@ import click
 
 from ascs.commands.common import CONFIG_FILE
 from ascs.commands.in_domain import in_domain
+from gateway.access_number import AccessNumberRow
 from gateway.accounts import account_options, administration, number_plan
 from gateway.accounts.account_options import PRECONDITIONS, AccessNumberOptions, AccountOptions
 from gateway.accounts.bind_rules import check_address, check_certificate
 from gateway.settings import GatewaySettings
 from gateway.store import accounts
-from gateway.store.accounts import AccessNumberRow, AccountRow, DirectoryRows
+from gateway.store.accounts import AccountRow, DirectoryRows
 from gateway.store.domain import Domain
 from masking.smpp_options import OPTIONS
 from sip.agent_config import RELIABILITY

@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any, TypedDict
 
 from foundation.passwords import hash_password
-from gateway.accounts.directory import NUMBER_DIGITS_MAX
+from gateway.access_number import AccessNumberRow
+from gateway.accounts.access_numbers import NUMBER_DIGITS_MAX
 from gateway.accounts.number_plan import check_digits, check_place
 from gateway.store import accounts
 from gateway.store.accounts import (
     SEAL_ACCOUNT_KEY,
     SEAL_OUTBIND,
-    AccessNumberRow,
     AccountRow,
     Network,
     TrunkRow,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TextIO
 
+from gateway.access_number import AccessNumberRow
 from gateway.accounts.account_options import (
     AccessNumberOptions,
     AccountOptions,
@@ -96,7 +97,7 @@ def add_access_number(
     rows = accounts.load(conn)
     whole = number if sub_code is None else whole_number(rows, number, sub_code)
     check_not_ours(whole, confirmation_number)
-    row = accounts.AccessNumberRow(whole, enterprise_id, sms_account, voice_trunk)
+    row = AccessNumberRow(whole, enterprise_id, sms_account, voice_trunk)
     accounts.add_access_number(conn, check_place(rows, check_access_number(replace(row, **(options or {})))))
     return whole
 

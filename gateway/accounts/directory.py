@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
-from gateway.store.accounts import (
-    SEAL_ACCOUNT_KEY,
-    SEAL_OUTBIND,
-    AccessNumberRow,
-    AccountRow,
-    DirectoryRows,
-    TrunkRow,
-)
+from gateway.access_number import AccessNumberRow
+from gateway.accounts import access_numbers
+from gateway.store.accounts import SEAL_ACCOUNT_KEY, SEAL_OUTBIND, AccountRow, DirectoryRows, TrunkRow
 from gateway.store.vault import Vault
-
-NUMBER_DIGITS_MIN: Final = 3
-NUMBER_DIGITS_MAX: Final = 20
-"""Of an access number, a sub-code and what an enterprise appends included (3.4, 4.4.1: source_addr)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +83,8 @@ class Directory:
         return self.current.access_numbers.get(number)
 
     def sms_number(self, address: str) -> AccessNumberRow | None:
-        """The access number that a text from or to an address concerns: the longest that the address begins
-        with and that an account has. What follows it is the enterprise's own; None when there is no such."""
-        numbers = self.current.access_numbers
-        row = numbers.get(address)
-        if row is not None and row.sms_account is not None:
-            return row
-        for length in range(len(address) - 1, NUMBER_DIGITS_MIN - 1, -1):
-            row = numbers.get(address[:length])
-            if row is not None and row.sms_account is not None:
-                return row
-        return None
+        """See gateway.accounts.access_numbers."""
+        return access_numbers.sms_number(self.current.access_numbers, address)
 
     def enterprise_name(self, enterprise_id: str) -> str:
         return self.current.enterprises.get(enterprise_id, enterprise_id)
@@ -114,21 +95,8 @@ class Directory:
         return address if row is None else row.number
 
     def source_of(self, account: AccountRow, source_addr: str) -> tuple[str, AccessNumberRow] | None:
-        """What a message of this account shows as its source, and the access number that it is or begins with;
-        None when it may not come from there.
-
-        An empty source means the account's own number where it has exactly one.
-        """
-        if source_addr:
-            row = self.sms_number(source_addr)
-            if row is None or row.sms_account != account.system_id:
-                return None
-            extension = source_addr[len(row.number) :]
-            if len(extension) > row.extension_digits or not (source_addr.isascii() and source_addr.isdigit()):
-                return None
-            return source_addr, row
-        own = [row for row in self.current.access_numbers.values() if row.sms_account == account.system_id]
-        return (own[0].number, own[0]) if len(own) == 1 else None
+        """See gateway.accounts.access_numbers."""
+        return access_numbers.source_of(self.current.access_numbers, account.system_id, source_addr)
 
     def caller_of(self, trunk: TrunkRow, from_user: str | None) -> AccessNumberRow | None:
         """The access number that a call of this trunk shows: the From user if the enterprise owns it for

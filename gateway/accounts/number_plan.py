@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 
-from gateway.accounts.directory import NUMBER_DIGITS_MAX, NUMBER_DIGITS_MIN
+from gateway.access_number import AccessNumberRow
+from gateway.accounts.access_numbers import NUMBER_DIGITS_MAX, NUMBER_DIGITS_MIN
 from gateway.store import accounts
-from gateway.store.accounts import AccessNumberRow, DirectoryRows
+from gateway.store.accounts import DirectoryRows
 
 
 def check_digits(number: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
-from gateway.store.accounts import AccessNumberRow, AccountRow
+from gateway.access_number import AccessNumberRow
+from gateway.store.accounts import AccountRow
 
 BUCKETS_MAX: Final = 100_000
 """Accounts and access numbers remembered at once; past it the one not used for longest starts afresh."""

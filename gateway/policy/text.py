@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from gateway.access_number import AccessNumberRow
 from gateway.policy.refusal import Refusal
-from gateway.store.accounts import AccessNumberRow
 
 TEXT_REFUSED_ERROR = 1
 """`err:` of the receipt where a whole text is refused after its parts were taken."""

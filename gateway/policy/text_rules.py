@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gateway.access_number import AccessNumberRow
 from gateway.policy.refusal import Refusal
 from gateway.policy.text import Text, TextRule
 from gateway.policy.text_length import is_short_enough
 from gateway.policy.text_signature import is_signed
 from gateway.policy.text_words import Words
-from gateway.store.accounts import AccessNumberRow
 from smpp.data_coding import GSM, charset_of
 from smpp.pdu import SubmitSm
 from smpp.segmentation import user_data

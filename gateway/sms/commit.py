@@ -102,11 +102,10 @@ class Committer:
                 outcomes.append(person)
                 continue
             frame = self._frame(submission, person)
-            payload = user_data(submission.body)[1]
             digest = digest_of(submission, self._keys)
-            row = _row(submission, person, now, len(payload), digest)
+            row = _row(submission, person, now, digest)
             replaced: list[Stored] = []
-            if submission.body.replace_if_present_flag:
+            if submission.replaces:
                 # Those before it in this commit may be among them.
                 messages.insert(conn, rows)
                 rows.clear()
@@ -190,7 +189,7 @@ class Committer:
                 int(account.aggregate_receipts), long_messages.State.OPEN, now, 0, None,
             )  # fmt: skip
             long_messages.insert(conn, long)
-        row = _row(submission, person, now, len(user_data(submission.body)[1]), mark, long.id, part.sequence)
+        row = _row(submission, person, now, mark, long.id, part.sequence)
         messages.insert(conn, [(row, State.HELD, self._domain.vault.seal(SEAL_MESSAGE, frame))])
         if len(parts) + 1 < long.total:
             return Accepted(())
@@ -202,7 +201,7 @@ class Committer:
         # A part that was cancelled while it was held has its outcome and goes nowhere.
         whole = [open_outgoing(self._domain, each) for each in parts if each.sealed is not None]
         bodies = []
-        coding = submission.body.data_coding
+        coding = submission.data_coding
         for each in whole:
             body = decode(each.frame).body
             assert isinstance(body, SubmitSm)
@@ -238,7 +237,7 @@ class Committer:
             msisdn=person.msisdn,
             source=submission.source,
             sequence_number=0,
-            registered_delivery=1 | (submission.body.registered_delivery & INTERMEDIATE_ASKED),
+            registered_delivery=1 | (submission.registered_delivery & INTERMEDIATE_ASKED),
             schedule=b"",
             validity=submission.validity,
             allow=submission.access_number.allow,
@@ -255,15 +254,13 @@ def _row(
     submission: Submission,
     person: Resolved,
     now: int,
-    octets: int,
     digest: bytes | None,
     long_id: int | None = None,
     part: int = 0,
 ) -> MessageRow:
-    body = submission.body
     return MessageRow(
         submission.id, submission.public_id, messages.Kind.ENTERPRISE, submission.account.system_id,
         submission.account.enterprise_id, submission.source, submission.aid, person.edi_id,
-        body.registered_delivery, body.priority_flag, octets, digest, long_id, part, now,
+        submission.registered_delivery, submission.priority_flag, len(submission.text), digest, long_id, part, now,
         submission.not_before, submission.expires_at,
     )  # fmt: skip

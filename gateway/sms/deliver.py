@@ -14,10 +14,11 @@ from functools import partial
 from foundation.store import Stage, StoreBusy, StoreUnavailable
 from foundation.tasks import end
 from gateway.records import metrics
+from gateway.sms.esme_session import EsmeSession
 from gateway.sms.final import Delivery, open_delivery
 from gateway.store import outbox
 from gateway.store.domain import Domain
-from smpp.aio.connection import Connection, FailureReason
+from smpp.aio.connection import FailureReason
 from smpp.codec import EncodeError
 from smpp.constants import CommandStatus
 from smpp.session import LocalProtocolError
@@ -42,7 +43,7 @@ _log = logging.getLogger(__name__)
 class _Account:
     """What one account has bound and what waits for it."""
 
-    connections: list[Connection] = field(default_factory=list)
+    connections: list[EsmeSession] = field(default_factory=list)
     ready: deque[Delivery] = field(default_factory=deque)
     held: set[int] = field(default_factory=set)
     unfit: list[Delivery] = field(default_factory=list)
@@ -75,7 +76,7 @@ class Deliveries:
             if account.retry is not None:
                 account.retry.cancel()
 
-    def bound(self, system_id: str, connection: Connection) -> None:
+    def bound(self, system_id: str, connection: EsmeSession) -> None:
         """A receiver or transceiver of the account is there."""
         account = self._accounts.setdefault(system_id, _Account())
         account.connections.append(connection)
@@ -89,7 +90,7 @@ class Deliveries:
         account = self._accounts.get(system_id)
         return account is not None and bool(account.connections)
 
-    def unbound(self, system_id: str, connection: Connection) -> None:
+    def unbound(self, system_id: str, connection: EsmeSession) -> None:
         account = self._accounts.get(system_id)
         if account is not None and connection in account.connections:
             account.connections.remove(connection)
@@ -124,7 +125,7 @@ class Deliveries:
         if not account.ready and account.more_in_store and account.connections and account.retry is None:
             self._load(system_id, account)
 
-    def _send(self, account: _Account, connection: Connection, deliveries: Sequence[Delivery]) -> None:
+    def _send(self, account: _Account, connection: EsmeSession, deliveries: Sequence[Delivery]) -> None:
         left = list(deliveries)
         while left:
             try:
@@ -141,7 +142,7 @@ class Deliveries:
         for delivery in left:
             self._retry_later(account, delivery)
 
-    def _send_elsewhere(self, account: _Account, unfit: Connection, delivery: Delivery) -> None:
+    def _send_elsewhere(self, account: _Account, unfit: EsmeSession, delivery: Delivery) -> None:
         for connection in account.connections:
             if connection is unfit or not connection.can_send:
                 continue
@@ -261,7 +262,7 @@ def _done(conn: sqlite3.Connection, deliveries: list[Delivery]) -> list[None]:
     return [None] * len(deliveries)
 
 
-def _with_room(account: _Account) -> tuple[Connection | None, int]:
+def _with_room(account: _Account) -> tuple[EsmeSession | None, int]:
     """The bind whose turn it is, and how many requests it takes now."""
     for turn in range(len(account.connections)):
         connection = account.connections[(account.next + turn) % len(account.connections)]

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from foundation import passwords
-from foundation.pki import PkiError, public_context
-from gateway.accounts.account_options import host_and_port
 from gateway.accounts.bind_rules import exceeds_limit, origin_fault
 from gateway.accounts.directory import Directory
 from gateway.accounts.rates import Rates
 from gateway.policy.refusal import ANSWERS, Case
 from gateway.records import metrics
-from gateway.settings import SmppSettings, SmppTlsSettings
+from gateway.settings import SmppSettings
 from gateway.sms.congestion import Congestion
 from gateway.sms.deliver import Deliveries
+from gateway.sms.esme_session import EsmeSession, EsmeSessions, MessagesChecked, OnEvents
 from gateway.sms.intake import Intake
+from gateway.sms.own_sessions import OwnSessions
 from gateway.sms.services import Services
 from gateway.store.accounts import AccountRow
-from smpp.aio.connection import Connection
-from smpp.aio.outbind import send_outbind
-from smpp.aio.server import Server
-from smpp.constants import VERSION_5_0, CommandStatus
+from smpp.constants import VERSION_5_0, CommandId, CommandStatus
 from smpp.events import (
     BadPduReceived,
     BindRequested,
@@ -37,7 +34,7 @@ from smpp.events import (
     ResponseMalformed,
     ResponseReceived,
 )
-from smpp.pdu import Bind, Body, CancelSm, DataSm, Outbind, Pdu, QuerySm, ReplaceSm, SubmitMulti
+from smpp.pdu import Bind, Body, CancelSm, DataSm, Pdu, QuerySm, ReplaceSm, SubmitMulti
 from smpp.session import SessionConfig
 
 _log = logging.getLogger(__name__)
@@ -56,7 +53,9 @@ class SmppFront:
         rates: Rates,
         congestion: Congestion,
         clock: Callable[[], float] = time.monotonic,
+        sessions: Callable[[OnEvents], EsmeSessions] | None = None,
     ) -> None:
+        """`sessions` makes who accepts connections; without it they are this process's own."""
         self._settings = settings
         self._directory = directory
         self._intake = intake
@@ -65,95 +64,72 @@ class SmppFront:
         self._rates = rates
         self._congestion = congestion
         self._clock = clock
-        self._binds: dict[str, dict[Connection, type[Bind]]] = {}
+        self._binds: dict[str, dict[EsmeSession, type[Bind]]] = {}
         self._checks: set[asyncio.Task[None]] = set()
-        self._ends: dict[Connection, asyncio.Task[None]] = {}
-        self._called: dict[Connection, str] = {}
+        self._ends: dict[EsmeSession, asyncio.Task[None]] = {}
+        self._called: dict[EsmeSession, str] = {}
         """Connections that we opened for outbind, and whose bind is awaited on them."""
-        self._told_bad: set[Connection] = set()
+        self._told_bad: set[EsmeSession] = set()
         """Sessions of which a refused PDU was logged; bounded by connections_max."""
-        self._tls: ssl.SSLContext | None = None
-        self._server = Server(
-            self._on_events,
-            session_config(settings),
-            connections_max=settings.connections_max,
-            address_connections_max=settings.address_connections_max,
-        )
+        make = partial(OwnSessions, settings, session_config(settings)) if sessions is None else sessions
+        self._sessions = make(self._on_events)
         self._stopping = False
-        self.tls_port = 0
-        """Where TLS is listened for; 0 where it is not."""
 
     async def start(self) -> None:
         """Raises OSError, and PkiError for certificates that cannot be used."""
-        tls = self._settings.tls
-        self._tls = None if tls is None else _context(tls)
-        await self._server.start(self._settings.host, self._settings.port)
-        if tls is not None:
-            self.tls_port = await self._server.listen(tls.host, tls.port, ssl=self._tls)
+        await self._sessions.start()
 
     @property
     def port(self) -> int:
-        return self._server.port
+        return self._sessions.port
+
+    @property
+    def tls_port(self) -> int:
+        """Where TLS is listened for; 0 where it is not."""
+        return self._sessions.tls_port
 
     async def stop(self) -> None:
         """No more connections and binds; what was taken is answered, then every session is unbound."""
         self._stopping = True
         for system_id, connections in self._binds.items():
-            for connection in connections:
-                self._deliveries.unbound(system_id, connection)  # what is not sent yet waits in the store
-        await asyncio.gather(
-            self._server.stop(self._settings.drain_s),
-            *(connection.close(self._settings.drain_s) for connection in list(self._called)),
-        )
+            for session in connections:
+                self._deliveries.unbound(system_id, session)  # what is not sent yet waits in the store
+        await self._sessions.stop(self._settings.drain_s)
 
     async def call(self, account: AccountRow, password: bytes) -> None:
         """Connect to where the account's ESME waits, and send outbind. Raises ConnectFailed."""
-        assert account.outbind is not None
-        host, port = host_and_port(account.outbind)
-        connection = await send_outbind(
-            host,
-            port,
-            Outbind(self._settings.system_id.encode(), password),
-            self._on_events,
-            session_config(self._settings, account),
-            on_lost=self._call_ended,
-        )
-        self._called[connection] = account.system_id
-        if self._stopping:
-            connection.abort("stopping")
+        config = session_config(self._settings, account)
 
-    def _call_ended(self, connection: Connection) -> None:
-        self._called.pop(connection, None)
+        def opened(session: EsmeSession) -> None:
+            self._called[session] = account.system_id
+
+        await self._sessions.call(account, password, config, opened, self._call_ended)
+
+    def _call_ended(self, session: EsmeSession) -> None:
+        self._called.pop(session, None)
 
     def is_called(self, system_id: str) -> bool:
         """Whether an outbind to the account is open, or led to a bind that is."""
         return system_id in self._called.values()
 
-    def reload_certificate(self) -> None:
-        """Take the TLS certificate and key anew, for connections from now on; the old ones stay if they are bad."""
-        tls = self._settings.tls
-        if tls is None or self._tls is None:
-            return
-        try:
-            _context(tls)  # a pair that does not fit must not get half into the context in use
-            self._tls.load_cert_chain(tls.cert, tls.key)
-        except (PkiError, OSError) as error:
-            _log.error("TLS certificate not reloaded: %s", error)
-        else:
-            _log.info("TLS certificate reloaded")
+    def reload(self) -> None:
+        """See gateway.sms.esme_session.EsmeSessions."""
+        self._sessions.reload()
 
-    def _on_events(self, connection: Connection, events: list[Event]) -> None:
+    def _on_events(self, session: EsmeSession, events: list[Event]) -> None:
         state = self._congestion.look()
-        if connection.version >= VERSION_5_0 and connection.congestion_state != state:
-            connection.congestion_state = state
+        if session.version >= VERSION_5_0 and session.congestion_state != state:
+            session.congestion_state = state
         for event in events:
             if isinstance(event, MessagesReceived):
                 if event.responses:
                     self._deliveries.answered([(delivery, status) for delivery, status, _ in event.responses])
                 if event.requests:
-                    self._submits(connection, event.requests)
+                    self._submits(session, event.requests)
+            elif isinstance(event, MessagesChecked):
+                self._checked(session, event)
             elif isinstance(event, RequestReceived):
-                self._request(connection, event.pdu)
+                self._request(session, event.pdu)
             elif isinstance(event, ResponseReceived):
                 self._deliveries.answered([(event.request.context, event.pdu.command_status)])
             elif isinstance(event, RequestTimedOut):
@@ -161,184 +137,198 @@ class SmppFront:
             elif isinstance(event, ResponseMalformed):
                 self._deliveries.failed(event.request.context, "malformed")
             elif isinstance(event, BindRequested):
-                self._start_check(connection, event.pdu)
+                self._start_check(session, event.pdu)
             elif isinstance(event, BadPduReceived):
-                self._bad(connection, event)
+                self._bad(session, event)
             elif isinstance(event, ConnectionMustClose):
-                self._gone(connection, event)
+                self._gone(session, event)
                 for request in event.lost:
                     self._deliveries.failed(request.context, "closed")
 
     # --- binding ------------------------------------------------------------------------------------
 
-    def _start_check(self, connection: Connection, pdu: Pdu) -> None:
-        task = asyncio.create_task(self._check(connection, pdu))
+    def _start_check(self, session: EsmeSession, pdu: Pdu) -> None:
+        task = asyncio.create_task(self._check(session, pdu))
         self._checks.add(task)  # bounded by connections_max: a session asks once
         task.add_done_callback(self._checks.discard)
 
-    async def _check(self, connection: Connection, pdu: Pdu) -> None:
+    async def _check(self, session: EsmeSession, pdu: Pdu) -> None:
         body = pdu.body
         assert isinstance(body, Bind)
         system_id = body.system_id.decode("latin-1")
         account = self._directory.account(system_id)
         # Whether the address or the password is wrong takes equally long and is answered alike.
-        fault = "no such account" if account is None else _origin_fault(account, connection)
-        if self._called.get(connection, system_id) != system_id:
+        fault = "no such account" if account is None else _origin_fault(account, session)
+        if self._called.get(session, system_id) != system_id:
             fault = "outbind was to another account"
         stored = None if account is None or fault is not None else account.password_hash
         try:
             right = await passwords.verify(stored, body.password.decode("latin-1"))
         except passwords.PasswordsBusy:
-            connection.refuse_bind(_status(Case.NOT_AVAILABLE))
+            session.refuse_bind(_status(Case.NOT_AVAILABLE))
             return
         if account is None or not right:
             _log.warning(
-                "bind as %r from %s refused: %s", system_id, connection.peer[0], fault or "wrong password"
+                "bind as %r from %s refused: %s", system_id, session.peer[0], fault or "wrong password"
             )
-            connection.refuse_bind(_status(Case.CREDENTIALS))
+            session.refuse_bind(_status(Case.CREDENTIALS))
             return
         # Changed meanwhile: let it ask anew.
         if self._stopping or account != self._directory.account(system_id):
-            connection.refuse_bind(_status(Case.NOT_AVAILABLE))
+            session.refuse_bind(_status(Case.NOT_AVAILABLE))
             return
         binds = self._binds.setdefault(system_id, {})
         if exceeds_limit(account, type(body), binds.values()):
             _log.warning("bind of %s refused: %d binds are open", system_id, len(binds))
-            connection.refuse_bind(_status(Case.BINDS))
+            session.refuse_bind(_status(Case.BINDS))
             return
-        connection.configure(session_config(self._settings, account))
-        connection.accept_bind(self._settings.system_id.encode())
-        if not connection.is_bound:  # it closed while its password was checked
+        session.configure(session_config(self._settings, account))
+        session.accept_bind(self._settings.system_id.encode())
+        if not session.is_bound:  # it closed while its password was checked
             return
-        connection.context = account
-        binds[connection] = type(body)
+        session.context = account
+        binds[session] = type(body)
         metrics.BINDS.labels(system_id).set(len(binds))
         _log.info(
             "account %s bound from %s, version %#x, %s",
-            system_id, connection.peer[0], connection.version, connection.tls_version or "no TLS",
+            system_id, session.peer[0], session.version, session.tls_version or "no TLS",
         )  # fmt: skip
-        if connection.can_send:
-            self._deliveries.bound(system_id, connection)
+        if session.can_send:
+            self._deliveries.bound(system_id, session)
 
-    def _bad(self, connection: Connection, event: BadPduReceived) -> None:
-        account = connection.context
+    def _bad(self, session: EsmeSession, event: BadPduReceived) -> None:
+        account = session.context
         whose = account.system_id if isinstance(account, AccountRow) else "not bound"
         metrics.BAD_PDUS.add(whose, str(int(event.status)))
-        if connection in self._told_bad:
+        if session in self._told_bad:
             return  # one line a session: the rest is counted
-        self._told_bad.add(connection)
+        self._told_bad.add(session)
         _log.warning(
             "PDU 0x%08x from %s (%s) refused with 0x%x: %s",
-            event.command_id, connection.peer[0], whose, event.status, event.reason,
+            event.command_id, session.peer[0], whose, event.status, event.reason,
         )  # fmt: skip
 
-    def _gone(self, connection: Connection, event: ConnectionMustClose) -> None:
-        self._told_bad.discard(connection)
-        account = connection.context
+    def _gone(self, session: EsmeSession, event: ConnectionMustClose) -> None:
+        self._told_bad.discard(session)
+        account = session.context
         if isinstance(account, AccountRow):
             _log.info(
                 "account %s: a session from %s ended: %s; %d deliveries unanswered",
-                account.system_id, connection.peer[0], event.reason, len(event.lost),
+                account.system_id, session.peer[0], event.reason, len(event.lost),
             )  # fmt: skip
             binds = self._binds.get(account.system_id, {})
-            binds.pop(connection, None)
+            binds.pop(session, None)
             metrics.BINDS.labels(account.system_id).set(len(binds))
             if not binds:
                 self._binds.pop(account.system_id, None)
-            self._deliveries.unbound(account.system_id, connection)
+            self._deliveries.unbound(account.system_id, session)
 
     # --- a changed directory ------------------------------------------------------------------------
 
     def accounts_changed(self) -> None:
         """Hold every bound session against the directory as it is now: what may no longer be bound is
         unbound, after its open answers; the others go on under the new limits."""
+        self._sessions.accounts_changed()
         for system_id, binds in self._binds.items():
             account = self._directory.account(system_id)
             kept: list[type[Bind]] = []
-            for connection, kind in list(binds.items()):  # the oldest first: they are the ones that stay
-                reason = self._why_unbound(connection, kind, account, kept)
+            for session, kind in list(binds.items()):  # the oldest first: they are the ones that stay
+                reason = self._why_unbound(session, kind, account, kept)
                 if account is None or reason is not None:
                     _log.warning("account %s: a session is unbound: %s", system_id, reason)
-                    self._end(connection)
+                    self._end(session)
                     continue
                 kept.append(kind)
-                if account != connection.context:
-                    connection.context = account
-                    connection.configure(session_config(self._settings, account))
+                if account != session.context:
+                    session.context = account
+                    session.configure(session_config(self._settings, account))
 
     def _why_unbound(
-        self, connection: Connection, kind: type[Bind], account: AccountRow | None, kept: list[type[Bind]]
+        self, session: EsmeSession, kind: type[Bind], account: AccountRow | None, kept: list[type[Bind]]
     ) -> str | None:
         if account is None:
             return "the account was removed"
-        before = connection.context
+        before = session.context
         if isinstance(before, AccountRow) and before.password_hash != account.password_hash:
             return "the password was changed"
         if exceeds_limit(account, kind, kept):
             return "more binds are open than the account has now"
-        return _origin_fault(account, connection)
+        return _origin_fault(account, session)
 
-    def _end(self, connection: Connection) -> None:
-        if connection not in self._ends:
-            task = asyncio.create_task(connection.close(self._settings.drain_s))
-            self._ends[connection] = task
-            task.add_done_callback(lambda _: self._ends.pop(connection, None))
+    def _end(self, session: EsmeSession) -> None:
+        if session not in self._ends:
+            task = asyncio.create_task(session.close(self._settings.drain_s))
+            self._ends[session] = task
+            task.add_done_callback(lambda _: self._ends.pop(session, None))
 
     # --- requests -----------------------------------------------------------------------------------
 
-    def _submits(self, connection: Connection, requests: Sequence[tuple[int, Body, bytes]]) -> None:
+    def _submits(self, session: EsmeSession, requests: Sequence[tuple[int, Body, bytes]]) -> None:
         """The submit_sm of one read."""
-        account = connection.context
+        account = session.context
         if not isinstance(account, AccountRow):
             for sequence_number, body, _ in requests:
-                connection.reject_request(sequence_number, body.COMMAND_ID, CommandStatus.ESME_RINVBNDSTS)
+                session.reject_request(sequence_number, body.COMMAND_ID, CommandStatus.ESME_RINVBNDSTS)
         elif not self._congestion.congested and not self._rates.limits(account):
-            self._intake.submit(connection, account, requests)
+            self._intake.submit(session, account, requests)
         else:
             for request in requests:
-                if self._takes(account, 1):
-                    self._intake.submit(connection, account, (request,))
-                else:
-                    self._throttle(connection, account, request[0], request[1].COMMAND_ID)
+                if self._has_room(session, account, request[0], request[1].COMMAND_ID, 1):
+                    self._intake.submit(session, account, (request,))
 
-    def _request(self, connection: Connection, pdu: Pdu) -> None:
-        account = connection.context
+    def _checked(self, session: EsmeSession, event: MessagesChecked) -> None:
+        """As `_submits`, of a session in a front process."""
+        account, arrived = session.context, event.arrived
+        command_id = CommandId.SUBMIT_SM
         if not isinstance(account, AccountRow):
-            connection.reject(pdu, CommandStatus.ESME_RINVBNDSTS)
+            for sequence_number, _ in event.requests:
+                session.reject_request(sequence_number, command_id, CommandStatus.ESME_RINVBNDSTS)
+        elif not self._congestion.congested and not self._rates.limits(account):
+            self._intake.submit_checked(session, account, event.requests, arrived)
+        else:
+            for request in event.requests:
+                if self._has_room(session, account, request[0], command_id, 1):
+                    self._intake.submit_checked(session, account, (request,), arrived)
+
+    def _request(self, session: EsmeSession, pdu: Pdu) -> None:
+        account = session.context
+        if not isinstance(account, AccountRow):
+            session.reject(pdu, CommandStatus.ESME_RINVBNDSTS)
             return
         body = pdu.body
         if isinstance(body, DataSm):
-            if self._has_room(connection, account, pdu, 1):
-                self._intake.data(connection, account, pdu)
+            if self._has_room(session, account, pdu.sequence_number, pdu.command_id, 1):
+                self._intake.data(session, account, pdu)
         elif isinstance(body, SubmitMulti):
-            if self._has_room(connection, account, pdu, len(body.dests)):
-                self._intake.multi(connection, account, pdu)
+            if self._has_room(session, account, pdu.sequence_number, pdu.command_id, len(body.dests)):
+                self._intake.multi(session, account, pdu)
         elif isinstance(body, QuerySm):
-            self._services.query(connection, account, pdu)
+            self._services.query(session, account, pdu)
         elif isinstance(body, CancelSm):
-            self._services.cancel(connection, account, pdu)
+            self._services.cancel(session, account, pdu)
         elif isinstance(body, ReplaceSm):
-            self._services.replace(connection, account, pdu)
+            self._services.replace(session, account, pdu)
         else:
             # broadcast_sm and its companions among them: decoded, and not provided here.
-            connection.reject(pdu, CommandStatus.ESME_RINVCMDID)
+            session.reject(pdu, CommandStatus.ESME_RINVCMDID)
 
-    def _has_room(self, connection: Connection, account: AccountRow, pdu: Pdu, messages: int) -> bool:
+    def _has_room(
+        self, session: EsmeSession, account: AccountRow, sequence_number: int, command_id: int, messages: int
+    ) -> bool:
         """Whether the account may send that many messages now; if not, the request is answered."""
         if self._takes(account, messages):
             return True
-        self._throttle(connection, account, pdu.sequence_number, pdu.command_id)
+        self.throttled(account.system_id, 1)
+        session.reject_request(sequence_number, command_id, CommandStatus.ESME_RTHROTTLED)
         return False
 
     def _takes(self, account: AccountRow, messages: int) -> bool:
         return not self._congestion.congested and self._rates.take_account(account, self._clock(), messages)
 
-    def _throttle(
-        self, connection: Connection, account: AccountRow, sequence_number: int, command_id: int
-    ) -> None:
-        status = CommandStatus.ESME_RTHROTTLED
-        metrics.SUBMITS.add(account.system_id, str(int(status)))
-        connection.reject_request(sequence_number, command_id, status)
+    @staticmethod
+    def throttled(system_id: str, messages: int) -> None:
+        """So many messages of an account were answered that they are too many."""
+        metrics.SUBMITS.add(system_id, str(int(CommandStatus.ESME_RTHROTTLED)), n=messages)
 
 
 def session_config(settings: SmppSettings, account: AccountRow | None = None) -> SessionConfig:
@@ -356,17 +346,13 @@ def session_config(settings: SmppSettings, account: AccountRow | None = None) ->
     )
 
 
-def _origin_fault(account: AccountRow, connection: Connection) -> str | None:
+def _origin_fault(account: AccountRow, session: EsmeSession) -> str | None:
     return origin_fault(
         account,
-        connection.peer[0],
-        tls=connection.tls_version is not None,
-        certificate=connection.certificate,
+        session.peer[0],
+        tls=session.tls_version is not None,
+        certificate=session.certificate,
     )
-
-
-def _context(tls: SmppTlsSettings) -> ssl.SSLContext:
-    return public_context(tls.cert, tls.key, tls.client_ca, required=tls.client_required)
 
 
 def _status(case: Case) -> int:

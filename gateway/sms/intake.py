@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -13,26 +12,25 @@ from foundation.store import Stage, StoreBusy, StoreUnavailable
 from gateway.accounts.directory import Directory
 from gateway.accounts.rates import Rates
 from gateway.policy.refusal import ANSWERS, Case, Refusal
-from gateway.policy.text_length import PARTS_MAX
 from gateway.policy.text_rules import TextRules
 from gateway.records import metrics
 from gateway.settings import SmsSettings
 from gateway.sms.account_keys import AccountKeys
+from gateway.sms.check import Checked, Checks, Unfit
 from gateway.sms.commit import Committed, Committer, DuplicatePart, NoSuchSet
 from gateway.sms.dispatch import Dispatcher
+from gateway.sms.esme_session import EsmeSession
 from gateway.sms.final import Delivery
 from gateway.sms.long_messages import HOLD_S
 from gateway.sms.outgoing import Outgoing
 from gateway.sms.question import MessageQuestion
-from gateway.sms.submission import SCHEDULE_LATE, Submission
+from gateway.sms.submission import Submission
 from gateway.store.accounts import AccountRow
 from gateway.store.domain import Domain
 from gateway.store.ids import text_of
 from interparty.hot_messages import QuestionLike
-from masking.smpp_leg import check_submit
-from smpp.aio.connection import Connection
 from smpp.codec import EncodeError, encode
-from smpp.constants import RESPONSE_BIT, CommandId, CommandStatus, EsmClass, Tag
+from smpp.constants import RESPONSE_BIT, CommandId, CommandStatus, Tag
 from smpp.pdu import (
     Body,
     DataSm,
@@ -45,8 +43,6 @@ from smpp.pdu import (
     UnsuccessSme,
     tlv,
 )
-from smpp.segmentation import part_info
-from smpp.times import TimeFormatError, format_absolute, parse_time
 from trust_client.verifier import Grant, Question, Refused, Unavailable, Verifier
 
 PENDING_MAX: Final = 10_000
@@ -77,16 +73,15 @@ class Intake:
         on_deliveries: Callable[[Sequence[Delivery]], None],
     ) -> None:
         self._domain = domain
-        self._directory = directory
         self._verifier = verifier
         self._dispatcher = dispatcher
         self._settings = settings
         self._rates = rates
-        self._texts = texts
+        self._checks = Checks(lambda: directory.current.access_numbers, settings, texts, domain.now_ms)
         self._on_deliveries = on_deliveries
         self._keys = AccountKeys(directory.account_key)
         self._pending = 0
-        self._accepted: dict[Connection, list[Submission]] = {}
+        self._accepted: dict[EsmeSession, list[Submission]] = {}
         """What was committed and is to be acknowledged now."""
         self._stage: Stage[Submission, Committed] = Stage(
             Committer(domain, settings, directory.account_key, dispatcher.take_back, texts).run,
@@ -106,33 +101,54 @@ class Intake:
     # --- the three ways to submit ---------------------------------------------------------------------
 
     def submit(
-        self, connection: Connection, account: AccountRow, requests: Sequence[tuple[int, Body, bytes]]
+        self, session: EsmeSession, account: AccountRow, requests: Sequence[tuple[int, Body, bytes]]
     ) -> None:
         """Answer submit_sm (sequence number, body, octets), each now (malformed, not allowed) or after its commit."""
         arrived = time.monotonic()
         taken: list[Submission] = []
         for sequence_number, body, frame in requests:
             assert isinstance(body, SubmitSm)
-            request = (connection, sequence_number, body.COMMAND_ID)
-            checked = self._check(account, body, frame, arrived, request, len(taken))
-            if isinstance(checked, Submission):
-                taken.append(checked)
+            request = (session, sequence_number, body.COMMAND_ID)
+            taken_one = self._check(account, body, frame, arrived, request, len(taken))
+            if isinstance(taken_one, Submission):
+                taken.append(taken_one)
             else:
-                self._refuse(connection, account, sequence_number, body.COMMAND_ID, checked)
+                self._refuse(session, account, sequence_number, body.COMMAND_ID, taken_one)
         if taken:
             self._authorize(taken)
 
-    def data(self, connection: Connection, account: AccountRow, pdu: Pdu) -> None:
+    def submit_checked(
+        self,
+        session: EsmeSession,
+        account: AccountRow,
+        requests: Sequence[tuple[int, Checked | Unfit]],
+        arrived: float,
+    ) -> None:
+        """As `submit`, of what was checked where it arrived: (sequence number, what was found)."""
+        taken: list[Submission] = []
+        command_id = CommandId.SUBMIT_SM
+        for sequence_number, found in requests:
+            taken_one = self._take(
+                account, found, arrived, (session, sequence_number, command_id), len(taken)
+            )
+            if isinstance(taken_one, Submission):
+                taken.append(taken_one)
+            else:
+                self._refuse(session, account, sequence_number, command_id, taken_one)
+        if taken:
+            self._authorize(taken)
+
+    def data(self, session: EsmeSession, account: AccountRow, pdu: Pdu) -> None:
         """Answer one data_sm: to the SMSC and in the store it is a submit_sm."""
         body = pdu.body
         assert isinstance(body, DataSm)
         if tlv(body, Tag.MESSAGE_PAYLOAD) is None:
             # 5.0, 4.7.6: in a data_sm it is mandatory.
             status = CommandStatus.ESME_RMISSINGTLV
-            self._refuse(connection, account, pdu.sequence_number, pdu.command_id, status)
+            self._refuse(session, account, pdu.sequence_number, pdu.command_id, status)
             return
         submit = _submit_of(body)
-        request = (connection, pdu.sequence_number, pdu.command_id)
+        request = (session, pdu.sequence_number, pdu.command_id)
         checked: Submission | int
         try:
             frame = encode(Pdu(submit, 0))
@@ -148,14 +164,14 @@ class Intake:
         if isinstance(checked, Submission):
             self._authorize([checked])
         else:
-            self._refuse(connection, account, pdu.sequence_number, pdu.command_id, checked)
+            self._refuse(session, account, pdu.sequence_number, pdu.command_id, checked)
 
-    def multi(self, connection: Connection, account: AccountRow, pdu: Pdu) -> None:
+    def multi(self, session: EsmeSession, account: AccountRow, pdu: Pdu) -> None:
         """Answer one submit_multi: each AID is authorized on its own; all have one message id (3.4, 4.5)."""
         body = pdu.body
         assert isinstance(body, SubmitMulti)
         arrived = time.monotonic()
-        request = (connection, pdu.sequence_number, pdu.command_id)
+        request = (session, pdu.sequence_number, pdu.command_id)
         unsuccessful: list[UnsuccessSme] = []
         submissions: list[tuple[Submission, SmeDest]] = []
         for dest in body.dests:
@@ -179,12 +195,12 @@ class Intake:
             if accepted:
                 message_id = text_of(public_id).encode()
                 metrics.SUBMITS.add(account.system_id, "0", n=accepted)
-                connection.respond(pdu.sequence_number, SubmitMultiResp(message_id, unsuccessful))
+                session.respond(pdu.sequence_number, SubmitMultiResp(message_id, unsuccessful))
                 return
             # Nothing was taken: the one status of all of them, or that they differ.
             statuses = {each.error_status for each in unsuccessful}
             self._refuse(
-                connection,
+                session,
                 account,
                 pdu.sequence_number,
                 pdu.command_id,
@@ -207,7 +223,7 @@ class Intake:
             submission.answer = partial(answer, dest)
         self._authorize([submission for submission, _ in submissions])
 
-    # --- checks ---------------------------------------------------------------------------------------
+    # --- what is taken --------------------------------------------------------------------------------
 
     def _check(
         self,
@@ -215,7 +231,20 @@ class Intake:
         body: SubmitSm,
         frame: bytes,
         arrived: float,
-        request: tuple[Connection, int, int],
+        request: tuple[EsmeSession, int, int],
+        beside: int = 0,
+    ) -> Submission | int:
+        if self._pending + beside >= PENDING_MAX:
+            return _NOT_AVAILABLE
+        found = self._checks.check(account.system_id, body, frame)
+        return self._take(account, found, arrived, request, beside)
+
+    def _take(
+        self,
+        account: AccountRow,
+        found: Checked | Unfit,
+        arrived: float,
+        request: tuple[EsmeSession, int, int],
         beside: int = 0,
     ) -> Submission | int:
         """A message that may be asked about, or the command_status it is refused with.
@@ -224,71 +253,14 @@ class Intake:
         """
         if self._pending + beside >= PENDING_MAX:
             return _NOT_AVAILABLE
-        source = self._directory.source_of(account, body.source_addr.decode("latin-1"))
-        if source is None:
-            return _ACCESS_NUMBER
-        shown, number = source
-        refused = check_submit(body, number.allow)
-        if refused is not None:
-            return refused
-        aid = body.destination_addr.decode("latin-1")
-        if len(aid) != 18 or not (aid.isascii() and aid.isdigit()):
-            return _AID_REFUSED
-        part = part_info(body) if body.esm_class & EsmClass.UDHI or body.tlvs else None
-        if part is not None and part.total == 1:
-            part = None
-        if part is not None and part.total > PARTS_MAX:
-            return CommandStatus.ESME_RINVMSGLEN
-        if part is None:
-            # Of a long message the whole is read, when it is there.
-            said = self._texts.refusal_of(number, (body,))
-            if said is not None:
+        if isinstance(found, Unfit):
+            if found.is_refusal:
                 metrics.REFUSALS.add("sms")
-                return said.status or CommandStatus.ESME_RSUBMITFAIL
-        if not self._rates.take_access_number(number, arrived):
+            return found.status
+        if not self._rates.take_access_number(found.access_number, arrived):
             return CommandStatus.ESME_RTHROTTLED
-        now_ms = self._domain.now_ms()
-        lifetime = tlv(body, Tag.QOS_TIME_TO_LIVE) if body.tlvs else None
-        if body.schedule_delivery_time or body.validity_period or lifetime is not None:
-            times = self._times(body, lifetime, now_ms)
-            if isinstance(times, CommandStatus):
-                return times
-            not_before, expires_at, validity = times
-        else:
-            not_before, expires_at, validity = now_ms, now_ms + self._settings.validity_default_s * 1000, b""
         message_id = self._domain.ids.next()
-        return Submission(
-            message_id, message_id, account, number, shown, aid, body, frame, part, not_before, expires_at, validity,
-            arrived, *request,
-        )  # fmt: skip
-
-    def _times(
-        self, body: SubmitSm, lifetime: bytes | None, now_ms: int
-    ) -> tuple[int, int, bytes] | CommandStatus:
-        now = datetime.fromtimestamp(now_ms / 1000, UTC)
-        try:
-            schedule = parse_time(body.schedule_delivery_time, now)
-        except TimeFormatError:
-            return CommandStatus.ESME_RINVSCHED
-        if schedule is not None and not now - SCHEDULE_LATE < schedule <= now + timedelta(
-            seconds=self._settings.schedule_max_s
-        ):
-            return CommandStatus.ESME_RINVSCHED
-        try:
-            validity = parse_time(body.validity_period, now)
-        except TimeFormatError:
-            return CommandStatus.ESME_RINVEXPIRY
-        if lifetime is not None:
-            # 5.0, 4.2.1.1: it supersedes the validity period; 4.2.4: in seconds from submission.
-            validity = now + _seconds(lifetime)
-        start = now if schedule is None else max(schedule, now)
-        latest = start + timedelta(seconds=self._settings.validity_max_s)
-        end = start + timedelta(seconds=self._settings.validity_default_s) if validity is None else validity
-        if end <= start or end <= now:
-            return CommandStatus.ESME_RINVEXPIRY
-        end = min(end, latest)
-        told = b"" if validity is None else format_absolute(end)
-        return int(start.timestamp() * 1000), int(end.timestamp() * 1000), told
+        return Submission(message_id, message_id, account, *found, arrived, *request)
 
     # --- authorization --------------------------------------------------------------------------------
 
@@ -438,21 +410,21 @@ class Intake:
             submission.answer(submission, status)
         elif status:
             self._refuse(
-                submission.connection,
+                submission.session,
                 submission.account,
                 submission.sequence_number,
                 submission.command_id,
                 status,
             )
         else:
-            self._accepted.setdefault(submission.connection, []).append(submission)
+            self._accepted.setdefault(submission.session, []).append(submission)
 
     def _acknowledge(self) -> None:
         """Answer what was committed, over each session at once."""
         accepted, self._accepted = self._accepted, {}
-        for connection, submissions in accepted.items():
+        for session, submissions in accepted.items():
             metrics.SUBMITS.add(submissions[0].account.system_id, "0", n=len(submissions))
-            connection.respond_messages(
+            session.respond_messages(
                 [
                     (each.sequence_number, b"%016x" % each.public_id)
                     for each in submissions
@@ -461,16 +433,16 @@ class Intake:
             )
             for each in submissions:
                 if each.command_id != CommandId.SUBMIT_SM:
-                    connection.respond_message(
+                    session.respond_message(
                         each.sequence_number, b"%016x" % each.public_id, each.command_id | RESPONSE_BIT
                     )
 
     @staticmethod
     def _refuse(
-        connection: Connection, account: AccountRow, sequence_number: int, command_id: int, status: int
+        session: EsmeSession, account: AccountRow, sequence_number: int, command_id: int, status: int
     ) -> None:
         metrics.SUBMITS.add(account.system_id, str(int(status)))
-        connection.reject_request(sequence_number, command_id, status)
+        session.reject_request(sequence_number, command_id, status)
 
 
 def _submit_of(body: DataSm) -> SubmitSm:
@@ -491,11 +463,6 @@ def _submit_of(body: DataSm) -> SubmitSm:
         short_message=payload if fits else b"",
         tlvs=[each for each in body.tlvs if not (fits and each[0] == Tag.MESSAGE_PAYLOAD)],
     )
-
-
-def _seconds(raw: bytes) -> timedelta:
-    """What a TLV holds; over a year is cut to it, which is longer than any message is kept."""
-    return min(timedelta(seconds=int.from_bytes(raw, "big")), timedelta(days=365))
 
 
 def _single_of(body: SubmitMulti, dest: SmeDest) -> SubmitSm:
@@ -529,5 +496,3 @@ def _status(case: Case) -> int:
 
 
 _NOT_AVAILABLE = _status(Case.NOT_AVAILABLE)
-_ACCESS_NUMBER = _status(Case.ACCESS_NUMBER)
-_AID_REFUSED = _status(Case.AID_REFUSED)

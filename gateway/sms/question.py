@@ -6,7 +6,6 @@ from gateway.sms.account_keys import AccountKeys
 from gateway.sms.submission import Submission
 from gateway.store.ids import text_of
 from interparty.content_digest import content_digest
-from smpp.segmentation import user_data
 
 
 class MessageQuestion:
@@ -38,6 +37,6 @@ def digest_of(submission: Submission, keys: AccountKeys) -> bytes | None:
     if submission.digest is None:
         key = keys.get(submission.account.system_id)
         if key is not None:
-            coding, text = submission.body.data_coding, user_data(submission.body)[1]
+            coding, text = submission.data_coding, submission.text
             submission.digest = content_digest(key, text_of(submission.public_id), coding, text)
     return submission.digest

@@ -13,6 +13,7 @@ from gateway.accounts.directory import Directory
 from gateway.policy.text_rules import TextRules
 from gateway.settings import SmsSettings
 from gateway.sms.dispatch import Dispatcher
+from gateway.sms.esme_session import EsmeSession
 from gateway.sms.final import Delivery, End, finish_messages, finish_one
 from gateway.sms.outgoing import SEAL_MESSAGE, open_outgoing
 from gateway.sms.replacement import Replacement, Replacements
@@ -21,7 +22,7 @@ from gateway.store.accounts import AccountRow
 from gateway.store.domain import Domain
 from gateway.store.ids import id_of, text_of
 from gateway.store.messages import State, Stored
-from smpp.aio.connection import Connection, Done, RequestFailed
+from smpp.aio.connection import Done, RequestFailed
 from smpp.codec import decode
 from smpp.constants import VERSION_5_0, CommandStatus, MessageState, Tag
 from smpp.pdu import (
@@ -87,29 +88,29 @@ class Services:
 
     # --- query_sm -------------------------------------------------------------------------------------
 
-    def query(self, connection: Connection, account: AccountRow, pdu: Pdu) -> None:
+    def query(self, session: EsmeSession, account: AccountRow, pdu: Pdu) -> None:
         """State, final date and error of a message; of a submit_multi those of the one that is furthest behind."""
         body = pdu.body
         assert isinstance(body, QuerySm)
         message_id = _id(body.message_id)
         if message_id is None:
-            connection.reject(pdu, CommandStatus.ESME_RINVMSGID)
+            session.reject(pdu, CommandStatus.ESME_RINVMSGID)
             return
-        is_5_0 = connection.version >= VERSION_5_0
+        is_5_0 = session.version >= VERSION_5_0
 
         def op(conn: sqlite3.Connection) -> _Told | None:
             return self._look(conn, account, message_id, _number(body.source_addr), is_5_0)
 
         def done(told: _Told | None, error: BaseException | None) -> None:
             if error is not None:
-                connection.reject(pdu, CommandStatus.ESME_RTHROTTLED)
+                session.reject(pdu, CommandStatus.ESME_RTHROTTLED)
             elif told is None:
-                connection.reject(pdu, CommandStatus.ESME_RQUERYFAIL)
+                session.reject(pdu, CommandStatus.ESME_RQUERYFAIL)
             else:
                 final = b""
                 if told.final_at is not None:
                     final = format_absolute(datetime.fromtimestamp(told.final_at / 1000, UTC))
-                connection.respond(
+                session.respond(
                     pdu.sequence_number,
                     QuerySmResp(
                         message_id=text_of(message_id).encode(),
@@ -119,7 +120,7 @@ class Services:
                     ),
                 )
 
-        self._submit(connection, pdu, op, done)
+        self._submit(session, pdu, op, done)
 
     def _look(
         self, conn: sqlite3.Connection, account: AccountRow, message_id: int, source: str, is_5_0: bool
@@ -146,7 +147,7 @@ class Services:
 
     # --- cancel_sm ------------------------------------------------------------------------------------
 
-    def cancel(self, connection: Connection, account: AccountRow, pdu: Pdu) -> None:
+    def cancel(self, session: EsmeSession, account: AccountRow, pdu: Pdu) -> None:
         """End what was not delivered: one message by id, or all that wait between two addresses (3.4, 4.9).
 
         What the SMSC has already is cancelled there, and its answer decides.
@@ -155,7 +156,7 @@ class Services:
         assert isinstance(body, CancelSm)
         message_id = _id(body.message_id) if body.message_id.strip(b"\0") else 0
         if message_id is None:
-            connection.reject(pdu, CommandStatus.ESME_RINVMSGID)
+            session.reject(pdu, CommandStatus.ESME_RINVMSGID)
             return
         source, aid = _number(body.source_addr), _number(body.destination_addr)
 
@@ -181,15 +182,15 @@ class Services:
 
         def done(found: list[Stored] | None, error: BaseException | None) -> None:
             if error is not None:
-                connection.reject(pdu, CommandStatus.ESME_RTHROTTLED)
+                session.reject(pdu, CommandStatus.ESME_RTHROTTLED)
             elif not found:
-                connection.reject(pdu, CommandStatus.ESME_RCANCELFAIL)
+                session.reject(pdu, CommandStatus.ESME_RCANCELFAIL)
             else:
-                self._cancel(connection, pdu, found, is_one=bool(message_id))
+                self._cancel(session, pdu, found, is_one=bool(message_id))
 
-        self._submit(connection, pdu, op, done)
+        self._submit(session, pdu, op, done)
 
-    def _cancel(self, connection: Connection, pdu: Pdu, found: Sequence[Stored], *, is_one: bool) -> None:
+    def _cancel(self, session: EsmeSession, pdu: Pdu, found: Sequence[Stored], *, is_one: bool) -> None:
         """All that one id names, or ESME_RCANCELFAIL: what could be deleted is deleted then too, and its receipt
         says so. Between two addresses what does not wait here any more is left."""
         here = [
@@ -208,9 +209,9 @@ class Services:
             if waiting > 0:
                 return
             if status:
-                connection.reject(pdu, status)
+                session.reject(pdu, status)
             else:
-                connection.respond(pdu.sequence_number, CancelSmResp())
+                session.respond(pdu.sequence_number, CancelSmResp())
 
         if not waiting:
             answered(status)
@@ -262,14 +263,14 @@ class Services:
 
     # --- replace_sm -----------------------------------------------------------------------------------
 
-    def replace(self, connection: Connection, account: AccountRow, pdu: Pdu) -> None:
+    def replace(self, session: EsmeSession, account: AccountRow, pdu: Pdu) -> None:
         """Another text, and other times, for a message that was not delivered (3.4, 4.10). What the SMSC has is
         replaced there, and its answer decides."""
         body = pdu.body
         assert isinstance(body, ReplaceSm)
         message_id = _id(body.message_id)
         if message_id is None:
-            connection.reject(pdu, CommandStatus.ESME_RINVMSGID)
+            session.reject(pdu, CommandStatus.ESME_RINVMSGID)
             return
 
         def find(conn: sqlite3.Connection) -> Stored | None:
@@ -277,13 +278,13 @@ class Services:
 
         def found(mine: Stored | None, error: BaseException | None) -> None:
             if error is not None:
-                connection.reject(pdu, CommandStatus.ESME_RTHROTTLED)
+                session.reject(pdu, CommandStatus.ESME_RTHROTTLED)
             elif mine is not None and mine.state == State.ACCEPTED:
-                self._replace_upstream(connection, pdu, account, mine)
+                self._replace_upstream(session, pdu, account, mine)
             elif mine is None or not self._dispatcher.withdraw(message_id):
-                connection.reject(pdu, CommandStatus.ESME_RREPLACEFAIL)
+                session.reject(pdu, CommandStatus.ESME_RREPLACEFAIL)
             else:
-                self._submit(connection, pdu, change, changed)
+                self._submit(session, pdu, change, changed)
 
         def change(conn: sqlite3.Connection) -> int:
             stored = self._replaceable(conn, account, body, message_id)
@@ -294,34 +295,32 @@ class Services:
 
         def changed(status: int | None, error: BaseException | None) -> None:
             if error is not None or status is None:
-                connection.reject(pdu, CommandStatus.ESME_RTHROTTLED)
+                session.reject(pdu, CommandStatus.ESME_RTHROTTLED)
             elif status:
-                connection.reject(pdu, status)
+                session.reject(pdu, status)
             else:
-                connection.respond(pdu.sequence_number, ReplaceSmResp())
+                session.respond(pdu.sequence_number, ReplaceSmResp())
 
-        self._submit(connection, pdu, find, found)
+        self._submit(session, pdu, find, found)
 
-    def _replace_upstream(
-        self, connection: Connection, pdu: Pdu, account: AccountRow, stored: Stored
-    ) -> None:
+    def _replace_upstream(self, session: EsmeSession, pdu: Pdu, account: AccountRow, stored: Stored) -> None:
         body = pdu.body
         assert isinstance(body, ReplaceSm)
         if body.schedule_delivery_time or stored.upstream is None or stored.upstream_id is None:
             # It has been sent: when is settled.
-            connection.reject(pdu, CommandStatus.ESME_RREPLACEFAIL)
+            session.reject(pdu, CommandStatus.ESME_RREPLACEFAIL)
             return
         made = self._replacements.make(account, stored, body)
         if not isinstance(made, Replacement):
-            connection.reject(pdu, made)
+            session.reject(pdu, made)
             return
         replacement = made
 
         def told(answer: Pdu | RequestFailed) -> None:
             if isinstance(answer, RequestFailed) or answer.command_status != CommandStatus.ESME_ROK:
-                connection.reject(pdu, CommandStatus.ESME_RREPLACEFAIL)
+                session.reject(pdu, CommandStatus.ESME_RREPLACEFAIL)
             else:
-                self._submit(connection, pdu, put, done)
+                self._submit(session, pdu, put, done)
 
         def put(conn: sqlite3.Connection) -> int:
             return self._put(conn, replacement, State.ACCEPTED)
@@ -329,9 +328,9 @@ class Services:
         def done(_status: int | None, error: BaseException | None) -> None:
             # Also when its receipt came meanwhile: the SMSC has said that it replaced it.
             if error is not None:
-                connection.reject(pdu, CommandStatus.ESME_RTHROTTLED)
+                session.reject(pdu, CommandStatus.ESME_RTHROTTLED)
             else:
-                connection.respond(pdu.sequence_number, ReplaceSmResp())
+                session.respond(pdu.sequence_number, ReplaceSmResp())
 
         smsc = stored.upstream.partition("/")[0]
         there = ReplaceSm(
@@ -342,7 +341,7 @@ class Services:
             tlvs=[each for each in replacement.submit.tlvs if each[0] == Tag.MESSAGE_PAYLOAD],
         )
         if not self._upstream.replace(smsc, stored.upstream_id, stored.row.access_number, there, told):
-            connection.reject(pdu, CommandStatus.ESME_RREPLACEFAIL)
+            session.reject(pdu, CommandStatus.ESME_RREPLACEFAIL)
 
     def _put(self, conn: sqlite3.Connection, made: Replacement, state: State) -> int:
         # What is remembered of it says what it was.
@@ -374,7 +373,7 @@ class Services:
 
     def _submit(
         self,
-        connection: Connection,
+        session: EsmeSession,
         pdu: Pdu,
         op: Callable[[sqlite3.Connection], R],
         done: Callable[[R | None, BaseException | None], None],
@@ -382,7 +381,7 @@ class Services:
         try:
             self._domain.store.submit(op, done)
         except _FAILURES:
-            connection.reject(pdu, CommandStatus.ESME_RTHROTTLED)
+            session.reject(pdu, CommandStatus.ESME_RTHROTTLED)
 
 
 def service_type_of(domain: Domain, stored: Stored) -> bytes:

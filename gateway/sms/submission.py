@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final
 
-from gateway.store.accounts import AccessNumberRow, AccountRow
-from smpp.aio.connection import Connection
+from gateway.access_number import AccessNumberRow
+from gateway.sms.esme_session import EsmeSession
+from gateway.store.accounts import AccountRow
+from smpp.codec import decode
 from smpp.pdu import SubmitSm
 from smpp.segmentation import PartInfo
 from trust_client.verifier import Grant
-
-SCHEDULE_LATE: Final = timedelta(minutes=5)
-"""A schedule so far in the past means now: a sender's clock may be behind. Beyond it is a mistake."""
 
 
 @dataclass(slots=True)
@@ -24,20 +21,23 @@ class Submission:
     id: int
     public_id: int
     account: AccountRow
+    # What gateway.sms.check.Checked has, in its order.
     access_number: AccessNumberRow
     source: str
-    """What the message shows as its source: the access number and what the enterprise appended to it."""
     aid: str
-    body: SubmitSm
     frame: bytes
     part: PartInfo | None
+    registered_delivery: int
+    priority_flag: int
+    replaces: bool
+    data_coding: int
+    text: bytes
     not_before: int
     expires_at: int
     validity: bytes
-    """What the SMSC is told: empty when the enterprise named no validity period."""
     arrived: float
     """Monotonic seconds."""
-    connection: Connection
+    session: EsmeSession
     sequence_number: int
     command_id: int
     """Of the request that is answered."""
@@ -50,6 +50,13 @@ class Submission:
     """Why the trust party refused; stays inside the carrier."""
     digest: bytes | None = None
     """Of a whole message's content, once it was made (gateway.sms.question)."""
+
+    @property
+    def body(self) -> SubmitSm:
+        """The message in full, read anew: what most need is in the fields."""
+        body = decode(self.frame).body
+        assert isinstance(body, SubmitSm)
+        return body
 
     @property
     def set_key(self) -> tuple[str, str, str, int, int]:

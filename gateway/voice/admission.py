@@ -19,10 +19,11 @@ import ipaddress
 import secrets
 from dataclasses import dataclass
 
+from gateway.access_number import AccessNumberRow
 from gateway.accounts.bind_rules import known_without_password
 from gateway.accounts.directory import Directory
 from gateway.policy.refusal import ANSWERS, Case
-from gateway.store.accounts import AccessNumberRow, TrunkRow
+from gateway.store.accounts import TrunkRow
 from gateway.voice.call_caps import CallOf
 from gateway.voice.call_record import Direction
 from gateway.voice.egress import Headers

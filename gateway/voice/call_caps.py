@@ -7,9 +7,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.access_number import AccessNumberRow
 from gateway.accounts.rates import Rates
 from gateway.settings import VoiceSettings
-from gateway.store.accounts import AccessNumberRow, TrunkRow
+from gateway.store.accounts import TrunkRow
 from gateway.voice.call_record import Direction
 
 Key = tuple[str, ...]

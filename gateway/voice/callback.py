@@ -27,12 +27,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from foundation.store import StoreBusy, StoreUnavailable
+from gateway.access_number import AccessNumberRow
 from gateway.accounts.directory import Directory
 from gateway.policy.decision import find_subscribers
 from gateway.policy.refusal import Case, Cause, Refusal
 from gateway.records import metrics
 from gateway.store import edis, records
-from gateway.store.accounts import AccessNumberRow
 from gateway.store.domain import Domain
 from gateway.store.subscriber_cache import Resolved
 from gateway.voice import call_record

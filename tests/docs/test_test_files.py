@@ -38,6 +38,14 @@ ELSEWHERE = {
         "tests/gateway/sms/test_dispatch.py",
         "what the dispatcher holds: a row and its frame",
     ),
+    "gateway/sms/esme_session.py": (
+        "tests/gateway/sms/test_front.py",
+        "what the front needs of a session, data alone",
+    ),
+    "gateway/sms/own_sessions.py": (
+        "tests/gateway/sms/test_front.py",
+        "the front's sockets; TLS in test_front_tls.py, outbind in test_esme_outbind.py",
+    ),
     "gateway/sms/submission.py": ("tests/gateway/sms/test_intake.py", "what the intake holds, data alone"),
     "sip/call_base.py": ("tests/sip/test_call.py", "one state machine, in three files by side"),
     "sip/call_callee.py": ("tests/sip/test_call.py", "one state machine, in three files by side"),

@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.access_number import AccessNumberRow
 from gateway.accounts.directory import Directory, Snapshot
 from gateway.sms.outgoing import SEAL_MESSAGE
 from gateway.sms.smsc_link import OnAnswer
 from gateway.store import edis, messages
-from gateway.store.accounts import AccessNumberRow, AccountRow
+from gateway.store.accounts import AccountRow
 from gateway.store.domain import Domain
 from gateway.store.messages import MessageRow
 from gateway.store.subscribers import HoldingLine, import_lines

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from foundation.passwords import verify
+from gateway.access_number import AccessNumberRow
 from gateway.accounts.account_options import (
     KEY_OCTETS,
     change_access_number,
@@ -18,13 +19,7 @@ from gateway.accounts.account_options import (
     seal_outbind,
 )
 from gateway.store import accounts
-from gateway.store.accounts import (
-    SEAL_ACCOUNT_KEY,
-    SEAL_OUTBIND,
-    AccessNumberRow,
-    AccountRow,
-    UnknownEnterprise,
-)
+from gateway.store.accounts import SEAL_ACCOUNT_KEY, SEAL_OUTBIND, AccountRow, UnknownEnterprise
 from gateway.store.domain import Domain
 from masking.smpp_options import UnknownOption
 

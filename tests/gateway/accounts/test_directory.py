@@ -2,15 +2,9 @@
 
 from dataclasses import replace
 
+from gateway.access_number import AccessNumberRow
 from gateway.accounts.directory import Directory, Snapshot, snapshot
-from gateway.store.accounts import (
-    SEAL_ACCOUNT_KEY,
-    SEAL_OUTBIND,
-    AccessNumberRow,
-    AccountRow,
-    DirectoryRows,
-    TrunkRow,
-)
+from gateway.store.accounts import SEAL_ACCOUNT_KEY, SEAL_OUTBIND, AccountRow, DirectoryRows, TrunkRow
 from gateway.store.domain import Domain
 
 ACCOUNT = AccountRow("sms-a", "ent-a", "", 1)
@@ -26,38 +20,13 @@ TEXTS = AccessNumberRow("1070", "ent-a", "sms-a", None)
 THEIRS = AccessNumberRow("1071", "ent-b", "sms-b", "pbx-b")
 
 
-def test_a_message_comes_from_a_number_of_its_own_account() -> None:
+def test_a_text_is_looked_up_by_the_rules_of_access_numbers() -> None:
     directory = of(MINE, THEIRS)
-    assert directory.source_of(ACCOUNT, "1069") == ("1069", MINE)
+    assert directory.source_of(ACCOUNT, "") == ("1069", MINE)
     assert directory.source_of(ACCOUNT, "1071") is None
-    assert directory.source_of(ACCOUNT, "1099") is None
-
-
-def test_an_empty_source_is_the_accounts_one_number() -> None:
-    assert of(MINE, THEIRS).source_of(ACCOUNT, "") == ("1069", MINE)
-    assert of(MINE, TEXTS).source_of(ACCOUNT, "") is None
-    assert of(THEIRS).source_of(ACCOUNT, "") is None
-
-
-def test_an_address_means_the_longest_number_that_it_begins_with() -> None:
-    calls = AccessNumberRow("10698801", "ent-a", None, "pbx-a")
-    short, long = replace(MINE, number="106988"), replace(THEIRS, number="10698802")
-    directory = of(short, long, calls)
-    assert directory.sms_number("10698802") == directory.sms_number("1069880277") == long
-    assert directory.sms_number("1069880") == short
-    assert directory.sms_number("106988013") == short  # the number of calls is for no text
-    assert directory.sms_number("10698") is None
-    assert directory.sms_number("") is None
-    assert directory.access_number_of("1069880277") == "10698802"
+    assert directory.sms_number("10693") == MINE
+    assert directory.access_number_of("10693") == "1069"
     assert directory.access_number_of("1070") == "1070"
-
-
-def test_an_enterprise_appends_as_many_digits_as_it_may() -> None:
-    directory = of(replace(MINE, extension_digits=2), replace(TEXTS, sms_account="sms-b"))
-    for source in ("1069", "10691", "106912"):
-        assert directory.source_of(ACCOUNT, source) == (source, directory.access_number("1069"))
-    for source in ("1069123", "1069a", "1069１", "10701", "106"):
-        assert directory.source_of(ACCOUNT, source) is None
 
 
 def test_a_call_shows_a_number_that_the_enterprise_owns_for_voice() -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.access_number import AccessNumberRow
 from gateway.accounts.account_options import change_access_number
 from gateway.accounts.administration import add_access_number
 from gateway.accounts.number_plan import (
@@ -16,7 +17,7 @@ from gateway.accounts.number_plan import (
     whole_number,
 )
 from gateway.store import accounts
-from gateway.store.accounts import AccessNumberRow, AccountExists, DirectoryRows, UnknownEnterprise
+from gateway.store.accounts import AccountExists, DirectoryRows, UnknownEnterprise
 from gateway.store.domain import Domain
 from tests.gateway.carrier import CODE_NUMBER
 

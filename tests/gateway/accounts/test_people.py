@@ -8,10 +8,10 @@ import pytest
 
 from foundation.pki import PkiError
 from gateway import keys as own_keys
+from gateway.access_number import AccessNumberRow
 from gateway.accounts import people
 from gateway.settings import GatewaySettings, TlsSettings
 from gateway.store import accounts, edis
-from gateway.store.accounts import AccessNumberRow
 from gateway.store.domain import Domain
 from interparty.client import PeerUnavailable
 from tests.gateway.carrier import AID, EDI_BLOCKED, EDI_ID, ENTERPRISE, MSISDN, NUMBER, OTHER_MSISDN, edi_row

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.access_number import AccessNumberRow
 from gateway.accounts.rates import Rates, TokenBucket
-from gateway.store.accounts import AccessNumberRow, AccountRow
+from gateway.store.accounts import AccountRow
 
 ACCOUNT = AccountRow("sms-a", "ent-a", "", 1)
 OTHER = AccountRow("sms-b", "ent-b", "", 1)

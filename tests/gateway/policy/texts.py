@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from gateway.access_number import AccessNumberRow
 from gateway.policy.text import Text
-from gateway.store.accounts import AccessNumberRow
 from tests.gateway.carrier import ENTERPRISE, NUMBER
 
 

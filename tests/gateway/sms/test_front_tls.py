@@ -184,11 +184,11 @@ async def test_a_new_certificate_holds_for_new_sessions_and_a_bad_one_changes_no
         port = carrier.front.tls_port
         first = await asyncio.to_thread(shown, port)
         install("other", "carrier")
-        carrier.front.reload_certificate()
+        carrier.front.reload()
         assert "not reloaded" in caplog.text
         assert await asyncio.to_thread(shown, port) == first
         install("other", "other")
-        carrier.front.reload_certificate()
+        carrier.front.reload()
         assert await asyncio.to_thread(shown, port) == (pki / "other.pem").read_text()
 
 

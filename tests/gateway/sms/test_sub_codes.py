@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from gateway.access_number import AccessNumberRow
 from gateway.accounts.directory import Directory, Snapshot
 from gateway.settings import SmsSettings
 from gateway.sms.final import Delivery
 from gateway.sms.inbound import Inbound
 from gateway.sms.outgoing import Outgoing
-from gateway.store.accounts import AccessNumberRow
 from gateway.store.domain import Domain
 from interparty.messages import RestoreAnswer, RestoreItem
 from smpp.codec import decode, encode

@@ -5,8 +5,9 @@ from ipaddress import ip_network
 
 import pytest
 
+from gateway.access_number import AccessNumberRow
 from gateway.store import accounts
-from gateway.store.accounts import AccessNumberRow, AccountExists, AccountRow, TrunkRow, UnknownEnterprise
+from gateway.store.accounts import AccountExists, AccountRow, TrunkRow, UnknownEnterprise
 from gateway.store.domain import Domain
 
 ACCOUNT = AccountRow("sms-a", "ent-a", "hash", 2)

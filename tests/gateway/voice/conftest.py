@@ -10,11 +10,12 @@ import pytest
 
 from foundation.seal import Sealer, add_missing_keys
 from foundation.store import Store
+from gateway.access_number import AccessNumberRow
 from gateway.accounts.directory import Directory, Snapshot
 from gateway.app import MIGRATIONS
 from gateway.settings import CoreSettings, MediaSettings, SipSideSettings, VoiceSettings
 from gateway.store import edis
-from gateway.store.accounts import AccessNumberRow, TrunkRow
+from gateway.store.accounts import TrunkRow
 from gateway.store.domain import Domain
 from gateway.store.subscribers import HoldingLine, import_lines
 from gateway.store.vault import Vault

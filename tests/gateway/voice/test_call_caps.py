@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.access_number import AccessNumberRow
 from gateway.settings import AidSettings, VoiceSettings
-from gateway.store.accounts import AccessNumberRow, TrunkRow
+from gateway.store.accounts import TrunkRow
 from gateway.voice.call_caps import CallCaps, CallOf
 from gateway.voice.call_record import Direction
 

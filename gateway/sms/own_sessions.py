@@ -1,0 +1,108 @@
+"""Enterprises' sessions in the gateway's own process: an SMPP server, over TLS too, and outbind."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+
+from foundation.pki import PkiError, public_context
+from gateway.accounts.account_options import host_and_port
+from gateway.settings import SmppSettings, SmppTlsSettings
+from gateway.sms.esme_session import EsmeSession, OnEvents
+from gateway.store.accounts import AccountRow
+from smpp.aio.connection import Connection
+from smpp.aio.outbind import send_outbind
+from smpp.aio.server import Server
+from smpp.pdu import Outbind
+from smpp.session import SessionConfig
+
+_log = logging.getLogger(__name__)
+
+
+class ServerTls:
+    """The context of a listener's certificate, which may change while it is in use."""
+
+    def __init__(self, settings: SmppTlsSettings) -> None:
+        """Raises PkiError for certificates that cannot be used."""
+        self._settings = settings
+        self.context = self._made()
+
+    def reload(self) -> None:
+        """Take certificate and key anew, for connections from now on; the old ones stay if they are bad."""
+        try:
+            self._made()  # a pair that does not fit must not get half into the context in use
+            self.context.load_cert_chain(self._settings.cert, self._settings.key)
+        except (PkiError, OSError) as error:
+            _log.error("TLS certificate not reloaded: %s", error)
+        else:
+            _log.info("TLS certificate reloaded")
+
+    def _made(self) -> ssl.SSLContext:
+        given = self._settings
+        return public_context(given.cert, given.key, given.client_ca, required=given.client_required)
+
+
+class OwnSessions:
+    """See gateway.sms.esme_session.EsmeSessions."""
+
+    def __init__(self, settings: SmppSettings, config: SessionConfig, on_events: OnEvents) -> None:
+        """`config` holds until a bind says whose session it is."""
+        self._settings = settings
+        self._on_events = on_events
+        self._called: set[Connection] = set()
+        self._tls: ServerTls | None = None
+        self._server = Server(
+            on_events,
+            config,
+            connections_max=settings.connections_max,
+            address_connections_max=settings.address_connections_max,
+        )
+        self._stopping = False
+        self.tls_port = 0
+
+    @property
+    def port(self) -> int:
+        return self._server.port
+
+    async def start(self) -> None:
+        tls = self._settings.tls
+        self._tls = None if tls is None else ServerTls(tls)
+        await self._server.start(self._settings.host, self._settings.port)
+        if tls is not None and self._tls is not None:
+            self.tls_port = await self._server.listen(tls.host, tls.port, ssl=self._tls.context)
+
+    async def stop(self, drain_s: float) -> None:
+        self._stopping = True
+        await asyncio.gather(
+            self._server.stop(drain_s), *(connection.close(drain_s) for connection in list(self._called))
+        )
+
+    async def call(
+        self,
+        account: AccountRow,
+        password: bytes,
+        config: SessionConfig,
+        on_open: Callable[[EsmeSession], None],
+        on_lost: Callable[[EsmeSession], None],
+    ) -> None:
+        def lost(connection: Connection) -> None:
+            self._called.discard(connection)
+            on_lost(connection)
+
+        assert account.outbind is not None
+        host, port = host_and_port(account.outbind)
+        outbind = Outbind(self._settings.system_id.encode(), password)
+        connection = await send_outbind(host, port, outbind, self._on_events, config, on_lost=lost)
+        self._called.add(connection)
+        on_open(connection)
+        if self._stopping:
+            connection.abort("stopping")
+
+    def accounts_changed(self) -> None:
+        """Sessions here look into the directory itself."""
+
+    def reload(self) -> None:
+        if self._tls is not None:
+            self._tls.reload()
