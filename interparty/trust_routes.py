@@ -253,6 +253,8 @@ COSIGN: Final = Operation(
     refusals={
         409: "this log signed no such checkpoint: if the log's signature over it verifies, keep it, for the log denies"
         " what it signed",
+        410: "a checkpoint of that age is no longer kept unless somebody cosigned it in time; nothing is denied: go on"
+        " with the candidate",
         422: "not the caller's, does not verify, from the future, or one too many",
     },
 )

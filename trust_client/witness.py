@@ -162,7 +162,10 @@ class Witness:
             if problem.status == HTTPStatus.CONFLICT:
                 # The log signed this checkpoint and says that it did not.
                 self._caught(Verdict.DENIED, [signed], [], Verdict.DENIED.value)
-            raise
+            if problem.status != HTTPStatus.GONE:
+                raise
+            # Nothing is denied, and nothing escapes: what comes next must extend this one all the same.
+            _log.info("what was cosigned is too old to be handed in: size=%d", body.size)
         self._store.posted()
         _log.info("cosigned: size=%d root=%s", signed.checkpoint.size, body.root[:16])
         return statement

@@ -223,6 +223,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             asyncio.create_task(answered.run(), name="answered"),
             asyncio.create_task(sweeper.run(settings.sweep_seconds), name="sweeper"),
             asyncio.create_task(erasure.run(), name="erasure"),
+            asyncio.create_task(witnesses.run(), name="checkpoints"),
         ):
             stack.push_async_callback(end, task)
         _log.info("trust party listens", port=server.port, live=len(live), libcrypto=library)

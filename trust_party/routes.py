@@ -36,7 +36,7 @@ from trust_party.rotations import Rotations
 from trust_party.sequencer import Sequencer
 from trust_party.statuses import statuses
 from trust_party.verification import Verification
-from trust_party.witnesses import CosignatureRefused, UnknownCheckpoint, Witnesses
+from trust_party.witnesses import CosignatureRefused, ForgottenCheckpoint, UnknownCheckpoint, Witnesses
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +226,8 @@ class Routes:
             await self.witnesses.cosign(party, self._caller(party).sign_keys, asked, now_ms())
         except UnknownCheckpoint as unknown:
             raise HTTPException(HTTPStatus.CONFLICT, str(unknown)) from None
+        except ForgottenCheckpoint as forgotten:
+            raise HTTPException(HTTPStatus.GONE, str(forgotten)) from None
         except CosignatureRefused as refused:
             raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(refused)) from None
         return messages.Accepted(accepted=1)

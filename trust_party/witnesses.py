@@ -5,8 +5,10 @@ witnesses meet on one checkpoint however often the log is signed. Any admitted p
 choice of whoever verifies. A cosignature is kept as it came: what a witness signed can be shown to everyone.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from foundation.logs import get_logger
@@ -21,6 +23,7 @@ from interparty.evidence_messages import (
     WitnessedCheckpoint,
 )
 from interparty.messages import CheckpointBody
+from trust_party.clock import DAY_MS, now_ms
 from trust_party.evidence_log import Evidence, checkpoint_body
 from trust_party.sequencer import Sequencer
 
@@ -28,6 +31,12 @@ LOOKED_AT_MAX: Final = 32
 """Cosigned checkpoints among which the one with most cosignatures is looked for, newest first."""
 CLOCK_SKEW_MS: Final = 300_000
 """How far ahead of ours a witness's clock may be."""
+UNCOSIGNED_MS: Final = 3 * DAY_MS
+"""How long a checkpoint that nobody cosigned is kept: one for every batch, about 200 bytes each."""
+PRUNE_SECONDS: Final = 60.0
+"""How often those that are older are forgotten."""
+PRUNED_AT_ONCE: Final = 1000
+"""Checkpoints looked at in one operation of the store."""
 
 _COSIGNED: Final = (
     "SELECT s.checkpoint_id, COUNT(*) AS cosignatures FROM evidence_cosignatures s"
@@ -53,6 +62,10 @@ class UnknownCheckpoint(CosignatureRefused):
     """This log signed no such checkpoint. If its signature verifies, that is a lie."""
 
 
+class ForgottenCheckpoint(CosignatureRefused):
+    """It may have been this log's, but nobody had cosigned it in time. Nothing is denied."""
+
+
 class Witnesses:
     """Keeps cosignatures. `every_ms` is how long a checkpoint stays the candidate."""
 
@@ -65,6 +78,8 @@ class Witnesses:
         self._since = 0
         self.cosigned_at: dict[str, int] = {}
         """When each witness last signed, by its own clock."""
+        self._pruned = 0
+        """The last checkpoint that was old enough to be looked at."""
 
     async def load(self) -> None:
         """Read who signed when. Raises StoreBusy, StoreUnavailable."""
@@ -83,7 +98,7 @@ class Witnesses:
     ) -> None:
         """Keep a cosignature; a second one of a witness on a checkpoint changes nothing.
 
-        Raises CosignatureRefused, UnknownCheckpoint, StoreBusy, StoreUnavailable.
+        Raises CosignatureRefused, UnknownCheckpoint, ForgottenCheckpoint, StoreBusy, StoreUnavailable.
         """
         statement = signed.statement
         if statement.witness != witness:
@@ -95,10 +110,33 @@ class Witnesses:
         ):
             raise CosignatureRefused("the cosignature does not verify")
         if not await self._store.write(lambda conn: _keep(conn, signed)):
+            if statement.time_ms < now_ms - UNCOSIGNED_MS:
+                raise ForgottenCheckpoint("nobody had cosigned it in time: cosign the candidate")
             # Either the witness was shown something that this log did not sign, or this log forgot what it signed.
             _log.error("a cosignature is on no checkpoint of this log", party=witness, size=statement.size)
             raise UnknownCheckpoint("this log signed no such checkpoint")
         self.cosigned_at[witness] = max(statement.at, self.cosigned_at.get(witness, 0))
+
+    async def run(self) -> None:
+        """Prune for ever."""
+        while True:
+            await asyncio.sleep(PRUNE_SECONDS)
+            try:
+                await self.prune(now_ms())
+            except Exception:  # the store may be busy; the next round tries again
+                _log.exception("checkpoints not pruned")
+
+    async def prune(self, now_ms: int) -> int:
+        """Forget the checkpoints that nobody cosigned in UNCOSIGNED_MS, all but the newest; how many those were.
+
+        Raises StoreBusy, StoreUnavailable.
+        """
+        total, looked_at = 0, PRUNED_AT_ONCE
+        while looked_at == PRUNED_AT_ONCE:
+            op = partial(_prune, after=self._pruned, before_ms=now_ms - UNCOSIGNED_MS)
+            looked_at, self._pruned, removed = await self._store.write(op)
+            total += removed
+        return total
 
     async def witnessed(self, checkpoint: CheckpointBody) -> WitnessedCheckpoint:
         """A checkpoint of this log and the cosignatures on it. Raises StoreBusy, StoreUnavailable."""
@@ -148,6 +186,26 @@ class Witnesses:
             if row["witness"] is not None
         ]
         return WitnessedCheckpoint(checkpoint=checkpoint, cosignatures=cosignatures)
+
+
+def _prune(conn: sqlite3.Connection, after: int, before_ms: int) -> tuple[int, int, int]:
+    """Look at the checkpoints behind `after`: how many were old enough, the last of these, how many were removed."""
+    rows = conn.execute(
+        "SELECT checkpoint_id, time_ms FROM evidence_checkpoints WHERE checkpoint_id > ?"
+        " AND checkpoint_id < (SELECT MAX(checkpoint_id) FROM evidence_checkpoints)"
+        " ORDER BY checkpoint_id LIMIT ?",
+        (after, PRUNED_AT_ONCE),
+    ).fetchall()
+    # Their times never go back.
+    old = [row[0] for row in rows if row[1] < before_ms]
+    if not old:
+        return 0, after, 0
+    removed = conn.execute(
+        "DELETE FROM evidence_checkpoints WHERE checkpoint_id > ? AND checkpoint_id <= ? AND checkpoint_id NOT IN"
+        " (SELECT checkpoint_id FROM evidence_cosignatures WHERE checkpoint_id > ? AND checkpoint_id <= ?)",
+        (after, old[-1], after, old[-1]),
+    ).rowcount
+    return len(old), old[-1], removed
 
 
 def _keep(conn: sqlite3.Connection, signed: SignedCosignature) -> bool:

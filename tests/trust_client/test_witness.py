@@ -17,7 +17,8 @@ from tests.trust_party.world import CARRIER, NOW, REGULATOR, People
 from trust_client import witness as witnesses
 from trust_client.bundle import cosigners, is_signed
 from trust_client.witness import Misbehaviour, NotTheLogs
-from trust_party import evidence_log
+from trust_party import evidence_log, routes
+from trust_party.witnesses import UNCOSIGNED_MS
 
 
 @pytest.fixture(scope="module")
@@ -278,7 +279,10 @@ async def test_a_log_that_lost_its_end_is_noticed(scene: Scene) -> None:
     assert caught.value.verdict is Verdict.SHRANK
 
 
-async def test_a_log_that_denies_what_it_signed_is_noticed(scene: Scene) -> None:
+async def test_a_log_that_denies_what_it_signed_is_noticed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "now_ms", lambda: NOW)
     checkpoint = await recorded(scene.faces["one"], 5)
     store = scene.store("ent-a")
     async with scene.witness("ent-a") as witness:
@@ -288,6 +292,27 @@ async def test_a_log_that_denies_what_it_signed_is_noticed(scene: Scene) -> None
             await witness.step()
     store.close()
     assert caught.value.verdict is Verdict.DENIED
+
+
+async def test_what_comes_too_late_to_be_kept_is_let_go_and_the_log_followed_on(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A witness was away for long, with a cosignature that it had not handed in."""
+    one = scene.faces["one"]
+    monkeypatch.setattr(routes, "now_ms", lambda: one.clock)
+    checkpoint = await recorded(one, 5)
+    store = scene.store("ent-a")
+    async with scene.witness("ent-a") as witness:
+        store.put(await witness._signed(checkpoint), NOW)
+        one.clock = NOW + UNCOSIGNED_MS + 1
+        newest = await recorded(one, 5)
+        assert await one.witnesses.prune(one.clock) > 0
+        cosigned = await witness.step()
+        assert cosigned is not None
+        assert (cosigned.size, cosigned.root) == (newest.size, newest.root)
+    store.close()
+    [view] = (await one.witnesses.views()).views
+    assert view.checkpoint == newest
 
 
 async def test_views_that_the_trust_party_relays_are_compared(scene: Scene) -> None:

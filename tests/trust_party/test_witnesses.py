@@ -7,7 +7,8 @@ from interparty import statements
 from interparty.evidence_messages import COSIGNATURES_MAX, Cosignature, SignedCosignature
 from interparty.messages import CheckpointBody
 from tests.trust_party.world import CARRIER, NOW, REGULATOR, Party
-from trust_party.witnesses import CosignatureRefused, Witnesses
+from trust_party import witnesses as module
+from trust_party.witnesses import UNCOSIGNED_MS, CosignatureRefused, ForgottenCheckpoint, Witnesses
 
 
 async def grown(party: Party) -> CheckpointBody:
@@ -137,3 +138,39 @@ async def test_each_witness_is_seen_by_its_newest_view(party: Party) -> None:
         CARRIER: second,
         REGULATOR: first,
     }
+
+
+async def kept(party: Party) -> list[int]:
+    rows = await party.store.read("SELECT size FROM evidence_checkpoints ORDER BY checkpoint_id")
+    return [row["size"] for row in rows]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 1000])
+async def test_checkpoints_that_nobody_cosigned_are_forgotten_after_their_time(
+    party: Party, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(module, "PRUNED_AT_ONCE", at_once)
+    first, second, third, newest = [await grown(party) for _ in range(4)]
+    await cosigned(party, CARRIER, second)
+    assert await party.witnesses.prune(NOW + UNCOSIGNED_MS) == 0
+    assert await party.witnesses.prune(NOW + UNCOSIGNED_MS + 1) == 2
+    assert await kept(party) == [second.size, newest.size]
+    # The newest stays, however old, until there is another.
+    after = await grown(party)
+    assert await party.witnesses.prune(NOW + UNCOSIGNED_MS + 1) == 1
+    assert await kept(party) == [second.size, after.size]
+    assert await party.witnesses.prune(NOW + UNCOSIGNED_MS + 1) == 0
+    best = await party.witnesses.best(first.size)
+    assert best is not None
+    assert best.checkpoint == second
+    assert (await party.witnesses.witnessed(third)).cosignatures == []
+
+
+async def test_a_cosignature_on_a_forgotten_checkpoint_is_no_denial(party: Party) -> None:
+    first, _ = await grown(party), await grown(party)
+    late = NOW + UNCOSIGNED_MS + 1
+    await party.witnesses.prune(late)
+    signed = signed_by(party, CARRIER, first)
+    keys = party.directory.sign_keys(CARRIER) or {}
+    with pytest.raises(ForgottenCheckpoint):
+        await party.witnesses.cosign(CARRIER, keys, signed, late)
