@@ -17,57 +17,60 @@ NONCE_SIZE: Final = 12
 TAG_SIZE: Final = 16
 
 
-def _check(key: bytes, nonce: bytes) -> None:
-    if len(key) != KEY_SIZE or len(nonce) != NONCE_SIZE:
-        raise KeyFormatError("SM4-GCM takes a key of 16 bytes and a nonce of 12")
-
-
 def seal(key: bytes, nonce: bytes, plaintext: bytes, aad: bytes = b"") -> bytes:
     """Encrypt and authenticate; ``aad`` is authenticated only.
 
     ``key`` is 16 bytes, ``nonce`` 12 and never used twice under one key.
     Returns ciphertext followed by the 16-byte tag. Raises :class:`KeyFormatError` on wrong sizes.
     """
-    _check(key, nonce)
-    encryptor = Cipher(SM4(key), GCM(nonce)).encryptor()
-    if aad:
-        encryptor.authenticate_additional_data(aad)
-    ciphertext = encryptor.update(plaintext)
-    encryptor.finalize()
-    return ciphertext + encryptor.tag
+    return Sm4Gcm(key).seal(nonce, plaintext, aad)
 
 
 def open_sealed(key: bytes, nonce: bytes, sealed: bytes, aad: bytes = b"") -> bytes:
     """Undo :func:`seal`. Raises :class:`DecryptError` if anything differs from what was sealed."""
-    _check(key, nonce)
-    if len(sealed) < TAG_SIZE:
-        raise DecryptError
-    decryptor = Cipher(SM4(key), GCM(nonce, sealed[-TAG_SIZE:])).decryptor()
-    if aad:
-        decryptor.authenticate_additional_data(aad)
-    plaintext = decryptor.update(sealed[:-TAG_SIZE])
-    try:
-        decryptor.finalize()
-    except InvalidTag:
-        raise DecryptError from None
-    return plaintext
+    return Sm4Gcm(key).open_sealed(nonce, sealed, aad)
 
 
 class Sm4Gcm:
-    """SM4-GCM under one key: :func:`seal` and :func:`open_sealed` without naming it."""
+    """SM4-GCM under one key: :func:`seal` and :func:`open_sealed` without naming it, for keys used often.
 
-    __slots__ = ("_key",)
+    Instances hold no state between calls and may be shared by threads. Raises :class:`KeyFormatError` for a key
+    that is not 16 bytes.
+    """
+
+    __slots__ = ("_cipher",)
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        if len(key) != KEY_SIZE:
+            raise KeyFormatError("SM4-GCM takes a key of 16 bytes")
+        self._cipher = SM4(key)
 
     def seal(self, nonce: bytes, plaintext: bytes, aad: bytes = b"") -> bytes:
         """See :func:`seal`."""
-        return seal(self._key, nonce, plaintext, aad)
+        if len(nonce) != NONCE_SIZE:
+            raise KeyFormatError("SM4-GCM takes a nonce of 12 bytes")
+        encryptor = Cipher(self._cipher, GCM(nonce)).encryptor()
+        if aad:
+            encryptor.authenticate_additional_data(aad)
+        ciphertext = encryptor.update(plaintext)
+        encryptor.finalize()
+        return ciphertext + encryptor.tag
 
     def open_sealed(self, nonce: bytes, sealed: bytes, aad: bytes = b"") -> bytes:
         """See :func:`open_sealed`."""
-        return open_sealed(self._key, nonce, sealed, aad)
+        if len(nonce) != NONCE_SIZE:
+            raise KeyFormatError("SM4-GCM takes a nonce of 12 bytes")
+        if len(sealed) < TAG_SIZE:
+            raise DecryptError
+        decryptor = Cipher(self._cipher, GCM(nonce, sealed[-TAG_SIZE:])).decryptor()
+        if aad:
+            decryptor.authenticate_additional_data(aad)
+        plaintext = decryptor.update(sealed[:-TAG_SIZE])
+        try:
+            decryptor.finalize()
+        except InvalidTag:
+            raise DecryptError from None
+        return plaintext
 
 
 def encrypt_block(key: bytes, block: bytes) -> bytes:
