@@ -313,7 +313,7 @@ class Deposit(Message):
     edis: Annotated[list[EdiText], Field(min_length=1, max_length=EDIS_MAX)]
     """In the order of the consent's edi_ids."""
     agreement: Annotated[str, StringConstraints(max_length=AGREEMENT_TEXT_MAX)] | None = None
-    """The agreement text as an SM2 envelope to the trust party, base64url."""
+    """The agreement text as an SM2 envelope to the trust party's `agreement` key, base64url."""
     proof: Annotated[str, StringConstraints(max_length=PROOF_TEXT_MAX)] | None = None
     """What the consent's proof_sm3 is over, likewise."""
 

@@ -20,6 +20,7 @@ from interparty.operations import Nothing, Operation, Role, Stream
 from interparty.signed_http import REQUEST_COMPONENTS
 
 VECTORS: Final = Path(__file__).with_name("openapi_vectors.json")
+EXAMPLES: Final = Path(__file__).with_name("openapi_examples.json")
 
 _NULL: Final = {"type": "null"}
 REF: Final = "#/components/schemas/{model}"
@@ -74,6 +75,13 @@ def carrier() -> dict[str, Any]:
 def vectors() -> Mapping[str, Any]:
     """Bytes to check an implementation with, by name."""
     found: dict[str, Any] = json.loads(VECTORS.read_text())
+    return found
+
+
+@cache
+def examples() -> Mapping[str, Any]:
+    """Of each operation a `request` where it has a body, and a `response`; of the same people as the vectors."""
+    found: dict[str, Any] = json.loads(EXAMPLES.read_text())
     return found
 
 
@@ -152,6 +160,7 @@ def _operation(operation: Operation[Any, Any]) -> dict[str, Any]:
         "description": f"{operation.description}\n\nFor: {_for(operation.callers)}. Repeated: {operation.repeats}",
         "tags": list(operation.callers),
     }
+    example = examples().get(operation.id, {})
     parameters = _parameters(operation) if operation.method == "GET" else []
     if operation.signed:
         parameters += [{"$ref": f"#/components/parameters/{name}"} for name in _HEADERS_OF_REQUESTS]
@@ -160,13 +169,16 @@ def _operation(operation: Operation[Any, Any]) -> dict[str, Any]:
     if parameters:
         described["parameters"] = parameters
     if operation.method == "POST":
-        described["requestBody"] = {"required": True, "content": _json(operation.asks)}
+        described["requestBody"] = {
+            "required": True,
+            "content": _json(operation.asks, example.get("request")),
+        }
     headers = {"headers": _signed_headers()} if operation.signed else {}
     described["responses"] = {
         str(int(operation.status)): {
             "description": (operation.answers.__doc__ or "").strip(),
             **headers,
-            "content": _json(operation.answers),
+            "content": _json(operation.answers, example.get("response")),
         }
     }
     common = _COMMON if operation.signed else {status: _COMMON[status] for status in _UNSIGNED}
@@ -230,8 +242,9 @@ def _parameters(operation: Operation[Any, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _json(model: type[Message]) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": REF.format(model=model.__name__)}}}
+def _json(model: type[Message], example: Any) -> dict[str, Any]:
+    schema = {"schema": {"$ref": REF.format(model=model.__name__)}}
+    return {"application/json": schema | ({} if example is None else {"example": example})}
 
 
 def _signed_headers() -> dict[str, Any]:

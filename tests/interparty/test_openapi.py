@@ -118,3 +118,26 @@ def test_the_documents_have_the_routes_of_the_tables() -> None:
         served = {(each.path, each.method.lower()) for each in table}
         described = {(path, method) for path, item in document["paths"].items() for method in item}
         assert described >= served
+
+
+def test_every_example_is_what_its_schema_takes_and_most_operations_have_one(
+    document: dict[str, Any],
+) -> None:
+    without = set()
+    for item in document["paths"].values():
+        for operation in item.values():
+            bodies = [operation.get("requestBody"), *operation["responses"].values()]
+            contents = [
+                body["content"]["application/json"]
+                for body in bodies
+                if "application/json" in (body or {}).get("content", {})
+            ]
+            for content in contents:
+                if "example" in content:
+                    whole = {**content["schema"], "components": document["components"]}
+                    jsonschema_rs.validator_for(whole).validate(content["example"])
+                else:
+                    without.add(operation["operationId"])
+    assert without <= {
+        "queryKeyEvidence", "reportKeyEvents", "queryEvidenceByNumber", "queryNumber", "assertSessions",
+    }  # fmt: skip
