@@ -31,9 +31,9 @@ from interparty import edi, statements
 from interparty.edi import EdiHeader, IdType
 from interparty.messages import Confirmation, Consent, Deposit, DepositRequest
 from trust_party import confirmations
-from trust_party.admission import Directory
 from trust_party.data_keys import DataKeys
 from trust_party.deposits import Deposits
+from trust_party.directory import Directory
 from trust_party.evidence_log import Evidence
 from trust_party.keys import LogKeys, open_store
 from trust_party.sequencer import Sequencer

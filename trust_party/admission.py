@@ -1,22 +1,19 @@
-"""Who takes part: enterprises, carriers and regulators, their keys, and how they are admitted.
+"""How enterprises, carriers and regulators are admitted, and what the operator decides of them afterwards.
 
-Admission changes the data folder and may be done beside a running trust party, which sees it within
-`POLL_SECONDS`.
+It changes the data folder and may be done beside a running trust party, which sees it (trust_party.directory).
 """
 
-import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from foundation import audit
 from foundation.identities import IdentityError, KeyId, check_party_id, parse_key_id
-from foundation.logs import get_logger
 from foundation.migrate import upgrade
-from foundation.store import LOCK_WAIT_S, Store
+from foundation.store import LOCK_WAIT_S
 from gm.errors import GmError
 from gm.keystore import KeyProvider
 from gm.sm2 import PublicKey
@@ -24,194 +21,26 @@ from interparty.key_ledger import Author, operator
 from trust_party import revocations
 from trust_party.aids import AID_KEY_PURPOSE
 from trust_party.clock import now_ms
+from trust_party.directory import ADMITTED, APPLIED, HTTP_KEY, SUSPENDED, Role
 from trust_party.key_records import evidence_of, record_taken, settle
 from trust_party.keys import HTTP_PURPOSE, SIGN, open_store
 from trust_party.settings import TrustSettings
 from trust_party.store import MIGRATIONS
 
-POLL_SECONDS: Final = 1.0
-"""How often a running trust party looks for admissions."""
 PARTIES_MAX: Final = 10_000
 """Parties that may be admitted."""
 NAME_MAX: Final = 200
 CARRIER_ID_LENGTH: Final = 4
 """Characters of a carrier's id and of its EDI key ids, as EDI headers hold them."""
-HTTP_KEY: Final = "http"
 TOOL_KEY: Final = "tool"
 """Name of a party's further keys, such as one for its witness alone."""
-APPLIED, ADMITTED, SUSPENDED = "APPLIED", "ADMITTED", "SUSPENDED"
-"""What an enterprise is. Only ADMITTED deposits, and only for it is anybody contacted."""
 REASON_MAX: Final = 500
 ROLES: Final = ("enterprises", "carriers", "regulators")
 """Their tables."""
 
-_log = get_logger(__name__)
-
 
 class AdmissionError(ValueError):
     """The party cannot be admitted as given."""
-
-
-@dataclass(frozen=True, slots=True)
-class Enterprise:
-    """An admitted enterprise. Keys are by keyid, newest last."""
-
-    id: str
-    name: str
-    sign_keys: dict[str, PublicKey]
-
-
-@dataclass(frozen=True, slots=True)
-class Carrier:
-    """An admitted carrier."""
-
-    id: str
-    name: str
-    url: str
-    """Where its own routes are: "https://host:port"."""
-    sign_keys: dict[str, PublicKey]
-    edi_key_ids: frozenset[str]
-    """Keys to which an EDI for this carrier may be sealed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Regulator:
-    """An admitted regulator: it sees the log, and asks for evidence."""
-
-    id: str
-    name: str
-    sign_keys: dict[str, PublicKey]
-
-
-Role = Literal["enterprise", "carrier", "regulator", "trust party"]
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """A party that asks, in its role."""
-
-    id: str
-    role: Role
-    sign_keys: Mapping[str, PublicKey]
-
-
-class Directory:
-    """The admitted parties in memory; also the KeyLookup for signed HTTP."""
-
-    def __init__(self, store: Store, keys: KeyProvider) -> None:
-        self._store = store
-        self._keys = keys
-        self._version = 0
-        self.enterprises: dict[str, Enterprise] = {}
-        """Admitted, and suspended."""
-        self.suspended: frozenset[str] = frozenset()
-        """Enterprises for which nobody may be contacted."""
-        self.carriers: dict[str, Carrier] = {}
-        self.regulators: dict[str, Regulator] = {}
-        self._sign_keys: dict[str, PublicKey] = {}
-
-    def lookup(self, keyid: str) -> bytes | PublicKey | None:
-        """See interparty.signed_http.KeyLookup."""
-        public = self._sign_keys.get(keyid)
-        if public is not None:
-            return public
-        try:
-            named = parse_key_id(keyid)
-            if named.key != HTTP_KEY or named.party not in self.carriers:
-                return None
-        except IdentityError:
-            return None
-        for key in self._keys.keys(HTTP_PURPOSE + named.party):
-            if key.id == keyid and key.state in ("active", "retired"):
-                return key.material
-        return None
-
-    def sign_keys(self, party: str) -> dict[str, PublicKey] | None:
-        """The SM2 keys of an admitted party, whatever its role, by keyid; None for one that is not admitted."""
-        found = self.enterprises.get(party) or self.carriers.get(party) or self.regulators.get(party)
-        return None if found is None else found.sign_keys
-
-    def caller(self, party: str) -> Caller | None:
-        """An admitted party in its role; None for one that is not admitted."""
-        roles: tuple[tuple[Role, Mapping[str, Enterprise | Carrier | Regulator]], ...] = (
-            ("enterprise", self.enterprises),
-            ("carrier", self.carriers),
-            ("regulator", self.regulators),
-        )
-        for role, parties in roles:
-            if party in parties:
-                return Caller(party, role, parties[party].sign_keys)
-        return None
-
-    def shared_keys(self, carrier: str) -> list[bytes]:
-        """The HMAC keys shared with a carrier, the current one first; none for one that is not admitted."""
-        if carrier not in self.carriers:
-            return []
-        usable = [
-            key for key in self._keys.keys(HTTP_PURPOSE + carrier) if key.state in ("active", "retired")
-        ]
-        return [
-            key.material for key in sorted(usable, key=lambda key: (key.state == "retired", -key.version))
-        ]
-
-    async def refresh(self) -> bool:
-        """Load what was admitted since the last call; True if that was anything.
-
-        Raises what Store.read raises, and KeyStoreError.
-        """
-        version = int((await self._store.read("SELECT version FROM admission_version WHERE id = 1"))[0][0])
-        if version == self._version:
-            return False
-        await asyncio.to_thread(self._keys.refresh)
-        signs: dict[str, dict[str, PublicKey]] = {}
-        for row in await self._store.read("SELECT keyid, party, public_key FROM sign_keys ORDER BY rowid"):
-            signs.setdefault(row["party"], {})[row["keyid"]] = PublicKey.from_bytes(row["public_key"])
-        edi_keys: dict[str, set[str]] = {}
-        for row in await self._store.read("SELECT carrier, key_id FROM carrier_edi_keys"):
-            edi_keys.setdefault(row["carrier"], set()).add(row["key_id"])
-        enterprises = await self._store.read("SELECT id, name, state FROM enterprises")
-        self.enterprises = {
-            row["id"]: Enterprise(row["id"], row["name"], signs.get(row["id"], {}))
-            for row in enterprises
-            if row["state"] != APPLIED
-        }
-        self.suspended = frozenset(row["id"] for row in enterprises if row["state"] == SUSPENDED)
-        self.carriers = {
-            row["id"]: Carrier(
-                row["id"],
-                row["name"],
-                row["url"],
-                signs.get(row["id"], {}),
-                frozenset(edi_keys.get(row["id"], ())),
-            )
-            for row in await self._store.read("SELECT id, name, url FROM carriers")
-        }
-        self.regulators = {
-            row["id"]: Regulator(row["id"], row["name"], signs.get(row["id"], {}))
-            for row in await self._store.read("SELECT id, name FROM regulators")
-        }
-        known = (*self.enterprises, *self.carriers, *self.regulators)
-        self._sign_keys = {keyid: key for party in known for keyid, key in signs.get(party, {}).items()}
-        self._version = version
-        return True
-
-    async def follow(self, changed: Callable[[], Awaitable[None]]) -> None:
-        """Refresh for ever, every POLL_SECONDS; `changed` is awaited after each admission."""
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
-            try:
-                await asyncio.to_thread(self._keys.refresh)
-                if await self.refresh():
-                    _log.info(
-                        "parties loaded",
-                        enterprises=len(self.enterprises),
-                        suspended=len(self.suspended),
-                        carriers=len(self.carriers),
-                        regulators=len(self.regulators),
-                    )
-                    await changed()
-            except Exception:  # what is known stays in force; the next round tries again
-                _log.exception("parties could not be loaded")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from interparty.client import Peer
 from interparty.key_ledger import Author, operator
 from interparty.server import Running, serve
 from trust_party import metrics, verify_stream
-from trust_party.admission import Carrier, Directory, transaction
+from trust_party.admission import transaction
 from trust_party.anchoring import Anchoring
 from trust_party.answered import AnsweredBatches
 from trust_party.bundles import Bundles, party_keys
@@ -27,6 +27,7 @@ from trust_party.clock import now_ms
 from trust_party.confirmations import Confirmations
 from trust_party.data_keys import DataKeys
 from trust_party.deposits import Deposits
+from trust_party.directory import Carrier, Directory
 from trust_party.erasure import Erasure
 from trust_party.evidence_log import Evidence
 from trust_party.evidence_queries import EvidenceQueries

@@ -17,7 +17,7 @@ from gm.sm2 import PublicKey
 from interparty.evidence_messages import BUNDLE_RECORDS_MAX, Bundle, BundleRecord, LaterCheckpoint, LogKey
 from interparty.key_messages import LogKeys
 from interparty.messages import CheckpointBody
-from trust_party.admission import Directory
+from trust_party.directory import Directory
 from trust_party.evidence_log import Evidence, consistency, inclusions
 from trust_party.keys import own_sign_keys
 from trust_party.sequencer import Sequencer

@@ -16,8 +16,8 @@ from foundation.store import Store
 from interparty import statements
 from interparty.messages import Cancellation, CancellationResult, SignedCancellation
 from trust_party import revocations
-from trust_party.admission import Caller, Role
 from trust_party.aids import MOVES, State, move
+from trust_party.directory import Caller, Role
 from trust_party.evidence_log import Evidence
 from trust_party.guesses import Guesses
 from trust_party.revocations import RevocationFeed

@@ -11,8 +11,8 @@ from typing import Any, Final
 from foundation.store import Store
 from interparty import statements
 from interparty.messages import Confirmation, ConfirmationResult, SignedConfirmation
-from trust_party.admission import Carrier
 from trust_party.aids import State, move, state_at
+from trust_party.directory import Carrier
 from trust_party.evidence_log import Evidence
 from trust_party.store.commit import commit_then
 from trust_party.store.rows import padded

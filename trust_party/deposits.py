@@ -21,10 +21,10 @@ from interparty.edi import EdiError, EdiHeader
 from interparty.messages import Consent, Deposit, DepositRequest, DepositResult, InclusionBody
 from interparty.text import b64url_decode
 from trust_party import data_keys
-from trust_party.admission import Carrier, Enterprise
 from trust_party.aids import STATUS, Derived, State, Terms, derive_free, state_at, terms_row
 from trust_party.clock import DAY_MS, HOUR_MS
 from trust_party.data_keys import DataKey, DataKeys
+from trust_party.directory import Carrier, Enterprise
 from trust_party.evidence_log import Evidence
 from trust_party.keys import AGREEMENT
 from trust_party.sequencer import Sequencer

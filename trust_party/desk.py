@@ -14,10 +14,10 @@ from foundation.seal import Sealer
 from foundation.store import Store, StoreUnavailable
 from interparty.evidence_messages import Bundle
 from interparty.query_messages import EvidencePage, EvidenceQuery, KeyEvidenceQuery
-from trust_party.admission import Caller, Directory
 from trust_party.bundles import Bundles, party_keys
 from trust_party.clock import now_ms
 from trust_party.data_keys import DataKeys
+from trust_party.directory import Caller, Directory
 from trust_party.evidence_log import Evidence
 from trust_party.evidence_queries import EvidenceQueries
 from trust_party.key_events import KeyEvents

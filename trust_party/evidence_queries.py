@@ -14,9 +14,9 @@ from foundation.allowance import Allowance
 from foundation.store import Store
 from interparty.query_messages import PAGE_MAX, EvidencePage, EvidenceQuery
 from trust_party import evidence_log
-from trust_party.admission import Caller
 from trust_party.aids import STATUS, State, state_at
 from trust_party.bundles import Bundles
+from trust_party.directory import Caller
 from trust_party.evidence_log import Evidence
 from trust_party.store.rows import padded
 

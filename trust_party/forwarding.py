@@ -17,11 +17,11 @@ from foundation.tasks import end
 from interparty.client import PeerProblem, PeerUnavailable
 from interparty.edi import to_text
 from interparty.messages import ITEMS_MAX, Accepted, ConfirmationRequest, ConfirmationRequests, Consent
-from trust_party.admission import Carrier, Directory
 from trust_party.aids import State
 from trust_party.clock import now_ms
 from trust_party.data_keys import DataKeys
 from trust_party.deposits import CONSENT_AAD
+from trust_party.directory import Carrier, Directory
 from trust_party.store.rows import padded, read_in
 
 BATCH_MAX: Final = ITEMS_MAX

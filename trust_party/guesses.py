@@ -17,8 +17,8 @@ from foundation import audit
 from foundation.allowance import Allowance
 from foundation.logs import get_logger
 from foundation.store import Store, StoreBusy, StoreUnavailable
-from trust_party.admission import Directory
 from trust_party.clock import now_ms
+from trust_party.directory import Directory
 
 TOO_MANY_UNKNOWN: Final = "TOO_MANY_UNKNOWN"
 """The reason of every refusal to one who named too many."""

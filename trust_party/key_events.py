@@ -17,8 +17,8 @@ from foundation.store import Store
 from interparty import statements
 from interparty.key_messages import EVENTS_MAX, SignedKeyEvent
 from interparty.query_messages import PAGE_MAX, KeyEvidencePage, KeyEvidenceQuery
-from trust_party.admission import Caller
 from trust_party.bundles import Bundles
+from trust_party.directory import Caller
 from trust_party.evidence_log import Evidence
 from trust_party.key_records import record_signed
 

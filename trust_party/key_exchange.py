@@ -26,7 +26,7 @@ from interparty.key_messages import (
     SignedKeyNotice,
 )
 from interparty.text import b64url_encode
-from trust_party.admission import Caller, Directory
+from trust_party.directory import Caller, Directory
 from trust_party.evidence_log import Evidence
 from trust_party.key_records import record_taken, settle
 from trust_party.keys import AGREEMENT, DECRYPTS, ENVELOPE, HTTP_PURPOSE, LOG, SIGN

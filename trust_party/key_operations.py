@@ -18,9 +18,10 @@ from interparty.client import Peer
 from interparty.key_delivery import Announcer, check, open_envelope
 from interparty.key_house import HouseError, Rotation
 from interparty.key_messages import KeyEvent, KeyName
-from trust_party.admission import Directory, transaction
+from trust_party.admission import transaction
 from trust_party.aids import AID_KEY_PURPOSE
 from trust_party.clock import now_ms
+from trust_party.directory import Directory
 from trust_party.key_exchange import announcer, take
 from trust_party.key_records import evidence_of, record
 from trust_party.keys import (

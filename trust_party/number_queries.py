@@ -26,7 +26,7 @@ from interparty.query_messages import (
     NumberQueryResponse,
     SealedQuery,
 )
-from trust_party.admission import Caller, Carrier, Directory
+from trust_party.directory import Caller, Carrier, Directory
 from trust_party.evidence_log import Evidence
 from trust_party.sequencer import Sequencer
 from trust_party.store.rows import padded

@@ -15,9 +15,10 @@ from foundation.store import Store
 from gm.keystore import KeyProvider
 from interparty import statements
 from interparty.messages import Cancellation, SignedCancellation, Unlinking
-from trust_party.admission import Caller, transaction
+from trust_party.admission import transaction
 from trust_party.cancellations import Cancellations
 from trust_party.clock import now_ms
+from trust_party.directory import Caller
 from trust_party.erasure import UNKNOWN, Erasure
 from trust_party.keys import SIGN, open_store, sign_key
 from trust_party.settings import TrustSettings

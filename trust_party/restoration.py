@@ -8,7 +8,7 @@ from typing import Final
 
 from foundation.store import Store
 from interparty.messages import RefusalBody, RestoreAnswer, RestoreItem
-from trust_party.admission import Directory
+from trust_party.directory import Directory
 from trust_party.store.rows import read_in
 from trust_party.verification import AUTHORIZATION_COLUMNS, OTHER_CARRIER, LiveIndex, refusal
 

@@ -17,10 +17,10 @@ from gm.keystore import KeyProvider
 from interparty import statements
 from interparty.messages import Consent, RotationResult, SignedRotation
 from trust_party import revocations
-from trust_party.admission import Enterprise
 from trust_party.aids import STATUS, NoFreeAid, State, derive_free, move, state_at
 from trust_party.data_keys import DataKeys
 from trust_party.deposits import CONSENT_AAD
+from trust_party.directory import Enterprise
 from trust_party.evidence_log import Evidence
 from trust_party.guesses import Guesses
 from trust_party.revocations import RevocationFeed

@@ -19,11 +19,11 @@ from interparty.key_delivery import DeliveryError
 from interparty.operations import HEALTH, Nothing, Role, application, bind, bind_bytes
 from interparty.text import b64url_encode
 from trust_party import evidence_log
-from trust_party.admission import Caller, Directory, Enterprise
 from trust_party.cancellations import Cancellations
 from trust_party.clock import now_ms
 from trust_party.confirmations import Confirmations
 from trust_party.deposits import Deposits, SignatureRefused
+from trust_party.directory import Caller, Directory, Enterprise
 from trust_party.evidence_queries import EvidenceQueries
 from trust_party.guesses import Guesses
 from trust_party.key_events import EventsRefused, KeyEvents, TooManyEvents

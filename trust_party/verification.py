@@ -21,8 +21,8 @@ from interparty.edi import EDI_ID_BYTES
 from interparty.hot_messages import AskedQuestion
 from interparty.messages import ConversionRequest
 from interparty.text import b64url_encode
-from trust_party.admission import Directory
 from trust_party.aids import State, Terms, TermsCache, state_at
+from trust_party.directory import Directory
 from trust_party.guesses import TOO_MANY_UNKNOWN, Guesses
 from trust_party.keys import sign_key
 from trust_party.store.rows import read_nearest

@@ -21,7 +21,7 @@ from interparty.hot_messages import read_ask
 from interparty.messages import LeaseNonce
 from interparty.signed_http import SignatureError, VerifiedRequest
 from interparty.stream import Channel
-from trust_party.admission import Directory
+from trust_party.directory import Directory
 from trust_party.revocations import RevocationFeed
 from trust_party.verification import Batch, Verification
 

@@ -12,8 +12,8 @@ from gateway.settings import GatewaySettings
 from gateway.store.subscriber_cache import Resolved
 from interparty.hot_messages import asked_question
 from interparty.messages import VerifyItem, VerifyResponse
-from trust_party.admission import Directory
 from trust_party.clock import now_ms
+from trust_party.directory import Directory
 from trust_party.guesses import Guesses
 from trust_party.keys import open_store
 from trust_party.settings import TrustSettings

@@ -7,7 +7,8 @@ from interparty.client import PeerProblem, PeerUnavailable
 from interparty.messages import Accepted, ConfirmationRequest, ConfirmationRequests
 from tests.trust_party.world import CARRIER, NOW, OTHER_CARRIER, Party, deposit_of
 from trust_party import forwarding
-from trust_party.admission import Carrier, resume_enterprise, suspend_enterprise
+from trust_party.admission import resume_enterprise, suspend_enterprise
+from trust_party.directory import Carrier
 from trust_party.forwarding import Forwarder
 
 

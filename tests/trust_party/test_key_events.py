@@ -14,7 +14,7 @@ from tests.trust_party.world import CARRIER, NOW, OTHER_CARRIER, REGULATOR, Part
 from trust_client import bundle as bundles
 from trust_client.bundle import Trusted
 from trust_party import key_events
-from trust_party.admission import Caller
+from trust_party.directory import Caller
 from trust_party.key_events import EventsRefused, TooManyEvents
 
 

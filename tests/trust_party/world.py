@@ -33,7 +33,7 @@ from interparty.messages import (
     VerifyItem,
     VerifyResponse,
 )
-from trust_party.admission import Caller, Directory, admit_carrier, admit_enterprise, admit_regulator
+from trust_party.admission import admit_carrier, admit_enterprise, admit_regulator
 from trust_party.answered import AnsweredBatches
 from trust_party.app import init
 from trust_party.bundles import Bundles
@@ -42,6 +42,7 @@ from trust_party.clock import DAY_MS, HOUR_MS
 from trust_party.confirmations import Confirmations
 from trust_party.data_keys import DataKeys
 from trust_party.deposits import Deposits
+from trust_party.directory import Caller, Directory
 from trust_party.erasure import Erasure
 from trust_party.evidence_log import Evidence
 from trust_party.evidence_queries import EvidenceQueries

@@ -9,7 +9,7 @@ from ascs.commands.key_evidence import show
 from interparty.query_messages import KeyEvidenceQuery
 from tests.trust_party.world import Party, People, initialise, settings_in
 from trust_client.bundle import read
-from trust_party.admission import Caller
+from trust_party.directory import Caller
 
 
 @pytest.fixture
