@@ -53,7 +53,7 @@ def trust_party() -> dict[str, Any]:
         trust_routes.OPERATIONS,
         trust_routes.STREAMS,
         "https://trust-party.example:8443",
-        ("parties", "statements", "serving", "identifiers", "batches", "evidence", "broker"),
+        ("parties", "statements", "serving", "identifiers", "batches", "evidence", "numbers", "broker"),
         files={"carrier.json": CarrierCard},
     )
 
@@ -66,7 +66,7 @@ def carrier() -> dict[str, Any]:
         carrier_routes.OPERATIONS,
         (),
         "https://carrier.example:8444",
-        ("parties", "statements", "identifiers"),
+        ("parties", "statements", "identifiers", "numbers"),
         files={"carrier.json": CarrierCard},
     )
 
