@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from simulators.http_api import BadInput, text_field
+from simulators.lines import Line, NoSuchCall
 from simulators.scripts import Behaviour, Script
-from simulators.telephone import Line, NoSuchCall, Telephone
+from simulators.telephone import Telephone
 
 DIGITS_MAX = 64
 """Keys pressed in one request."""

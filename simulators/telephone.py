@@ -1,7 +1,6 @@
 """A telephone with audio on `sip/`: what a fleet of handsets and an enterprise's desk phone share.
 
-One SIP address may serve many lines. A line has a number or user name, a behaviour when it is called and a
-journal of its calls.
+One SIP address may serve many lines (simulators.lines).
 """
 
 import asyncio
@@ -10,15 +9,13 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from foundation.tasks import end
-from simulators.journal import Journal
-from simulators.scripts import Behaviour, drawn
+from simulators.lines import CallCounts, CallRecord, Line, LiveCall, NoSuchCall
+from simulators.scripts import drawn
 from sip.agent import AgentConfig
 from sip.aio.endpoint import Listener, SipEndpoint
-from sip.call import Call
 from sip.digest import Credentials
 from sip.events import (
     CallAnswered,
@@ -49,91 +46,6 @@ RING_SECONDS_MAX = 180.0
 CALL_BACKS_MAX = 5000
 """Calls that wait to be returned."""
 QUIET_AFTER_KEYS_S = 0.1
-
-CallStateName = Literal["calling", "ringing", "answered", "ended"]
-
-
-class NoSuchCall(Exception):
-    """The line has no call in a state for what was asked."""
-
-
-@dataclass(slots=True)
-class CallRecord:
-    """One call as its telephone saw it. Times are integer milliseconds since the epoch."""
-
-    id: str
-    direction: Literal["out", "in"]
-    peer: str
-    """User part of the other party's URI: whom was called, or what From showed."""
-    from_uri: str = ""
-    to_uri: str = ""
-    asserted: str | None = None
-    """P-Asserted-Identity as received."""
-    state: CallStateName = "calling"
-    started: int = 0
-    answered: int | None = None
-    ended: int | None = None
-    status: int | None = None
-    """Final status of a call that was not answered."""
-    cause: str | None = None
-    rtp_received: int = 0
-    rtp_sent: int = 0
-    rtcp_received: int = 0
-    tone_heard: bool = False
-    digits: str = ""
-    """What the other side pressed."""
-    index: int = 0
-
-
-@dataclass(slots=True)
-class Line:
-    """One number or user on a telephone."""
-
-    user: str
-    """User part of its URI and contact."""
-    calls: Journal[CallRecord]
-    behaviour: Behaviour = field(default_factory=Behaviour)
-    live_max: int = 1
-    """Calls at once; one more is busy."""
-    live: "list[LiveCall]" = field(default_factory=list)
-
-
-@dataclass(slots=True, eq=False)
-class LiveCall:
-    """A call that has not ended, with its audio."""
-
-    line: Line
-    record: CallRecord
-    call: Call | None = None
-    media: RtpEndpoint | None = None
-    timer: asyncio.TimerHandle | None = None
-    """Of ringing, then of talk."""
-    keys: asyncio.TimerHandle | None = None
-    over: bool = False
-
-
-@dataclass(slots=True)
-class CallCounts:
-    """The calls of a telephone so far."""
-
-    placed: int = 0
-    taken: int = 0
-    answered: int = 0
-    up: int = 0
-    most: int = 0
-    """The most that were up at one time."""
-    ended: dict[str, int] = field(default_factory=dict)
-    """By cause."""
-    refused: dict[int, int] = field(default_factory=dict)
-    """Calls that were not answered, by status."""
-
-    def __str__(self) -> str:
-        refused = "".join(f", {count} ended {status}" for status, count in sorted(self.refused.items()))
-        return (
-            f"{self.up} calls up (at most {self.most}), {self.taken} taken, {self.placed} placed,"
-            f" {self.answered} answered{refused}"
-        )
-
 
 CallBack = Callable[[Line, CallRecord], Coroutine[Any, Any, None]]
 
@@ -249,13 +161,13 @@ class Telephone:
 
     def answer(self, line: Line, call_id: str | None = None) -> CallRecord:
         """Answer a call that rings here. Raises NoSuchCall."""
-        live = self._find(line, call_id, ("ringing",), "in")
+        live = line.find(call_id, ("ringing",), "in")
         self._spawn(self._answer(live))
         return live.record
 
     def reject(self, line: Line, call_id: str | None = None, status: int = 603) -> CallRecord:
         """Refuse a call that rings here. Raises NoSuchCall."""
-        live = self._find(line, call_id, ("ringing",), "in")
+        live = line.find(call_id, ("ringing",), "in")
         assert live.call is not None
         live.call.reject(status, self._endpoint.now())
         live.record.status = status
@@ -264,7 +176,7 @@ class Telephone:
 
     def hangup(self, line: Line, call_id: str | None = None) -> CallRecord:
         """End a call in whatever state it is. Raises NoSuchCall."""
-        live = self._find(line, call_id, ("calling", "ringing", "answered"))
+        live = line.find(call_id, ("calling", "ringing", "answered"))
         assert live.call is not None
         live.call.hangup(self._endpoint.now())
         self._over(live, "hangup")
@@ -272,14 +184,14 @@ class Telephone:
 
     def press(self, line: Line, digits: str, call_id: str | None = None) -> CallRecord:
         """Press keys in an answered call (RFC 4733). Raises NoSuchCall; ValueError for what is no key."""
-        live = self._find(line, call_id, ("answered",))
+        live = line.find(call_id, ("answered",))
         self._press(live, digits)
         return live.record
 
     def refresh(self, line: Line) -> None:
         """Bring the packet counts of the line's live records up to date."""
         for live in line.live:
-            _count(live)
+            live.note_media()
 
     # What the network does.
 
@@ -342,7 +254,7 @@ class Telephone:
         if behaviour.busy or len(line.live) >= line.live_max or self.counts.up >= LIVE_CALLS_MAX:
             call.reject(486, now)
             record.state, record.ended, record.status, record.cause = "ended", _now_ms(), 486, "busy"
-            self._count_end(record)
+            self.counts.count_end(record)
             line.calls.put(record)
             return self._call_back(line, record)
         live = self._admit(line, record)
@@ -491,21 +403,15 @@ class Telephone:
         self.counts.up -= 1
         live.record.cause = cause
         live.record.ended = _now_ms()
-        self._count_end(live.record)
+        self.counts.count_end(live.record)
         self._call_back(live.line, live.record)
         self._spawn(self._close_media(live))
 
-    def _count_end(self, record: CallRecord) -> None:
-        counts, cause, status = self.counts, record.cause or "", record.status
-        counts.ended[cause] = counts.ended.get(cause, 0) + 1
-        if record.answered is None and status is not None:
-            counts.refused[status] = counts.refused.get(status, 0) + 1
-
     async def _close_media(self, live: LiveCall) -> None:
-        _count(live)
+        live.note_media()
         if live.media is not None:
             await live.media.close()
-            _count(live)
+            live.note_media()
         live.record.state = "ended"
         live.line.calls.put(live.record)
 
@@ -518,34 +424,10 @@ class Telephone:
             self._media_host, tap_rtp=self._tap_rtp, tap_rtcp=self._tap_rtcp, on_digit=on_digit
         )
 
-    @staticmethod
-    def _find(
-        line: Line,
-        call_id: str | None,
-        states: tuple[CallStateName, ...],
-        direction: Literal["out", "in"] | None = None,
-    ) -> LiveCall:
-        for live in reversed(line.live):
-            record = live.record
-            if call_id not in (None, record.id) or record.state not in states or live.call is None:
-                continue
-            if direction is None or record.direction == direction:
-                return live
-        raise NoSuchCall(f"no call is {' or '.join(states)}")
-
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _count(live: LiveCall) -> None:
-    media, record = live.media, live.record
-    if media is not None:
-        stats = media.stats
-        record.rtp_sent, record.rtp_received = stats.rtp_sent, stats.rtp_received
-        record.rtcp_received = stats.rtcp_received
-        record.tone_heard = record.tone_heard or media.tone_heard()
 
 
 def _now_ms() -> int:

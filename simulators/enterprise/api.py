@@ -20,7 +20,7 @@ from simulators.enterprise.esme import Esme, NotSubmitted, status_name
 from simulators.enterprise.phone import DeskPhone
 from simulators.enterprise.settings import EnterpriseSettings
 from simulators.http_api import BadInput, body_of, items_field, number_field, poll_query, route, text_field
-from simulators.telephone import NoSuchCall
+from simulators.lines import NoSuchCall
 
 DEPOSITS_MAX = 500
 NONCES_MAX = 1000

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from simulators.enterprise.settings import SipSettings
 from simulators.journal import Journal
+from simulators.lines import CallRecord, Line
 from simulators.scripts import Behaviour
-from simulators.telephone import CallRecord, Line, Telephone
+from simulators.telephone import Telephone
 from sip.digest import Credentials
 from sip.events import Event
 from sip.flow import Flow

@@ -20,7 +20,7 @@ from simulators.handsets.fleet import Fleet, Handset
 from simulators.handsets.radio import NotSent, Radio
 from simulators.handsets.sealing import PhoneApp, SealRefused, SealRequest
 from simulators.http_api import BadInput, body_of, items_field, poll_query, route, text_field
-from simulators.telephone import NoSuchCall
+from simulators.lines import NoSuchCall
 from simulators.usage import usage
 
 LIST_MAX = 1_000_000

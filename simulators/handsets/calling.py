@@ -6,7 +6,8 @@ from collections.abc import Callable
 from simulators.handsets.fleet import Fleet, Handset
 from simulators.handsets.registering import Registering
 from simulators.handsets.settings import SipSettings
-from simulators.telephone import CallRecord, Line, NoSuchCall, Telephone
+from simulators.lines import CallRecord, Line, NoSuchCall
+from simulators.telephone import Telephone
 from sip.events import Event
 from sip.flow import Flow
 from sip.headers import NameAddr

@@ -6,8 +6,8 @@ from dataclasses import replace
 from simulators.handsets.inbox import Inbox
 from simulators.handsets.subscribers import Subscriber, normalise_msisdn
 from simulators.journal import Journal
+from simulators.lines import CallRecord, Line
 from simulators.scripts import Behaviour
-from simulators.telephone import CallRecord, Line
 
 CALLS_MAX = 200
 """Calls that one handset remembers; the oldest is dropped."""

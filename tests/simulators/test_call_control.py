@@ -6,8 +6,8 @@ import pytest
 
 from simulators.call_control import DIGITS_MAX, act_on_call, set_behaviour
 from simulators.http_api import BadInput
+from simulators.lines import CallRecord, Line, NoSuchCall
 from simulators.scripts import ANSWER_SECONDS_MAX, Behaviour
-from simulators.telephone import CallRecord, Line, NoSuchCall
 
 RECORD = CallRecord(id="c1", direction="in", peer="888132341582397708", state="talking", started=0)
 

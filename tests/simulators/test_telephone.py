@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import pytest
 
 from simulators.journal import Journal
+from simulators.lines import CallRecord, Line, NoSuchCall
 from simulators.scripts import Behaviour
-from simulators.telephone import CallRecord, Line, NoSuchCall, Telephone
+from simulators.telephone import Telephone
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.media.endpoint import RtpEndpoint

@@ -9,8 +9,9 @@ import pytest
 from simulators.core.b2bua import Core
 from simulators.core.settings import CoreSettings, Peer
 from simulators.journal import Journal
+from simulators.lines import CallRecord, Line
 from simulators.scripts import Behaviour
-from simulators.telephone import CallRecord, Line, Telephone
+from simulators.telephone import Telephone
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.uri import SipUri

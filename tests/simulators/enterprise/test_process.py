@@ -34,9 +34,10 @@ from simulators.enterprise.settings import (
 )
 from simulators.http_client import ApiError, JsonClient
 from simulators.journal import Journal
+from simulators.lines import Line
 from simulators.scripts import Behaviour
 from simulators.smsc.app import Smsc
-from simulators.telephone import Line, Telephone
+from simulators.telephone import Telephone
 from sip.digest import Authenticator, ha1
 from sip.events import Event, RequestReceived
 from sip.flow import Flow

@@ -16,8 +16,9 @@ from simulators.handsets.settings import FleetSettings, RadioSettings, SipSettin
 from simulators.handsets.subscribers import generate
 from simulators.http_client import ApiError
 from simulators.journal import Journal
+from simulators.lines import Line
 from simulators.scripts import Behaviour
-from simulators.telephone import Line, Telephone
+from simulators.telephone import Telephone
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.uri import SipUri
