@@ -1,7 +1,8 @@
 """Gateway, SMSC and trust party are killed in a loop while messages flow: none that was acknowledged is lost.
 
-Acknowledged is what the enterprise's client has ESME_ROK for. It is accounted for when the handset shows it, the
-SMSC says that it is delivered, or the client has a final receipt of it. Twice is allowed, and counted.
+Acknowledged is what the enterprise's client has ESME_ROK for: of a long message for each part, and parts without an
+answer are sent again, as its system would. It is accounted for when the handset shows it, the SMSC says that it is
+delivered, or the client has a final receipt of it. Twice is allowed, and counted.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import select
 import signal
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import smpplib.consts
 from smpplib.exceptions import ConnectionError as LostConnection
 from smpplib.exceptions import PDUError
 
@@ -51,6 +53,14 @@ LOOK_S = 0.25
 LIST_MAX = 10_000
 
 KILLED = ("gateway", "smsc", "trust")
+
+LONG_EACH, SCHEDULED_EACH = 4, 5
+"""Of so many messages one is long, one is for later."""
+LATER = "000000000002000R"
+"""SMPP 3.4, 7.1.1.2: two seconds from now."""
+PART_CHARACTERS = 67
+"""Of UCS-2 in 140 octets with a header of six (3GPP TS 23.040, 9.2.3.24.1)."""
+PARTS = 3
 
 
 class Victims(House):
@@ -102,10 +112,16 @@ class Sender:
         self._aid = aid
         self._finished = threading.Event()
         self._sends = True
-        self._under_way: dict[int, str] = {}
+        self._under_way: dict[int, tuple[str, int]] = {}
+        """By sequence number: the text and which part, 0 for a whole message."""
+        self._again: deque[tuple[str, int]] = deque()
+        """Parts to send again."""
+        self._parts_taken: dict[str, dict[int, str]] = {}
+        """Text to message_ids of its parts, until there is one of each."""
         self.submitted = 0
         self.accepted: dict[str, str] = {}
-        """Text to message_id of what got ESME_ROK."""
+        """Text to message_id of what got ESME_ROK; of a long message, that of its first part."""
+        self.long = self.scheduled = 0
         self.refused: Counter[str] = Counter()
         self.binds = 0
         self.receipts: Counter[str] = Counter()
@@ -122,6 +138,7 @@ class Sender:
                     self._serve(esme)
             finally:
                 self._collect(esme)
+                self._again += (each for each in self._under_way.values() if each[1])
                 self._under_way.clear()
                 with contextlib.suppress(OSError):
                     esme.client.disconnect()
@@ -132,7 +149,7 @@ class Sender:
         self._sends = False
 
     async def is_answered(self) -> bool:
-        return not self._under_way
+        return not (self._under_way or self._again)
 
     def finish(self) -> None:
         self._finished.set()
@@ -140,22 +157,55 @@ class Sender:
     def _serve(self, esme: Esme) -> None:
         due = time.monotonic()
         while not self._finished.is_set():
-            if self._sends and time.monotonic() >= due:
+            if (self._sends or self._again) and time.monotonic() >= due:
                 due = max(due + PERIOD_S, time.monotonic() - PERIOD_S)
-                text = f"第{self.submitted}条"
-                self.submitted += 1
-                self._under_way[esme.send(self._aid, text)] = text
+                for _ in range(min(len(self._again), PARTS)):
+                    self._send(esme, *self._again.popleft())
+                if self._sends:
+                    self._submit(esme)
             select.select([esme.client._socket], [], [], PERIOD_S / 2)
             esme.client.poll(auto_send_enquire_link=False)
             self._collect(esme)
 
+    def _submit(self, esme: Esme) -> None:
+        number = self.submitted
+        self.submitted += 1
+        text = f"第{number}条"
+        if number % LONG_EACH == 1:
+            self.long += 1
+            text = text.ljust(PART_CHARACTERS * PARTS - 1, "长")
+            for part in range(1, PARTS + 1):
+                self._send(esme, text, part)
+        else:
+            self._send(esme, text, 0, scheduled=number % SCHEDULED_EACH == 2)
+
+    def _send(self, esme: Esme, text: str, part: int, scheduled: bool = False) -> None:
+        fields: dict[str, Any] = {}
+        octets = text.encode("utf-16-be")
+        if part:
+            size = PART_CHARACTERS * 2
+            header = bytes((5, 0, 3, sum(octets) & 0xFF, PARTS, part))
+            octets = header + octets[(part - 1) * size : part * size]
+            fields["esm_class"] = smpplib.consts.SMPP_GSMFEAT_UDHI
+        if scheduled:
+            self.scheduled += 1
+            fields["schedule_delivery_time"] = LATER
+        self._under_way[esme.send(self._aid, octets, **fields)] = (text, part)
+
     def _collect(self, esme: Esme) -> None:
         for sequence in [each for each in self._under_way if each in esme.answers]:
-            answer, text = esme.answers.pop(sequence), self._under_way.pop(sequence)
-            if answer.status == CommandStatus.ESME_ROK:
+            answer, (text, part) = esme.answers.pop(sequence), self._under_way.pop(sequence)
+            if answer.status != CommandStatus.ESME_ROK:
+                self.refused[f"0x{answer.status:08X}"] += 1
+                if part:
+                    self._again.append((text, part))
+            elif not part:
                 self.accepted[text] = answer.message_id.decode()
             else:
-                self.refused[f"0x{answer.status:08X}"] += 1
+                taken = self._parts_taken.setdefault(text, {})
+                taken[part] = answer.message_id.decode()
+                if len(taken) == PARTS:
+                    self.accepted[text] = self._parts_taken.pop(text)[1]
         received, esme.received = esme.received, []
         for each in received:
             if is_receipt(each):
@@ -282,7 +332,8 @@ async def _loop(root: Path, seed: int, seconds: float, overlap_share: float) -> 
     twice = sum(count > 1 for count in watch.shown.values())
     sent_twice = sum(len(serials) > 1 for serials in watch.taken.values())
     print(
-        f"\nseed {seed}: kills {dict(kills)}; submitted {sender.submitted}, acknowledged {len(sender.accepted)}, "
+        f"\nseed {seed}: kills {dict(kills)}; submitted {sender.submitted} "
+        f"(long {sender.long}, for later {sender.scheduled}), acknowledged {len(sender.accepted)}, "
         f"refused {dict(sender.refused)}, binds {sender.binds}\n"
         f"twice on the handset {twice}, twice at the SMSC {sent_twice}, "
         f"receipts {dict(sender.stats)}, twice {sum(count > 1 for count in sender.receipts.values())}, "
@@ -293,6 +344,7 @@ async def _loop(root: Path, seed: int, seconds: float, overlap_share: float) -> 
     )
     assert not lost, f"seed {seed}: acknowledged and lost: {sorted(lost)[:20]}"
     assert set(kills) == set(KILLED)
+    assert any(len(text) > PART_CHARACTERS for text in sender.accepted), "no long message was acknowledged"
 
 
 async def _lost(sender: Sender, watch: Watch) -> set[str]:
