@@ -125,11 +125,12 @@ class ForeignServer(ABC):
         self.name = name
         self.parties = parties
         self.sign_key = Sm2Key.make()
+        self.signs_as = f"{name}/sign/1"
         self.batch_key = self.sign_key  # another one, and it does not stand by its answers
         self.started_s = int(time.time())
         self.streams: set[Stream] = set()
         self.streams_frozen = False  # streams take and say nothing
-        self.handlers: dict[str, Callable[[str, Any], Body]] = {}  # by operationId
+        self.handlers: dict[str, Callable[[str, Any], Body | Awaitable[Body]]] = {}  # by operationId
         self._nonces: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._client: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -250,7 +251,7 @@ class ForeignServer(ABC):
         digest = signed.content_digest(body)
         given = (
             f"{signed.RESPONSE_COVERS};created={int(time.time())}"
-            f';keyid="{keyid if key else self.name + "/sign/1"}";alg="{"hmac-sm3" if key else "sm2-sm3"}"'
+            f';keyid="{keyid if key else self.signs_as}";alg="{"hmac-sm3" if key else "sm2-sm3"}"'
         )
         base = signed.response_base(status, digest, request.headers["Signature"], given)
         signature = signed.hmac_sm3(key, base) if key else self.sign_key.sign(base)
@@ -297,6 +298,8 @@ class ForeignServer(ABC):
                 for error in takes.iter_errors(question):
                     raise Refused(422, f"{'/'.join(map(str, error.instance_path))}: not as the schema has it")
             answer = handler(party, question)
+            if not isinstance(answer, dict):
+                answer = await answer
             gives.validate(answer)
             return web.json_response(answer)
 
@@ -373,23 +376,41 @@ class ForeignServer(ABC):
                 with suppress(ConnectionError):
                     await stream.send(payload)
 
-    async def ask(self, carrier: str, path: str, body: Body) -> int:
-        """Ask a carrier, under SM2; its HTTP status, 0 for no answer."""
+    async def ask(self, carrier: str, method: str, path: str, body: Body | None = None) -> tuple[int, Body]:
+        """Ask a carrier, under SM2; the HTTP status and the answer, 0 where there is none that is the carrier's."""
         assert self._client is not None
-        data = json.dumps(body).encode()
+        party = self.parties[carrier]
+        data = b"" if body is None else json.dumps(body).encode()
         digest = signed.content_digest(data)
         given = (
             f'{signed.REQUEST_COVERS};created={int(time.time())};nonce="{secrets.token_urlsafe(18)}"'
-            f';keyid="{self.name}/sign/1";alg="sm2-sm3"'
+            f';keyid="{self.signs_as}";alg="sm2-sm3"'
         )
-        signature = self.sign_key.sign(signed.request_base("POST", path, digest, given))
+        signature = self.sign_key.sign(signed.request_base(method, path, digest, given))
         headers = {
-            "Content-Type": "application/json", "Content-Digest": digest,
-            "Signature-Input": f"sig1={given}", "Signature": f"sig1=:{signed.b64(signature)}:",
-        }  # fmt: skip
-        with suppress(aiohttp.ClientError, TimeoutError):
-            async with self._client.post(
-                self.parties[carrier].url + path, data=data, headers=headers
+            "Content-Digest": digest,
+            "Signature-Input": f"sig1={given}",
+            "Signature": f"sig1=:{signed.b64(signature)}:",
+        }
+        if data:
+            headers["Content-Type"] = "application/json"
+        with suppress(aiohttp.ClientError, TimeoutError, ValueError):
+            async with self._client.request(
+                method, party.url + path, data=data or None, headers=headers
             ) as response:
-                return response.status
-        return 0
+                answer = await response.read()
+                if response.status >= 400 or self._is_answer(party, headers["Signature"], response, answer):
+                    return response.status, json.loads(answer)
+        return 0, {}
+
+    @staticmethod
+    def _is_answer(party: Party, asked: str, response: aiohttp.ClientResponse, body: bytes) -> bool:
+        """Whether a response to the request with that Signature field is signed by the party."""
+        given = signed.read_signature_input(response.headers.get("Signature-Input", ""))
+        digest, field_ = response.headers.get("Content-Digest", ""), response.headers.get("Signature", "")
+        if given is None or given.covers != signed.RESPONSE_COVERS or digest != signed.content_digest(body):
+            return False
+        key = party.sign_keys.get(given.parameters["keyid"])
+        base = signed.response_base(response.status, digest, asked, given.value)
+        fresh = abs(int(given.parameters["created"]) - time.time()) <= signed.SKEW_S
+        return key is not None and fresh and signed.verifies(key, base, signed.base64.b64decode(field_[6:-1]))

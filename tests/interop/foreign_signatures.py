@@ -83,6 +83,11 @@ class Sm2Key:
         return bytes(_engine(self.private_hex, self.public_hex[2:]).decrypt(envelope))
 
 
+def seal_envelope(public_hex: str, plaintext: bytes) -> bytes:
+    """SM2 to a public key, in the order C1 C3 C2, C1 without its 04."""
+    return bytes(_engine("", public_hex[2:]).encrypt(plaintext))
+
+
 def public_hex_of(pem: str) -> str:
     """04 | X | Y of the public key in a PEM file."""
     return base64.b64decode("".join(pem.strip().splitlines()[1:-1]))[-65:].hex()

@@ -67,11 +67,16 @@ class SmallTrustParty(ForeignServer):
         self.cosigned: list[Body] = []  # cosignatures, in the order in which they came
         self.heads: list[Body] = []  # every checkpoint that was signed
         self.asked: list[Body] = []  # each VerifyItem that was answered
+        first = self._notice("sign", self.sign_key)
+        self.sign_notices = [
+            self._announced(first, self.sign_key, self.signs_as)
+        ]  # each under the one before
         self.handlers = {
             "deposit": self.deposit, "aidStatus": self.aid_status, "aidStatuses": self.aid_statuses,
             "cancel": self.cancel, "rotate": self.rotate, "verify": self.verify, "convert": self.convert,
             "restore": self.restore, "confirm": self.confirm, "report": self.report,
             "revocations": self.revocations_after, "queryEvidence": self.query_evidence,
+            "queryEvidenceByNumber": self.query_number,
             "checkpoint": self.checkpoint, "candidate": self.candidate, "cosign": self.cosign, "views": self.views,
             "leaves": self.leaves, "inclusion": self.inclusion, "consistency": self.consistency,
             "publicKeys": self.public_keys, "deliverKey": self.deliver_key,
@@ -260,7 +265,8 @@ class SmallTrustParty(ForeignServer):
             "deposit_id": found.consent_sm3, "consent": found.consent, "edis": edis,
             "enterprise_name": self.parties[found.enterprise].name,
         }  # fmt: skip
-        while await self.ask(carrier, "/v1/confirmation-requests", {"requests": [request]}) != 202:  # noqa: ASYNC110
+        body = {"requests": [request]}
+        while (await self.ask(carrier, "POST", "/v1/confirmation-requests", body))[0] != 202:  # noqa: ASYNC110
             await asyncio.sleep(AGAIN_S)
 
     def new_aid(self) -> str:
@@ -404,6 +410,50 @@ class SmallTrustParty(ForeignServer):
             "keys": {keyid: key for each in parties for keyid, key in self.parties[each].sign_keys.items()},
         }  # fmt: skip
 
+    async def query_number(self, regulator: str, body: Body) -> Body:
+        """Pass a sealed number on to the carriers, and join what they say to this enterprise's AIDs."""
+        question = {name: body[name] for name in ("case", "enterprise", "period_from", "period_to")}
+        parts = [await self._carriers_part(regulator, question, query) for query in body["queries"]]
+        told = {"kind": "NUMBER_QUERY", "by": regulator, "at": now_ms(), **question}
+        index = self.log.append(json.dumps(told).encode(), secrets.token_bytes(32))
+        joined = {
+            (found.aid, edi_id)
+            for outcome, edi_ids in parts
+            for found in self.authorizations.values()
+            for edi_id in edi_ids
+            if found.edi_ids.get(outcome["carrier"]) == edi_id and found.enterprise == body["enterprise"]
+            and found.consent["term_from"] < body["period_to"] and found.consent["term_to"] > body["period_from"]
+            and found.carrier
+        }  # fmt: skip
+        return {
+            "evidence_id": index, "outcomes": [outcome for outcome, _ in parts],
+            "aids": sorted(aid for aid, _ in joined), "joined": sorted({edi_id for _, edi_id in joined}),
+        }  # fmt: skip
+
+    async def _carriers_part(self, regulator: str, question: Body, query: Body) -> tuple[Body, list[str]]:
+        carrier, outcome = query["carrier"], {"carrier": query["carrier"]}
+        if self.parties.get(carrier, Party("")).role != "carrier":
+            return {**outcome, "outcome": "REFUSED", "reason": "UNKNOWN_CARRIER"}, []
+        sealed_sm3 = signed.sm3(signed.from_b64url(query["sealed"])).hex()
+        for approval in query["approvals"]:
+            said = approval["statement"]
+            if said["sealed_sm3"] != sealed_sm3 or any(
+                said[name] != value for name, value in question.items()
+            ):
+                return {**outcome, "outcome": "REFUSED", "reason": "MISMATCH"}, []
+        message = {"requester": regulator, "sealed": query["sealed"], "approvals": query["approvals"]}
+        status, reply = await self.ask(carrier, "POST", "/v1/number-queries", message)
+        if status == 200 and "refusal" in reply:
+            return {**outcome, "outcome": "REFUSED", "reason": reply["refusal"]}, []
+        if status == 200:
+            answer = reply["answer"]
+            genuine = self._stated(
+                carrier, "ASCS-ANSWER1", {"statement": answer, "signature": reply["signature"]}
+            )
+            if genuine and (answer["carrier"], answer["sealed_sm3"]) == (carrier, sealed_sm3):
+                return {**outcome, "outcome": "ANSWERED", "found": answer["found"]}, answer["edi_ids"]
+        return {**outcome, "outcome": "UNAVAILABLE"}, []
+
     def _head(self, least_age_ms: int) -> Body:
         """The newest checkpoint; signed anew when the log grew and the last one is older than this, or a minute old."""
         newest = self.heads[-1] if self.heads else None
@@ -474,16 +524,51 @@ class SmallTrustParty(ForeignServer):
 
     def public_keys(self, party: str, body: Body) -> Body:
         """Its public keys, each under the sign key."""
-        keys = {"sign": self.sign_key, "envelope": self.envelope_key, "log": self.log.key}
-        notices = []
-        for name, key in keys.items():
-            notice = {
-                "party": self.name, "key": name, "version": 1, "algorithm": "sm2", "value": key.public_hex,
-                "state": "active", "at": self.started_s * 1000,
-            }  # fmt: skip
-            signature = signed.b64url(self.sign_key.sign(signed.statement_bytes("ASCS-KEY1", notice)))
-            notices.append({"statement": notice, "keyid": f"{self.name}/sign/1", "signature": signature})
-        return {"keys": notices}
+        others = {"envelope": self.envelope_key, "log": self.log.key}
+        return {"keys": self.sign_notices + [
+            self._announced(self._notice(name, key), self.sign_key, self.signs_as) for name, key in others.items()
+        ]}  # fmt: skip
+
+    def _notice(self, name: str, key: Sm2Key) -> Body:
+        return {
+            "party": self.name, "key": name, "version": 1, "algorithm": "sm2", "value": key.public_hex,
+            "state": "active", "at": self.started_s * 1000,
+        }  # fmt: skip
+
+    async def renew_sign_key(self, carriers: list[str]) -> None:
+        """Announce another sign key, deliver it to the carriers, and then sign with it."""
+        old, new = self.sign_key, Sm2Key.make()
+        version = len(self.sign_notices) + 1
+        notice = {
+            "party": self.name, "key": "sign", "version": version, "algorithm": "sm2", "value": new.public_hex,
+            "state": "active", "at": now_ms(),
+        }  # fmt: skip
+        self.sign_notices.append(self._announced(notice, old, self.signs_as))
+        for carrier in carriers:
+            keyid = f"{self.name}/sign/{version}"
+            delivery = self._announced({**notice, "recipient": carrier}, old, self.signs_as)
+            envelope_key = await self._envelope_key_of(carrier)
+            envelope = signed.seal_envelope(envelope_key, signed.rfc8785.dumps(delivery))
+            status, receipt = await self.ask(
+                carrier, "POST", "/v1/keys", {"envelope": signed.b64url(envelope)}
+            )
+            if (status, receipt.get("keyid")) != (200, keyid):
+                raise ValueError(f"{carrier} did not take the key: {status}")
+        self.sign_key = self.batch_key = new
+        self.signs_as = f"{self.name}/sign/{version}"
+
+    async def _envelope_key_of(self, carrier: str) -> str:
+        """What a carrier announces under a sign key of its that is known."""
+        _, told = await self.ask(carrier, "GET", "/v1/keys")
+        for each in told["keys"]:
+            if each["statement"]["key"] == "envelope" and self._stated(carrier, "ASCS-KEY1", each):
+                return str(each["statement"]["value"])
+        raise ValueError(f"{carrier} announces no envelope key")
+
+    @staticmethod
+    def _announced(notice: Body, key: Sm2Key, keyid: str) -> Body:
+        signature = signed.b64url(key.sign(signed.statement_bytes("ASCS-KEY1", notice)))
+        return {"statement": notice, "keyid": keyid, "signature": signature}
 
     def log_keys(self, party: str, body: Body) -> Body:
         """The one key that its log ever had."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,16 @@ import pytest_asyncio
 from aiohttp import web
 from click.testing import CliRunner
 
+from ascs.commands.asker import AskerSettings
 from ascs.commands.common import load_settings
 from ascs.demo import parties
-from ascs.demo.layout import CARRIER, ENTERPRISES, HOST, REGULATOR, TRUST, Layout, Person, person
+from ascs.demo.layout import APPROVERS, CARRIER, ENTERPRISES, HOST, REGULATOR, TRUST, Layout, Person, person
 from ascs.demo.parties import Files
 from ascs.main import main
 from gateway import keys as gateway_keys
 from gateway.settings import GatewaySettings
+from gm.sm2 import PrivateKey
+from interparty.party_link import connect
 from simulators.http_client import ApiError
 from smpp.aio.client import open_bound
 from smpp.aio.connection import Connection, RequestFailed
@@ -31,6 +35,8 @@ from tests.e2e.house import ENT_A, ENT_B, House, free_ports, until
 from tests.interop.foreign_server import Party
 from tests.interop.foreign_signatures import Sm2Key, public_hex_of
 from tests.interop.small_trust_party import SmallTrustParty
+from trust_client import regulator
+from trust_client.evidence import EvidenceClient
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -38,11 +44,13 @@ OK = int(CommandStatus.ESME_ROK)
 REFUSED = int(CommandStatus.ESME_RINVDSTADR)
 NOT_AVAILABLE = int(CommandStatus.ESME_RTHROTTLED)
 ANSWER_S = 10.0
-PEOPLE = [person(number) for number in range(1, 7)]
+PEOPLE = [person(number) for number in range(1, 8)]
 
 
 class ForeignHouse(House):
-    """A house whose trust party is the small one, inside the test."""
+    """A house whose trust party is the small one, inside the test. Nobody calls in it."""
+
+    without = frozenset({"core"})
 
     def __init__(self, layout: Layout, files: Files, trust: SmallTrustParty) -> None:
         super().__init__(layout, files, PEOPLE)
@@ -119,6 +127,7 @@ class ForeignHouse(House):
     async def cancel(self, aid: str) -> None:
         """The enterprise cancels."""
         _, backend = self._backends[ENT_A.id]
+        self.forget(aid)
         assert (await backend.cancel(aid)).status == "REVOKED"
 
     async def has_no_lease(self) -> bool:
@@ -158,6 +167,8 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Forei
     layout = Layout(tmp_path_factory.mktemp("interop") / "house", free_ports())
     layout.root.mkdir()
     files = await asyncio.to_thread(parties.set_up, layout, PEOPLE, None, None)
+    text = files.gateway.read_text().replace("\n[voice]\n", "\n[voice]\ncore_probe_s = 0\n")
+    files.gateway.write_text(text)
     running = ForeignHouse(layout, files, await asyncio.to_thread(_introduce, layout, files))
     try:
         await running.start()
@@ -254,7 +265,6 @@ async def test_the_commands_ask_it_all_that_it_has(house: ForeignHouse, tmp_path
     aid = await house.own_aid(PEOPLE[0])
     found = house.trust.authorizations[aid]
     enterprise, carrier = house.files.enterprises[ENT_A.id], house.files.gateway
-    regulator = house.files.regulator
 
     async def ask(config: Path, *arguments: str) -> Any:
         return json.loads(await run("trust", "ask", arguments[0], str(config), *arguments[1:]))
@@ -273,7 +283,7 @@ async def test_the_commands_ask_it_all_that_it_has(house: ForeignHouse, tmp_path
     assert await ask(enterprise, "health") == {"status": "ok"}
     assert "heartbeat" in await run("trust", "feed", str(carrier), "--seconds", "0.3")
 
-    await run("evidence", "query", str(regulator), "--case", "C-1", "--out", str(tmp_path), aid)
+    await run("evidence", "query", str(house.files.regulator), "--case", "C-1", "--out", str(tmp_path), aid)
     bundle = tmp_path / f"{aid}-1.json"
     log_key, keys = house.layout.regulator / "trust-log.pem", house.layout.enterprise(ENT_A.id) / "sign.pem"
     carrier_key = house.layout.regulator / f"{CARRIER}.pem"
@@ -290,6 +300,41 @@ async def test_the_commands_ask_it_all_that_it_has(house: ForeignHouse, tmp_path
     assert house.trust.authorizations[aid].status == "ROTATED"
     assert await house.submit(new.split()[-1], "under another AID") == OK
     assert await house.submit(aid, "under the old one") == REFUSED
+
+
+async def test_a_number_under_complaint_leads_to_the_enterprises_aid(house: ForeignHouse) -> None:
+    aid = await house.own_aid(PEOPLE[4])
+    settings = load_settings(house.files.regulator, AskerSettings)
+    now = time.time_ns() // 1_000_000
+    draft = regulator.draft(
+        settings.carrier_keys(),
+        requester=REGULATOR,
+        number=PEOPLE[4].msisdn,
+        enterprise=ENT_A.id,
+        period_from=now - 86_400_000,
+        period_to=now + 86_400_000,
+        case="C-2",
+    )
+    keys = {each: (house.layout.regulator / f"{each}.key").read_bytes() for each in APPROVERS}
+    approvals = [regulator.approve(draft, each, PrivateKey.from_pem(pem), now) for each, pem in keys.items()]
+    async with connect(settings.trust) as peer:
+        client = EvidenceClient(peer, settings.log_public_keys())
+        answer = await client.by_number(regulator.request(draft, approvals))
+    assert answer.aids == [aid]
+    [outcome] = answer.outcomes
+    assert (outcome.carrier, outcome.outcome) == (CARRIER, "ANSWERED")
+    # What the carrier sealed to the regulator is what the trust party joined: nothing was left out.
+    assert regulator.found_by(draft, answer) == {CARRIER: answer.joined}
+
+
+async def test_its_next_sign_key_is_taken_over_the_wire(house: ForeignHouse) -> None:
+    before = house.trust.sign_key
+    await house.trust.renew_sign_key([CARRIER])
+    assert house.trust.sign_key is not before
+    aid = await house.own_aid(PEOPLE[6])  # the carrier is asked under it, and so is the enterprise answered
+    assert await house.submit(aid, "under another key") == OK
+    await house.cancel(aid)
+    assert await house.submit(aid, "and revoked under it") == REFUSED
 
 
 async def run(*arguments: str, status: int = 0) -> str:
