@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Final
+
 import click
 
-from ascs.commands.config import config
-from ascs.commands.demo import demo
-from ascs.commands.digest import digest
-from ascs.commands.evidence import evidence
-from ascs.commands.evidence_query import query
-from ascs.commands.gateway import gateway
-from ascs.commands.handset import handset
-from ascs.commands.key_evidence import keys
-from ascs.commands.pki import pki
-from ascs.commands.regulator import regulator
-from ascs.commands.sim import sim
-from ascs.commands.trust import trust
+COMMANDS: Final = {
+    name: f"ascs.commands.{name}"
+    for name in (
+        "config",
+        "demo",
+        "digest",
+        "evidence",
+        "gateway",
+        "handset",
+        "pki",
+        "regulator",
+        "sim",
+        "trust",
+    )
+}
+"""A command to its module, where it has the same name."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """A module is read when its command is asked for: a party's process carries no other party's."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="ascs-gateway")
 def main() -> None:
     """Text and call a person who agreed to it, without ever learning the number (T/ISC 0049-2024)."""
 
-
-evidence.add_command(query)
-evidence.add_command(keys)
-for command in (gateway, trust, evidence, regulator, digest, sim, pki, config, handset, demo):
-    main.add_command(command)
 
 if __name__ == "__main__":
     main()

@@ -49,23 +49,25 @@ def heard_s(said: Path, heard: Path) -> float:
     """How many seconds of what was said are in what was heard, piece by piece, wherever they are."""
     ours, theirs = _samples(said), _samples(heard)
     size = int(PIECE_S * RATE_HZ / STEP)
-    pieces = [ours[at : at + size] for at in range(0, len(ours) - size + 1, size)]
     found = 0
-    after = 0
-    for piece in pieces:
-        at = _find(piece, theirs, after)
+    shift = 0
+    for start in range(0, len(ours) - size + 1, size):
+        piece = ours[start : start + size]
+        # Where the piece before says that it is; else anywhere, since what was lost or came twice moves the rest.
+        usual = max(start + shift - size // 2, 0)
+        at = _find(piece, theirs[usual : usual + 2 * size])
+        at = _find(piece, theirs) if at is None else usual + at
         if at is not None:
             found += 1
-            after = at + size // 2
+            shift = at - start
     return found * PIECE_S
 
 
-def _find(piece: list[int], within: list[int], after: int) -> int | None:
-    """Where the piece is, first between here and its usual place, else anywhere after."""
+def _find(piece: list[int], within: list[int]) -> int | None:
     size = len(piece)
     power = sum(map(mul, piece, piece))
-    running = sum(each * each for each in within[after : after + size])
-    for at in range(after, len(within) - size):
+    running = sum(each * each for each in within[:size])
+    for at in range(len(within) - size):
         if running > power // 16:
             alike = sum(map(mul, piece, within[at : at + size])) / math.sqrt(power * running)
             if alike >= ALIKE:

@@ -14,6 +14,8 @@ import click
 from pydantic import BaseModel, ValidationError
 
 from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors, run_process
+from ascs.commands.evidence_query import query
+from ascs.commands.key_evidence import keys
 from evidence.anchor import AnchorError, read_anchored
 from evidence.checkpoint import log_id
 from foundation.logs import get_logger
@@ -46,6 +48,10 @@ party signed is true. A carrier's word that its subscriber confirmed is the carr
 @click.group()
 def evidence() -> None:
     """The evidence log."""
+
+
+evidence.add_command(query)
+evidence.add_command(keys)
 
 
 def party_keys(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, list[PublicKey]]:

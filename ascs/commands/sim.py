@@ -1,4 +1,4 @@
-"""`ascs sim`: simulators that speak the real protocols."""
+"""`ascs sim`: simulators that speak the real protocols. Each is imported by its own command alone."""
 
 from __future__ import annotations
 
@@ -9,15 +9,7 @@ import click
 from pydantic import BaseModel
 
 from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors, run_process
-from simulators.core import app as core_app
-from simulators.core.settings import CoreSettings
-from simulators.enterprise import process as enterprise_app
-from simulators.enterprise.settings import EnterpriseSettings
-from simulators.handsets import app as handsets_app
-from simulators.handsets.settings import FleetSettings
-from simulators.smsc import app as smsc_app
 from simulators.smsc.dialect import PRESETS
-from simulators.smsc.settings import SmscSettings, overridden
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -65,6 +57,9 @@ def smsc(config: Path, own_phones: bool, **options: Any) -> None:
 
     With store = "disk" nothing is acknowledged before it is on the disk: kill -9 loses nothing.
     """
+    from simulators.smsc import app as smsc_app
+    from simulators.smsc.settings import SmscSettings, overridden
+
     settings = load_settings(config, SmscSettings)
     changed = {name: value for name, value in options.items() if value is not None}
     if own_phones:
@@ -100,6 +95,9 @@ def core(config: Path, every: float | None, **options: Any) -> None:
     It is a back-to-back user agent that leaves session descriptions alone, so that RTP goes straight. CANCEL,
     re-INVITE, INFO and early media cross; OPTIONS are answered.
     """
+    from simulators.core import app as core_app
+    from simulators.core.settings import CoreSettings
+
     settings = _with(load_settings(config, CoreSettings), options)
     run_process(
         "core", settings.log_dir, settings.log_level, lambda stop: core_app.run(settings, stop, every)
@@ -143,6 +141,9 @@ def handsets(config: Path, every: float | None, **options: Any) -> None:
     curl -X POST localhost:8071/handsets/8613800000001/call -d '{"to": "1069000100"}'
     curl localhost:8071/handsets/8613800000001/calls?wait=10
     """
+    from simulators.handsets import app as handsets_app
+    from simulators.handsets.settings import FleetSettings
+
     settings = load_settings(config, FleetSettings)
     if options["count"] is not None:
         settings = settings.model_copy(update={"subscribers": None})
@@ -161,6 +162,9 @@ def _with(settings: M, options: dict[str, Any]) -> M:
 @CONFIG_FILE
 def enterprise(config: Path) -> None:
     """An enterprise's own systems: SMPP client, SIP phone, consent backend."""
+    from simulators.enterprise import process as enterprise_app
+    from simulators.enterprise.settings import EnterpriseSettings
+
     settings = load_settings(config, EnterpriseSettings)
     run_process(
         f"enterprise-{settings.id}",

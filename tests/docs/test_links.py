@@ -30,7 +30,9 @@ def test_configuration_files_that_are_named_exist(page: Path) -> None:
 
 def command_paths(group: click.Group, prefix: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
     paths: set[tuple[str, ...]] = set()
-    for name, command in group.commands.items():
+    for name in group.list_commands(context := click.Context(group)):
+        command = group.get_command(context, name)
+        assert command is not None
         path = (*prefix, name)
         paths |= command_paths(command, path) if isinstance(command, click.Group) else {path}
     return paths

@@ -1,11 +1,15 @@
 """A database is brought to the newest schema in one step, or stays as it was."""
 
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
 
 from foundation.migrate import MigrationError, upgrade
+from gateway.app import MIGRATIONS as carrier
+from simulators.smsc.app import MIGRATIONS as smsc
+from trust_party.store import MIGRATIONS as trust
 
 FIRST = """
 from alembic import op
@@ -41,6 +45,26 @@ def test_a_new_database_gets_every_revision_and_another_start_none(tmp_path: Pat
     upgrade(database, revisions)
     upgrade(database, revisions)
     assert columns(database) == ["id", "name"]
+
+
+def test_a_start_that_finds_nothing_to_do_loads_nothing_that_migrates(
+    tmp_path: Path, revisions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = tmp_path / "x.db"
+    upgrade(database, revisions)
+    monkeypatch.setitem(sys.modules, "alembic.script", None)
+    upgrade(database, revisions)
+    (revisions / "0002_second.py").write_text(SECOND.format(more=""))
+    with pytest.raises(ImportError):
+        upgrade(database, revisions)
+
+
+@pytest.mark.parametrize("folder", [carrier, smsc, trust], ids=lambda folder: folder.parts[-3])
+def test_a_revision_file_is_named_by_its_revision(folder: Path) -> None:
+    files = list(folder.glob("*.py"))
+    assert files
+    for file in files:
+        assert f'revision = "{file.name.partition("_")[0]}"\n' in file.read_text()
 
 
 def test_an_older_database_gets_what_it_has_not_seen_and_keeps_its_rows(
