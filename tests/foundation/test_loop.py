@@ -69,7 +69,8 @@ from pathlib import Path
 from foundation import loop
 from foundation.store import Store
 
-loop.STOP_S = loop.CANCELLED_S = 0.2
+loop.STOP_S = 0.1
+loop.CANCELLED_S = {cancelled_s}
 
 async def main(stop):
     os.kill(os.getpid(), signal.SIGTERM)
@@ -99,7 +100,7 @@ except asyncio.CancelledError:
 )
 def test_a_stop_has_an_end_whatever_hangs(then: str, status: int) -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", STOPS.format(then=then)],
+        [sys.executable, "-c", STOPS.format(then=then, cancelled_s=10 if status == 130 else 0.2)],
         capture_output=True,
         text=True,
         timeout=30,
@@ -115,5 +116,7 @@ def test_a_process_ends_although_its_store_was_not_closed(tmp_path: Path, revisi
     await store.read("SELECT 1")
     main.kept = store
     await asyncio.Event().wait()"""
-    ended = subprocess.run([sys.executable, "-c", STOPS.format(then=then)], timeout=30, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", STOPS.format(then=then, cancelled_s=10)], timeout=30, check=False
+    )
     assert ended.returncode == 130

@@ -64,6 +64,13 @@ async def test_no_request_is_larger_than_the_cap(peer, verifier):
     assert [one.reason for one in done] == [f"N1069{n}" for n in range(1200)]
 
 
+@pytest.fixture
+def patient(monkeypatch):
+    """What gathers goes when a request ends, and not by the clock."""
+    monkeypatch.setattr(module, "GATHER_SECONDS", 3600.0)
+
+
+@pytest.mark.usefixtures("patient")
 async def test_questions_gather_while_a_request_is_under_way(peer, verifier):
     peer.gate = asyncio.get_running_loop().create_future()
     done = []
@@ -80,6 +87,7 @@ async def test_questions_gather_while_a_request_is_under_way(peer, verifier):
     assert len(done) == 50
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_full_batch_does_not_wait_for_the_one_under_way(peer, verifier):
     peer.gate = asyncio.get_running_loop().create_future()
     verifier.submit(item(), lambda _: None)
@@ -101,6 +109,7 @@ async def test_a_request_that_hangs_holds_nobody_up_for_long(peer, verifier):
     gate.set_result(None)
 
 
+@pytest.mark.usefixtures("patient")
 async def test_only_so_many_requests_are_under_way(peer, verifier):
     peer.gate = asyncio.get_running_loop().create_future()
     for _ in range(module.BATCH_MAX * 10):
