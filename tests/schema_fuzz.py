@@ -11,6 +11,7 @@ import copy
 import secrets
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from hypothesis.errors import HypothesisDeprecationWarning
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from schemathesis import Case, GenerationMode
@@ -212,7 +214,12 @@ def fuzz(
                 phases=[Phase.generate],
             )
             drawn = st.tuples(operation.as_strategy(generation_mode=mode), st.just(mode))
-            seed(start)(limits(given(drawn)(ask)))()
+            with warnings.catch_warnings():
+                # schemathesis does, not we.
+                warnings.filterwarnings(
+                    "ignore", "Do not use the `random` module inside strategies", HypothesisDeprecationWarning
+                )
+                seed(start)(limits(given(drawn)(ask)))()
     return tally
 
 

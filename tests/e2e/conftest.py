@@ -50,13 +50,13 @@ async def running_house(
         await running.stop()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     async for running in running_house(Layout(tmp_path_factory.mktemp("house"), free_ports()), None):
         yield running
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def core_house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     """A house whose gateway has the tests themselves for a core, at `core_port`."""
     core = OtherCore(HOST, free_port(socket.SOCK_DGRAM))

@@ -9,6 +9,7 @@ from ascs.commands import sim
 from simulators.core.settings import CoreSettings
 from simulators.enterprise.settings import EnterpriseSettings
 from simulators.handsets.settings import FleetSettings
+from simulators.smsc import app as smsc_app
 from simulators.smsc.settings import SmscSettings
 from tests.ascs.commands.cli import CONFIG, ascs, done
 
@@ -47,7 +48,7 @@ def test_a_fault_in_the_file_is_named_before_anything_starts(
 
 def test_the_smsc_plays_the_phones_itself_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[SmscSettings] = []
-    monkeypatch.setattr(sim.smsc_app, "run", lambda settings, stop: started.append(settings))
+    monkeypatch.setattr(smsc_app, "run", lambda settings, stop: started.append(settings))
     monkeypatch.setattr(sim, "run_process", lambda name, folder, level, main: main(None))
     for options in ((), ("--own-phones", "--port", "0")):
         done("sim", "smsc", *options, CONFIG / "smsc.toml")
