@@ -1,5 +1,5 @@
 # make demo    the whole service on this machine; ONCE=1 ends after the script, DEMO_ARGS="..." passes options
-# make test    what the tests need, then all checks and tests
+# make test    what the tests need, then all checks and tests, in as many processes as there are cores
 # make lint    formatting, types and the order of rooms alone
 # make soak    minutes of steady load; SOAK_SECONDS=n for longer
 # make bench-sms  how fast the SMS path is, minutes; BENCH_ARGS="--help" shows what can be asked
@@ -26,7 +26,7 @@ demo: $(VENV)/.installed
 
 test: lint peers
 	@echo "== tests"
-	@$(BIN)/python -m pytest $(TEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
 
 lint: $(VENV)/.installed-test
 	@echo "== ruff, mypy, import-linter"
