@@ -33,8 +33,10 @@ SETTLED_SECONDS: Final = 5.0
 UNSIGNED_MAX: Final = 100_000
 """Answers without the batch head that is to sign them; more, and the stream is given up."""
 
-HEADS_MAX: Final = 64
-"""Heads that wait to be checked; one more is not."""
+HEADS_MAX: Final = 1024
+"""Heads that wait to be checked; more, and the stream is given up: they come faster than anyone can check them."""
+KEPT_MAX: Final = 64
+"""Heads that wait with their answers; of those behind them the signature alone is checked."""
 
 _log = logging.getLogger(__name__)
 
@@ -197,8 +199,8 @@ class VerifyStream:
         return ask
 
     def _sign(self, head: BatchHead) -> None:
-        if head.count > self._unsigned:
-            self._break("a batch head over more answers than there were")
+        if not 0 < head.count <= self._unsigned:
+            self._break("a batch head over no answer, or over more than there were")
             return
         self._unsigned -= head.count
         self.signed += head.count
@@ -212,8 +214,11 @@ class VerifyStream:
         if left:
             self._break("a batch head over a part of an answer")
             return
-        if len(self._heads) < HEADS_MAX:
-            self._heads.append((head, answered if self._check.is_recomputed(head.count) else None))
+        if len(self._heads) >= HEADS_MAX:
+            self._break("batch heads faster than they can be checked")
+            return
+        is_kept = len(self._heads) < KEPT_MAX and self._check.is_recomputed(head.count)
+        self._heads.append((head, answered if is_kept else None))
         if self._checking is None:
             self._checking = self._loop.create_task(self._check_heads(self._check), name="batch-heads")
 

@@ -316,6 +316,31 @@ class TestHeads:
         assert check.wrong == 1
         assert "does not hold" in caplog.text
 
+    async def test_one_over_nothing_ends_it(self, verifier, channel):
+        await self.answered(verifier, channel, 1)
+        channel.give({"batch": signed_head(self.KEY, 1) | {"count": 0}})
+        assert channel.over
+
+    async def test_none_goes_unchecked_however_many_come_at_once(
+        self, verifier, stream, channel, check, monkeypatch
+    ):
+        monkeypatch.setattr(module, "KEPT_MAX", 0)
+        await self.answered(verifier, channel, 1)
+        await self.answered(verifier, channel, 2)
+        channel.give({"batch": signed_head(self.KEY, 3)})  # not what was answered, and that is not looked at
+        channel.give({"batch": signed_head(PrivateKey.generate(), 2)})
+        await until(lambda: channel.over)
+        assert check.wrong == 1
+
+    async def test_more_than_can_be_checked_end_it(self, verifier, channel, monkeypatch):
+        monkeypatch.setattr(module, "HEADS_MAX", 1)
+        await self.answered(verifier, channel, 1)
+        await self.answered(verifier, channel, 2)
+        channel.give({"batch": signed_head(self.KEY, 1)})
+        assert not channel.over
+        channel.give({"batch": signed_head(self.KEY, 2)})
+        assert channel.over
+
     async def test_one_over_a_part_of_an_answer_ends_it(self, verifier, stream, channel):
         await self.answered(verifier, channel, 1, 2)
         channel.give({"batch": signed_head(self.KEY, 1)})
