@@ -18,22 +18,34 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, TypeVar
 
 import aiosqlite
 
+from foundation.batches import (
+    BROKEN_CODES,
+    Batch,
+    Done,
+    Op,
+    OpFailed,
+    Outcome,
+    Outcomes,
+    Stage,
+    Staged,
+    primary_code,
+    run_apart,
+    run_plainly,
+)
 from foundation.checkpoints import CARRY_OVER, Checkpoints
 from foundation.migrate import upgrade
 
+__all__ = ["Done", "Op", "Stage", "Store", "StoreBusy", "StoreUnavailable"]
+
 T = TypeVar("T")
 Item = TypeVar("Item")
-Result = TypeVar("Result")
-Op = Callable[[sqlite3.Connection], T]
-Done = Callable[[T | None, BaseException | None], None]
 
 BATCH_MAX: Final = 500
 """Operations in one commit, and items of each stage."""
@@ -51,26 +63,6 @@ that a busy second writes."""
 
 _log = logging.getLogger(__name__)
 
-# After these, what SQLite and the kernel hold can no longer be trusted to be what is on the disk: only
-# a restart, which reads it again, may go on.
-_BROKEN_CODES: Final = frozenset(
-    {
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_CANTOPEN,
-    }
-)
-# When an operation meets one of these it is not that operation's mistake: its whole batch is refused.
-_DISK_CODES: Final = _BROKEN_CODES | {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_NOMEM}
-
-_Batch = tuple[list[tuple[Op[Any], Done[Any]]], list[tuple["Stage[Any, Any]", list[Any]]]]
-"""Single operations, and stages with their items in the order in which they run."""
-_Outcome = tuple[Done[Any], Any, BaseException | None]
-_Staged = tuple["Stage[Any, Any]", list[Any], list[Any] | None, BaseException | None]
-_Outcomes = tuple[list[_Outcome], list[_Staged]]
-
 
 class StoreBusy(Exception):
     """The queue is full. Nothing was taken over; answer with a throttle status."""
@@ -78,33 +70,6 @@ class StoreBusy(Exception):
 
 class StoreUnavailable(Exception):
     """The operation is not known to be on the disk: the disk failed, or the store is closed."""
-
-
-class Stage(Generic[Item, Result]):
-    """One kind of change that comes in great numbers, run over all of its items in a commit at once.
-
-    What costs most in a busy store is not SQLite but the way there, once a statement. So `run(conn, items)`
-    gets every item of the stage that the commit takes, works on them with few statements of many rows, and
-    returns one result an item, in order;
-    `done(items, results, error)` is called once on the loop, after the commit. `results` is None when
-    `error` is not. When what `run` did was rolled back it may be called again with the same items, or with
-    one at a time; what it remembers outside the database it forgets by `Store.on_undone`.
-    """
-
-    def __init__(
-        self,
-        run: Callable[[sqlite3.Connection, list[Item]], list[Result]],
-        done: Callable[[list[Item], list[Result] | None, BaseException | None], None],
-        *,
-        order: int,
-        patience_s: float = 0.0,
-    ) -> None:
-        """Of the stages in one commit, the one with the least `order` runs first. `patience_s`: how long items may
-        wait for a commit that others ask for, where nobody waits for them."""
-        self.run = run
-        self.done = done
-        self.order = order
-        self.patience_s = patience_s
 
 
 class Store:
@@ -356,7 +321,7 @@ class Store:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
-            if _primary_code(error) == sqlite3.SQLITE_BUSY:
+            if primary_code(error) == sqlite3.SQLITE_BUSY:
                 # Another process writes (a command beside a running platform).
                 self._in_thread(self._wait_for_lock, batch)
             else:
@@ -364,7 +329,7 @@ class Store:
             return
         self._run(batch)
 
-    def _take(self) -> _Batch:
+    def _take(self) -> Batch:
         queue, most = self._queue, self._batch_max
         single = [queue.popleft() for _ in range(min(len(queue), most))]
         staged: list[tuple[Stage[Any, Any], list[Any]]] = []
@@ -375,25 +340,25 @@ class Store:
         self._urgent = bool(queue) or any(self._staged.values())
         return single, staged
 
-    def _run(self, batch: _Batch) -> None:
+    def _run(self, batch: Batch) -> None:
         """Run a batch in the open transaction and have it committed."""
         try:
             try:
-                outcomes = _run_plainly(self._writer, batch)
-            except _OpFailed:
+                outcomes = run_plainly(self._writer, batch)
+            except OpFailed:
                 self._roll_back()
                 if self._failure is not None:
                     self._tell(_all_refused(batch, self._failure))
                     return
                 self._writer.execute("BEGIN IMMEDIATE")
-                outcomes = self._run_apart(self._writer, batch)
+                outcomes = run_apart(self._writer, batch, self._forget)
         except Exception as error:  # whatever it was, the store lives on and everyone gets an answer
             self._roll_back()
             self._tell(_all_refused(batch, self._not_committed(error)))
             return
         self._in_thread(self._commit, batch, outcomes)
 
-    def _tell(self, outcomes: _Outcomes) -> None:
+    def _tell(self, outcomes: Outcomes) -> None:
         """Give everyone an answer, then go on on the loop's next turn: with what its reads bring as well."""
         assert self._loop is not None
         self._deliver(*outcomes)
@@ -428,19 +393,19 @@ class Store:
         while (step := self._steps.get()) is not None:
             step()
 
-    def _wait_for_lock(self, batch: _Batch) -> tuple[Callable[..., None], Any]:
+    def _wait_for_lock(self, batch: Batch) -> tuple[Callable[..., None], Any]:
         deadline = time.monotonic() + LOCK_WAIT_S
         while True:
             try:
                 self._writer.execute("BEGIN IMMEDIATE")
             except sqlite3.Error as error:
-                if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
                     return self._tell, _all_refused(batch, self._not_committed(error))
                 time.sleep(LOCK_POLL_S)
             else:
                 return self._run, batch
 
-    def _commit(self, batch: _Batch, outcomes: _Outcomes) -> tuple[Callable[..., None], Any]:
+    def _commit(self, batch: Batch, outcomes: Outcomes) -> tuple[Callable[..., None], Any]:
         try:
             self._writer.execute("COMMIT")
         except Exception as error:  # as above
@@ -450,36 +415,10 @@ class Store:
                 self._writer.execute(CARRY_OVER).fetchone()
         return self._tell, outcomes
 
-    def _undo(self, refused: tuple[_Batch, str]) -> None:
+    def _undo(self, refused: tuple[Batch, str]) -> None:
         batch, reason = refused
         self._roll_back()
         self._tell(_all_refused(batch, reason))
-
-    def _run_apart(self, writer: sqlite3.Connection, batch: _Batch) -> _Outcomes:
-        single, staged = batch
-        outcomes: list[_Outcome] = []
-        for op, done in single:
-            result, error = self._within_savepoint(writer, op)
-            outcomes.append((done, result, error))
-        results: list[_Staged] = []
-        for stage, items in staged:
-            for item in items:
-                result, error = self._within_savepoint(writer, partial(_run_one, stage, item))
-                results.append((stage, [item], result, error))
-        return outcomes, results
-
-    def _within_savepoint(self, writer: sqlite3.Connection, op: Op[Any]) -> tuple[Any, BaseException | None]:
-        writer.execute("SAVEPOINT op")
-        result, failure = None, None
-        try:
-            result = op(writer)
-        except BaseException as error:
-            _raise_if_disk(error)
-            writer.execute("ROLLBACK TO op")
-            self._forget()
-            failure = error
-        writer.execute("RELEASE op")
-        return result, failure
 
     def _forget(self) -> None:
         for forget in self._undone:
@@ -487,14 +426,14 @@ class Store:
 
     def _not_committed(self, error: Exception) -> str:
         reason = f"not committed: {error}"
-        if isinstance(error, sqlite3.Error) and _primary_code(error) in _BROKEN_CODES:
+        if isinstance(error, sqlite3.Error) and primary_code(error) in BROKEN_CODES:
             _log.critical("store failed and stays closed until a restart: %s", error)
             self._failure = reason
         else:
             _log.error("store could not commit: %s", error)
         return reason
 
-    def _deliver(self, outcomes: list[_Outcome], staged: list[_Staged]) -> None:
+    def _deliver(self, outcomes: list[Outcome], staged: list[Staged]) -> None:
         self._backlog -= len(outcomes) + sum(len(items) for _, items, _, _ in staged)
         for done, result, error in outcomes:
             try:
@@ -508,38 +447,9 @@ class Store:
                 _log.exception("a callback of the store raised")
 
 
-class _OpFailed(Exception):
-    """An operation of an optimistic batch raised: run the batch again, each apart."""
-
-
-def _run_plainly(writer: sqlite3.Connection, batch: _Batch) -> _Outcomes:
-    """Without savepoints, since nearly every batch has no failure in it."""
-    single, staged = batch
-    try:
-        outcomes: list[_Outcome] = [(done, op(writer), None) for op, done in single]
-        results: list[_Staged] = [(stage, items, stage.run(writer, items), None) for stage, items in staged]
-    except BaseException as error:
-        _raise_if_disk(error)
-        raise _OpFailed from error
-    return outcomes, results
-
-
-def _run_one(stage: Stage[Any, Any], item: Any, conn: sqlite3.Connection) -> list[Any]:
-    return stage.run(conn, [item])
-
-
-def _all_refused(batch: _Batch, reason: str) -> _Outcomes:
+def _all_refused(batch: Batch, reason: str) -> Outcomes:
     single, staged = batch
     return (
         [(done, None, StoreUnavailable(reason)) for _op, done in single],
         [(stage, items, None, StoreUnavailable(reason)) for stage, items in staged],
     )
-
-
-def _raise_if_disk(error: BaseException) -> None:
-    if isinstance(error, sqlite3.Error) and _primary_code(error) in _DISK_CODES:
-        raise error
-
-
-def _primary_code(error: sqlite3.Error) -> int:
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
