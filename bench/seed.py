@@ -164,10 +164,10 @@ def _open(conn: sqlite3.Connection, domain: Domain, given: Sequence[Given], now_
             edis.EdiRow(
                 edi_id=edi.edi_id(each.edi),
                 enterprise_id=each.consent.enterprise,
-                msisdn_index=vault.msisdn_index(each.person.msisdn),
+                msisdn_index=vault.msisdn_index(conn, each.person.msisdn),
                 msisdn_sealed=vault.seal_msisdn(each.person.msisdn),
                 id_type=int(IdType.IMSI),
-                identifier_index=vault.identifier_index(int(IdType.IMSI), each.person.imsi),
+                identifier_index=vault.identifier_index(conn, int(IdType.IMSI), each.person.imsi),
                 as_of=edi.date_in_shanghai(now_ms),
                 consent_sm3=each.consent_sm3,
                 confirmed_at=now_ms,

@@ -13,6 +13,8 @@ DATA_PURPOSE: Final = "data"
 """SM4 key that seals columns."""
 INDEX_PURPOSE: Final = "index"
 """HMAC-SM3 key of blind indexes. A new version finds nothing of the old: rows are indexed anew with it."""
+_INDEXES: Final = ("active", "retired")
+"""States in which an index key still finds something."""
 INDEX_SIZE: Final = 16
 OVERHEAD: Final = 4 + sm4.NONCE_SIZE + sm4.TAG_SIZE
 """Bytes by which a sealed value is longer than what was sealed."""
@@ -63,11 +65,32 @@ class Sealer:
         return key.sm4.open_sealed(sealed[_VERSION.size : nonce_end], sealed[nonce_end:], aad)
 
     def index(self, label: str, value: bytes) -> bytes:
-        """16 bytes that are equal for equal `value` under one `label` (such as "msisdn") and tell nobody
-        without the party's index key anything else."""
-        name = label.encode()
-        tag = self._keys.current(INDEX_PURPOSE).hmac.digest(_VERSION.pack(len(name)) + name + value)
-        return tag[:INDEX_SIZE]
+        """16 bytes that are equal for equal `value` under one `label` (such as "nonce") and tell nobody without the
+        party's index key anything else. It is the oldest index key that is left: only when that is destroyed do they
+        change."""
+        return _index(
+            next(key for key in self._keys.keys(INDEX_PURPOSE) if key.state in _INDEXES), label, value
+        )
+
+    def tags(self, label: str, value: bytes) -> list[bytes]:
+        """`u32 key version | index[16]` of a value under every index key that is left, the current one first."""
+        current = self._keys.current(INDEX_PURPOSE)
+        usable = [key for key in self._keys.keys(INDEX_PURPOSE) if key.state in _INDEXES and key != current]
+        return [version_prefix(key.version) + _index(key, label, value) for key in (current, *usable)]
+
+    @property
+    def index_version(self) -> int:
+        """Of the current index key. Raises KeyStoreError if there is none."""
+        return self._keys.current(INDEX_PURPOSE).version
+
+    def refresh(self) -> bool:
+        """Take in what another process did with the keys; whether that was anything. Raises KeyStoreError."""
+        return self._keys.refresh()
+
+
+def _index(key: Key, label: str, value: bytes) -> bytes:
+    name = label.encode()
+    return key.hmac.digest(_VERSION.pack(len(name)) + name + value)[:INDEX_SIZE]
 
 
 class Nonces:

@@ -29,6 +29,7 @@ from gateway.operations import Health, Operations
 from gateway.policy.text_rules import TextRules
 from gateway.policy.text_words import load_words
 from gateway.records import metrics
+from gateway.records.reindexing import Reindexing
 from gateway.records.retention import Retention
 from gateway.records.trust_rows import TrustRows
 from gateway.revoked import RevokedByTrust
@@ -158,6 +159,7 @@ class Gateway:
             self.trust,
             lambda: own_keys.key_id(settings, self.keys.current(own_keys.SIGN)),
         )
+        self.reindexing = Reindexing(self.domain)
         self.retention = Retention(self.domain, settings.retention)
         dialects = {each.name: each.receipt_ids for each in settings.smsc}
         self.links = SmscLinks(
@@ -311,6 +313,7 @@ class Gateway:
         self.trust_watch.start()
         self.trust_rows.start()
         self.retention.start()
+        self.reindexing.start()
         self.deliveries.start()
         self.dispatcher.start()
         self.inbound.start()
@@ -359,6 +362,7 @@ class Gateway:
             await self.broker.stop()
         await self.feed.stop()
         await self.retention.stop()
+        await self.reindexing.stop()
         await self.trust_rows.stop()
         await self.trust_watch.stop()
         await self.verifier.close()

@@ -18,6 +18,7 @@ from foundation.store import LOCK_WAIT_S, Store
 from gateway import keys as own_keys
 from gateway.key_records import record, settle
 from gateway.settings import GatewaySettings
+from gateway.store import blind_index
 from gateway.store.domain import wall_ms
 from gm.keystore import Key, KeyProvider
 from gm.sm2 import PublicKey
@@ -42,7 +43,7 @@ ROTATIONS = {
     own_keys.QUERY: Rotation("sm2"),
     own_keys.ENVELOPE: Rotation("sm2"),
     DATA_PURPOSE: Rotation("sm4"),
-    INDEX_PURPOSE: Rotation("hmac-sm3", refused="what is indexed under it would not be found again"),
+    INDEX_PURPOSE: Rotation("hmac-sm3"),
 }
 
 
@@ -188,6 +189,11 @@ class CarrierHouse:
     def destroying(self, conn: sqlite3.Connection, key: Key) -> None:
         if key.purpose == DATA_PURPOSE:
             raise HouseError(f"what is sealed under {key.purpose}/{key.version} could not be read any more")
+        if key.purpose == INDEX_PURPOSE and (count := blind_index.count_under(conn, key.version)):
+            raise HouseError(
+                f"{count} numbers and identifiers are indexed under {key.purpose}/{key.version}: a running gateway"
+                " brings them under the current key, and so does ascs gateway reindex"
+            )
 
     async def recipients(self, name: KeyName) -> Sequence[TrustRecipient]:
         """The trust party."""

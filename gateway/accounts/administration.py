@@ -7,9 +7,11 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
+from foundation.rows import groups
 from gateway.access_number import AccessNumberRow
 from gateway.accounts.account_options import (
     AccessNumberOptions,
@@ -21,13 +23,15 @@ from gateway.accounts.account_options import (
 from gateway.accounts.number_plan import check_not_ours, check_place, whole_number
 from gateway.store import accounts, edis
 from gateway.store.domain import Domain
-from gateway.store.subscribers import HoldingLine, import_lines
+from gateway.store.subscribers import HoldingLine, import_lines, indexes_of
 from interparty.edi import IdType
 from masking.resolve import End
 from sip.digest import ha1
 
 SUBSCRIBER_COLUMNS = ("msisdn", "id_type", "id", "valid_from", "valid_to")
 ENDED_COLUMN = "ended"
+INDEXED_AT_ONCE = 500
+"""Lines whose numbers and identifiers get their indexes in one operation of the store."""
 """A sixth column that a subscriber file may have."""
 ENDS = {"": End.OPEN, "changed": End.CHANGED, "ported_out": End.PORTED_OUT}
 """What it says to how a holding ended; nothing: not told."""
@@ -113,7 +117,9 @@ def bar_subscribers(
             raise ValueError(f"number {place} is not E.164 digits")
     changed = 0
     for number in dict.fromkeys(numbers):
-        index = domain.vault.msisdn_index(number)
+        index = domain.vault.find_msisdn(conn, number) if lift else domain.vault.msisdn_index(conn, number)
+        if index is None:
+            continue  # nothing is about it
         was_barred = (edis.EVERY_ENTERPRISE, index) in edis.blocked_at(conn, [index])
         changed += was_barred is lift
         if lift:
@@ -183,8 +189,12 @@ async def import_subscribers(domain: Domain, path: Path) -> int:
     with path.open(encoding="utf-8-sig", newline="") as file:
         lines = sorted(read_subscribers(file), key=lambda line: line.id_type != IdType.IMSI)
     now = domain.now_ms()
+    # In steps, so that a running gateway does not wait for all of it; if the import fails, nothing is about them.
+    indexes: list[tuple[bytes, bytes]] = []
+    for some in groups(lines, INDEXED_AT_ONCE):
+        indexes += await domain.store.write(partial(indexes_of, vault=domain.vault, lines=some))
 
     def op(conn: sqlite3.Connection) -> int:
-        return import_lines(conn, domain.vault, lines, now)
+        return import_lines(conn, domain.vault, lines, now, indexes)
 
     return await domain.store.write(op)

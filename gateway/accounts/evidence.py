@@ -39,9 +39,11 @@ async def of_number(
 
     What nobody confirmed, or was erased, is not among it. Raises as `of_aid`, and ValueError for too many consents.
     """
-    index = domain.vault.msisdn_index(number)
 
     def find(conn: sqlite3.Connection) -> list[bytes]:
+        index = domain.vault.find_msisdn(conn, number)
+        if index is None:
+            return []
         rows = conn.execute(
             "SELECT DISTINCT enterprise_id FROM edi WHERE msisdn_index = ?", (index,)
         ).fetchall()

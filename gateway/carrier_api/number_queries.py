@@ -147,13 +147,12 @@ class NumberQueries:
         if reason is not None:
             return self._refuse(conn, asked, reason)
         vault = self._domain.vault
-        found = number_queries.edi_ids_of(
-            conn,
-            vault.msisdn_index(question.number),
-            question.enterprise,
-            question.period_from,
-            question.period_to,
-        )
+        index = vault.find_msisdn(conn, question.number)
+        found = []
+        if index is not None:
+            found = number_queries.edi_ids_of(
+                conn, index, question.enterprise, question.period_from, question.period_to
+            )
         row = QueryRow(
             sealed_sm3=bytes.fromhex(sealed_sm3(asked.sealed)),
             at=now,

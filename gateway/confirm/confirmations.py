@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import secrets
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 
@@ -136,7 +137,14 @@ class Confirmations:
         domain, now = self._domain, self._domain.now_ms()
         if not opened:
             return self._dead(conn, row, "EDI")
-        indexed = [(each, domain.vault.identifier_index(each.id_type, each.identifier)) for each in opened]
+        indexed = [
+            # One that nobody holds is looked for under an index that nothing has.
+            (
+                each,
+                domain.vault.find_identifier(conn, each.id_type, each.identifier) or secrets.token_bytes(16),
+            )
+            for each in opened
+        ]
         resolutions = [
             decide(
                 holdings(conn, each.id_type, index),
@@ -267,9 +275,12 @@ class Confirmations:
     def reply(self, conn: sqlite3.Connection, msisdn: str, text: str) -> Callable[[], None] | None:
         """A message to the carrier's own number: the code of one consent, or a wrong try at all that wait."""
         now = self._domain.now_ms()
+        index = self._domain.vault.find_msisdn(conn, msisdn)
+        if index is None:
+            return None
         waiting = [
             row
-            for row in confirmations.waiting_for(conn, self._domain.vault.msisdn_index(msisdn), now)
+            for row in confirmations.waiting_for(conn, index, now)
             if row.attempts < self._settings.attempts_max
         ]
         for row in waiting:
@@ -294,7 +305,7 @@ class Confirmations:
         def op(conn: sqlite3.Connection) -> bool:
             confirmed = False
             for each in assertions:
-                index = self._domain.vault.msisdn_index(each.msisdn)
+                index = self._domain.vault.msisdn_index(conn, each.msisdn)
                 edi_id = bytes.fromhex(each.edi_id)
                 confirmations.put_assertion(conn, edi_id, index, each.at, now)
                 row = confirmations.by_edi(conn, edi_id, now)

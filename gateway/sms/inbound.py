@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 import sqlite3
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -205,7 +206,8 @@ class Inbound:
         self, conn: sqlite3.Connection, msisdn: str, address: str, text: str, frame: bytes
     ) -> _Recorded:
         domain, now = self._domain, self._domain.now_ms()
-        index = domain.vault.msisdn_index(msisdn)
+        # Of who has none nothing is kept by which to be found: a stranger's text leaves no trail.
+        index = domain.vault.find_msisdn(conn, msisdn) or secrets.token_bytes(16)
         owner = self._directory.sms_number(address)
         # What an enterprise appends to its number tells its own texts apart, and no person.
         access_number = address if owner is None else owner.number

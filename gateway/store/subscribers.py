@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from foundation.rows import select_rows
@@ -30,19 +30,32 @@ class HoldingLine:
     end: End = End.OPEN
 
 
-def import_lines(conn: sqlite3.Connection, vault: Vault, lines: Iterable[HoldingLine], now_ms: int) -> int:
+def indexes_of(
+    conn: sqlite3.Connection, vault: Vault, lines: Sequence[HoldingLine]
+) -> list[tuple[bytes, bytes]]:
+    """The indexes of each line's number and identifier, which get some if they have none."""
+    return vault.indexes(conn, [(line.msisdn, line.id_type, line.identifier) for line in lines])
+
+
+def import_lines(
+    conn: sqlite3.Connection,
+    vault: Vault,
+    lines: Sequence[HoldingLine],
+    now_ms: int,
+    indexes: Sequence[tuple[bytes, bytes]] | None = None,
+) -> int:
     """Record what is true from now on; returns how many lines were new or changed.
 
     A line for the same number, identifier and start replaces the earlier one, which stays on record with
     its recorded time ended. Whose subscription a device belongs to is told by the IMSI that held the
     number when the device's line begins: a new IMSI on a number is a new subscriber, since nothing here
-    shows that it is the same person. Several IMSI lines of one import come before the others.
+    shows that it is the same person. Several IMSI lines of one import come before the others. `indexes`: of the lines
+    in order, where they were asked for before (`indexes_of`).
     """
     changed = 0
     new_ids = _new_ids(conn)
-    for line in sorted(lines, key=lambda line: line.id_type != IMSI):
-        msisdn_index = vault.msisdn_index(line.msisdn)
-        identifier_index = vault.identifier_index(line.id_type, line.identifier)
+    indexed = zip(lines, indexes_of(conn, vault, lines) if indexes is None else indexes, strict=True)
+    for line, (msisdn_index, identifier_index) in sorted(indexed, key=lambda each: each[0].id_type != IMSI):
         known = conn.execute(
             "SELECT id, subscriber_id, valid_to, ended FROM holding WHERE id_type = ? AND identifier_index = ?"
             " AND msisdn_index = ? AND valid_from = ? AND recorded_to IS NULL",
@@ -118,7 +131,7 @@ def holdings_of(
     """For each identifier (id_type, index), as often as it is given once, every line of it and every line of
     the numbers in them: what a decision needs. One that nobody ever held is not in it.
 
-    Number and identifier are given as hex of their blind indexes: a decision only compares them. A device
+    Number and identifier are given as hex of their indexes: a decision only compares them. A device
     holds a number no longer than the subscription (IMSI) it belongs to, whatever its own line says, and ends as
     that did.
     """

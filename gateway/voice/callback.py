@@ -200,8 +200,8 @@ class Callbacks:
     def _find(self, conn: sqlite3.Connection, owner: AccessNumberRow, msisdn: str) -> Resolved | Refusal:
         """Whom (MSISDN, access number) means; a refusal is recorded in the same commit. Never guess a person."""
         domain = self._domain
-        index = domain.vault.msisdn_index(msisdn)
-        contact = edis.contact(conn, index, owner.number)
+        index = domain.vault.find_msisdn(conn, msisdn)
+        contact = None if index is None else edis.contact(conn, index, owner.number)
         found: Resolved | Refusal
         if contact is None or contact[1] != owner.enterprise_id:
             found = Refusal(Case.AID_REFUSED, Cause.NO_CONTACT)

@@ -249,7 +249,15 @@ async def test_every_key_is_rotated_under_load(world: World) -> None:
             assert (rotated.key.version, rotated.key.state, rotated.undelivered) == (2, "active", {}), purpose
             await until(lambda purpose=purpose: world.trust.keys.current(purpose).version == 2)
             await load.goes_on()
-        for purpose, key_id in (("http", ""), ("sign", ""), ("edi", "K002"), ("data", ""), ("query", "")):
+        for purpose, key_id in (
+            ("http", ""),
+            ("sign", ""),
+            ("edi", "K002"),
+            ("data", ""),
+            ("query", ""),
+            ("index", ""),
+            ("envelope", ""),
+        ):
             async with world.carrier_house() as house:
                 rotated = await key_house.rotate(house, purpose, now_ms, id=key_id)
             assert (rotated.key.version, rotated.key.state, rotated.undelivered) == (2, "active", {}), purpose

@@ -1,6 +1,7 @@
 """A carrier domain for tests: a real store, a clock that tests move, people and EDIs; fakes around it."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -179,17 +180,19 @@ def directory() -> Directory:
     )
 
 
-def edi_row(vault: Vault, edi_id: bytes = EDI_ID, msisdn: str = MSISDN, **fields: Any) -> edis.EdiRow:
+def edi_row(
+    conn: sqlite3.Connection, vault: Vault, edi_id: bytes = EDI_ID, msisdn: str = MSISDN, **fields: Any
+) -> edis.EdiRow:
     """An EDI of an IMSI, confirmed a second ago."""
     id_type = fields.get("id_type", IMSI)
     identifier = fields.get("identifier", IMSI_ID)
     return edis.EdiRow(
         edi_id,
         fields.get("enterprise_id", ENTERPRISE),
-        vault.msisdn_index(msisdn),
+        vault.msisdn_index(conn, msisdn),
         vault.seal_msisdn(msisdn),
         id_type,
-        vault.identifier_index(id_type, identifier),
+        vault.identifier_index(conn, id_type, identifier),
         fields.get("as_of", AS_OF),
         b"\0" * 32,
         fields.get("confirmed_at", NOW_MS - 1000),
@@ -206,9 +209,9 @@ def seed(domain: Domain) -> Callable[[Any], None]:
             HoldingLine(OTHER_MSISDN, IMSI, OTHER_IMSI_ID, LONG_AGO, None),
         ]
         import_lines(conn, vault, lines, LONG_AGO)
-        edis.insert(conn, edi_row(vault))
-        edis.insert(conn, edi_row(vault, EDI_BLOCKED, OTHER_MSISDN, identifier=OTHER_IMSI_ID))
-        edis.block(conn, ENTERPRISE, vault.msisdn_index(OTHER_MSISDN), NOW_MS - 500)
+        edis.insert(conn, edi_row(conn, vault))
+        edis.insert(conn, edi_row(conn, vault, EDI_BLOCKED, OTHER_MSISDN, identifier=OTHER_IMSI_ID))
+        edis.block(conn, ENTERPRISE, vault.msisdn_index(conn, OTHER_MSISDN), NOW_MS - 500)
 
     return op
 

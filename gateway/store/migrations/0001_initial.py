@@ -11,8 +11,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# Sealed columns hold SM4-GCM under a data key of the key store; *_index columns hold a keyed blind
-# index (HMAC-SM3, 16 bytes) by which a sealed value can be found without being readable.
+# Sealed columns hold SM4-GCM under a data key of the key store; *_index columns hold the 16 random bytes by which
+# blind_index names a number or identifier.
 STATEMENTS = [
     # --- accounts ---------------------------------------------------------------------------------
     "CREATE TABLE directory_version (id INTEGER PRIMARY KEY, version INTEGER NOT NULL)",
@@ -39,6 +39,8 @@ STATEMENTS = [
         contact TEXT, max_calls INTEGER NOT NULL, addresses TEXT NOT NULL, certificates TEXT NOT NULL,
         rate REAL, burst INTEGER, ring_s REAL, talk_s REAL, reliable_provisional TEXT,
         preconditions TEXT NOT NULL)""",
+    # --- numbers and identifiers by which people are found; tag: u32 key version | HMAC-SM3[16] ---------
+    "CREATE TABLE blind_index (tag BLOB PRIMARY KEY, name BLOB NOT NULL, sealed BLOB NOT NULL) WITHOUT ROWID",
     # --- subscribers, bitemporal: valid and recorded time, both half-open, milliseconds --------------
     """CREATE TABLE holding (
         id INTEGER PRIMARY KEY, subscriber_id INTEGER NOT NULL, msisdn_index BLOB NOT NULL,

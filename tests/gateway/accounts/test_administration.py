@@ -76,7 +76,7 @@ async def test_subscribers_are_barred_and_the_bar_is_lifted(domain: Domain) -> N
 
     assert await bar("+8613800000001", "8613800000002", "8613800000002") == 2
     assert await bar("8613800000001") == 0
-    index = domain.vault.msisdn_index("8613800000001")
+    index = await domain.store.write(lambda conn: domain.vault.msisdn_index(conn, "8613800000001"))
     blocks = await domain.store.write(lambda conn: edis.blocked_at(conn, [index]))
     assert list(blocks) == [(edis.EVERY_ENTERPRISE, index)]
     assert await bar("8613800000001", "8613800000009", lift=True) == 1

@@ -47,7 +47,7 @@ async def test_a_number_is_asked_about_by_the_edi_ids_of_its_holder(
     settings: GatewaySettings, people: Domain, certificates: Path
 ) -> None:
     second = bytes.fromhex("55" * 16)
-    row = edi_row(people.vault, second, enterprise_id="ent-b")
+    row = await people.store.write(lambda conn: edi_row(conn, people.vault, second, enterprise_id="ent-b"))
     await people.store.write(lambda conn: edis.insert(conn, row))
     async with asked(settings, certificates, PAGE) as (here, party):
         found = await evidence.of_number(here, people, [LOG_KEY], MSISDN, *PERIOD)

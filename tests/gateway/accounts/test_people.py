@@ -27,7 +27,7 @@ async def known(people: Domain) -> Domain:
     def op(conn: Any) -> None:
         accounts.add_enterprise(conn, ENTERPRISE, "A")
         accounts.add_access_number(conn, AccessNumberRow(NUMBER, ENTERPRISE, None, None))
-        edis.insert(conn, edi_row(people.vault, NEVER_CONFIRMED, confirmed_at=None))
+        edis.insert(conn, edi_row(conn, people.vault, NEVER_CONFIRMED, confirmed_at=None))
 
     await people.store.write(op)
     return people

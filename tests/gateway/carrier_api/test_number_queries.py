@@ -223,7 +223,9 @@ async def test_a_removed_approver_approves_no_more(desk: Desk) -> None:
 
 async def test_only_the_enterprise_under_complaint_is_answered_for(desk: Desk) -> None:
     other = bytes.fromhex("22" * 16)
-    row = edi_row(desk.domain.vault, other, enterprise_id="ent-b")
+    row = await desk.domain.store.write(
+        lambda conn: edi_row(conn, desk.domain.vault, other, enterprise_id="ent-b")
+    )
     await desk.domain.store.write(lambda conn: edis.insert(conn, row))
     assert await desk.found([EDI_ID, other]) == [EDI_ID]
     assert await desk.found([EDI_ID, other], enterprise="ent-b") == [other]
@@ -248,7 +250,9 @@ async def test_of_a_number_with_two_holders_only_the_one_of_that_period_is_answe
             (bytes.fromhex("33" * 16), "460001234567899", 20260915),
             (later_edi, "460001234567898", 20261030),
         ):
-            edis.insert(conn, edi_row(vault, edi_id, "8613800000009", identifier=identifier, as_of=as_of))
+            edis.insert(
+                conn, edi_row(conn, vault, edi_id, "8613800000009", identifier=identifier, as_of=as_of)
+            )
 
     await desk.domain.store.write(hand_over)
     both = [bytes.fromhex("33" * 16), later_edi]
@@ -312,7 +316,7 @@ async def test_more_than_an_answer_holds_are_the_newest(desk: Desk) -> None:
     def add(conn: Any) -> None:
         for n in range(ANSWER_IDS + 5):
             row = edi_row(
-                vault, n.to_bytes(16, "big"), OTHER_MSISDN, identifier=OTHER_IMSI_ID, as_of=20261001
+                conn, vault, n.to_bytes(16, "big"), OTHER_MSISDN, identifier=OTHER_IMSI_ID, as_of=20261001
             )
             edis.insert(conn, row)
 

@@ -306,7 +306,7 @@ async def test_who_opted_out_and_confirms_the_same_consent_anew_is_reached_at_on
     edi = sealed(IMSI_ID)
     await desk.take(request_of(edi))
     await desk.word(edi, MSISDN)
-    index = desk.domain.vault.msisdn_index(MSISDN)
+    index = await desk.domain.store.write(lambda conn: desk.domain.vault.msisdn_index(conn, MSISDN))
     assert (await desk.reached(edi)).msisdn == MSISDN
     await desk.domain.store.write(lambda conn: edis.block(conn, ENTERPRISE, index, NOW_MS))
     assert isinstance(await desk.reached(edi), Refusal)

@@ -69,14 +69,15 @@ async def learn(domain: Domain, *lines: HoldingLine, at: int = NOW_MS) -> None:
 
 
 async def open_edi(domain: Domain, edi_id: bytes, **fields: Any) -> None:
-    await domain.store.write(lambda conn: edis.insert(conn, edi_row(domain.vault, edi_id, **fields)))
+    await domain.store.write(lambda conn: edis.insert(conn, edi_row(conn, domain.vault, edi_id, **fields)))
 
 
 async def test_the_one_person(people: Domain) -> None:
     found = await look(people)
     assert isinstance(found, Resolved)
     assert (found.edi_id, found.enterprise_id, found.msisdn) == (EDI_ID, ENTERPRISE, MSISDN)
-    assert found.msisdn_index == people.vault.msisdn_index(MSISDN)
+    index = await people.store.write(lambda conn: people.vault.find_msisdn(conn, MSISDN))
+    assert found.msisdn_index == index
 
 
 async def test_an_edi_that_was_never_opened_here(people: Domain) -> None:
@@ -176,14 +177,14 @@ async def test_a_dual_sim_device_whose_settled_number_went_to_another(
 
 async def test_a_yes_is_counted_and_becomes_the_last_contact(people: Domain) -> None:
     assert isinstance(await contact(people), Resolved)
-    index = people.vault.msisdn_index(MSISDN)
+    index = await people.store.write(lambda conn: people.vault.msisdn_index(conn, MSISDN))
     assert await window(people) == (NOW_MS, 1)
     assert await people.store.write(lambda conn: edis.contact(conn, index, NUMBER)) == (EDI_ID, ENTERPRISE)
 
 
 async def test_a_look_is_no_contact(people: Domain) -> None:
     await look(people)
-    index = people.vault.msisdn_index(MSISDN)
+    index = await people.store.write(lambda conn: people.vault.msisdn_index(conn, MSISDN))
     assert await window(people) == (0, 0)
     assert await people.store.write(lambda conn: edis.contact(conn, index, NUMBER)) is None
 
@@ -235,7 +236,7 @@ class TestManyAtOnce:
     async def test_the_last_of_them_is_the_last_contact(self, people: Domain) -> None:
         """Two consents of one person; a reply belongs to the one contacted last."""
         await open_edi(people, b"x" * 16)
-        index = people.vault.msisdn_index(MSISDN)
+        index = await people.store.write(lambda conn: people.vault.msisdn_index(conn, MSISDN))
         first, second = (Ask(grant(edi_id), ENTERPRISE, NUMBER) for edi_id in (EDI_ID, b"x" * 16))
         for asks, last in (
             ([first, second], b"x" * 16),
@@ -257,7 +258,7 @@ class TestWhatIsRemembered:
 
     async def test_an_opt_out_counts_at_once(self, people: Domain) -> None:
         assert isinstance(await contact(people), Resolved)
-        index = people.vault.msisdn_index(MSISDN)
+        index = await people.store.write(lambda conn: people.vault.msisdn_index(conn, MSISDN))
         await people.store.write(lambda conn: edis.block(conn, ENTERPRISE, index, NOW_MS))
         assert await contact(people) == refused(Cause.OPTED_OUT)
         assert await look(people) == refused(Cause.OPTED_OUT)
@@ -339,7 +340,7 @@ class TestWhoRefused:
 
 
 async def test_whom_the_operator_barred_nobody_reaches_whatever_is_consented_to_later(people: Domain) -> None:
-    index = people.vault.msisdn_index(MSISDN)
+    index = await people.store.write(lambda conn: people.vault.msisdn_index(conn, MSISDN))
     await people.store.write(lambda conn: edis.bar(conn, index, NOW_MS))
     await open_edi(people, b"x" * 16, confirmed_at=NOW_MS + 1)
     for edi_id in (EDI_ID, b"x" * 16):

@@ -476,7 +476,7 @@ async def test_a_message_that_waited_past_the_consents_hours_waits_until_they_be
 async def test_an_opt_out_while_the_trust_party_is_asked(desk: World) -> None:
     desk.verifier.held = True
     await desk.offer(**WAITED)
-    index = desk.domain.vault.msisdn_index(MSISDN)
+    index = await desk.domain.store.write(lambda conn: desk.domain.vault.msisdn_index(conn, MSISDN))
     await desk.domain.store.write(lambda conn: edis.block(conn, ENTERPRISE, index, NOW_MS))
     desk.verifier.release()
     await until(lambda: bool(desk.deliveries))

@@ -72,7 +72,7 @@ class Desk:
         )
 
     async def contact(self) -> None:
-        index = self.domain.vault.msisdn_index(MSISDN)
+        index = await self.domain.store.write(lambda conn: self.domain.vault.msisdn_index(conn, MSISDN))
         await self.domain.store.write(
             lambda conn: edis.touch_contacts(conn, [(index, NUMBER, EDI_ID, NOW_MS)])
         )
@@ -169,7 +169,7 @@ async def test_an_smsc_may_write_the_country_code_before_an_access_number(desk: 
 async def test_an_opt_out_blocks_at_once_and_cancels_after_the_reply_was_restored(desk: Desk) -> None:
     await desk.contact()
     assert await desk.take(b" td. ") == 0
-    index = desk.domain.vault.msisdn_index(MSISDN)
+    index = await desk.domain.store.write(lambda conn: desk.domain.vault.msisdn_index(conn, MSISDN))
     blocks = await desk.domain.store.write(lambda conn: edis.blocked_at(conn, [index]))
     assert blocks == {(ENTERPRISE, index): NOW_MS}
     assert len(desk.notices) == 1

@@ -260,7 +260,7 @@ async def test_a_text_that_the_operator_does_not_want(desk: Desk) -> None:
 
 async def test_an_opt_out_committed_first_is_seen_by_the_message_behind_it(desk: Desk) -> None:
     """Policy is decided inside the commit that records the contact."""
-    index = desk.domain.vault.msisdn_index(MSISDN)
+    index = await desk.domain.store.write(lambda conn: desk.domain.vault.msisdn_index(conn, MSISDN))
     desk.domain.store.submit(lambda conn: edis.block(conn, "ent-a", index, NOW_MS), lambda *_: None)
     assert await desk.status() == REFUSED
 

@@ -208,7 +208,7 @@ async def test_after_a_refusal_the_next_part_is_asked_for_on_its_own(desk: Desk)
 async def test_an_opt_out_between_two_parts(desk: Desk) -> None:
     """Whether the person may be reached is asked of the store for each part."""
     await desk.accepted(**fields_of(PARTS[0]))
-    index = desk.domain.vault.msisdn_index(MSISDN)
+    index = await desk.domain.store.write(lambda conn: desk.domain.vault.msisdn_index(conn, MSISDN))
     await desk.domain.store.write(lambda conn: edis.block(conn, ENTERPRISE, index, desk.clock()))
     assert await desk.status(**fields_of(PARTS[1])) == REFUSED
     assert [row["cause"] for row in await rows(desk.domain, "refusal")] == ["OPTED_OUT"]

@@ -98,6 +98,7 @@ async def carrier(people: Domain) -> Domain:
         )
         for edi_id, last, confirmed_at in ((EDI_MOVED, 1, 1), (EDI_PORTED, 2, 1), (EDI_PENDING, 3, None)):
             row = edi_row(
+                conn,
                 people.vault,
                 edi_id,
                 f"861380000001{last}",

@@ -30,14 +30,16 @@ async def on(domain: Domain, work: Callable[[Any], Any]) -> Any:
 
 
 async def test_a_row_comes_back_as_it_went_in(domain: Domain) -> None:
-    row = edi_row(domain.vault, confirmed_at=None)
+    row = await domain.store.write(lambda conn: edi_row(conn, domain.vault, confirmed_at=None))
     await on(domain, lambda conn: edis.insert(conn, row))
     assert await on(domain, lambda conn: edis.get(conn, EDI_ID)) == row
     assert await on(domain, lambda conn: edis.get(conn, EDI_BLOCKED)) is None
 
 
 async def test_an_edi_that_is_opened_again_stays_what_it_was(people: Domain) -> None:
-    again = edi_row(people.vault, msisdn=OTHER_MSISDN, confirmed_at=None)
+    again = await people.store.write(
+        lambda conn: edi_row(conn, people.vault, msisdn=OTHER_MSISDN, confirmed_at=None)
+    )
     await on(people, lambda conn: edis.insert(conn, again))
     kept = await on(people, lambda conn: edis.get(conn, EDI_ID))
     assert people.vault.open_msisdn(kept.msisdn_sealed) == MSISDN
@@ -46,8 +48,12 @@ async def test_an_edi_that_is_opened_again_stays_what_it_was(people: Domain) -> 
 
 async def test_confirmation_is_of_one_edi(domain: Domain) -> None:
     for edi_id in (EDI_ID, EDI_BLOCKED):
-        row = edi_row(domain.vault, edi_id, confirmed_at=None)
-        await on(domain, lambda conn, row=row: edis.insert(conn, row))
+        await on(
+            domain,
+            lambda conn, edi_id=edi_id: edis.insert(
+                conn, edi_row(conn, domain.vault, edi_id, confirmed_at=None)
+            ),
+        )
     await on(domain, lambda conn: edis.confirm(conn, EDI_ID, NOW_MS))
     assert (await on(domain, lambda conn: edis.get(conn, EDI_ID))).confirmed_at == NOW_MS
     assert (await on(domain, lambda conn: edis.get(conn, EDI_BLOCKED))).confirmed_at is None
@@ -64,7 +70,10 @@ class TestOptOut:
     """A block covers every consent of the enterprise that was confirmed before it, and no later one."""
 
     async def test_it_is_of_one_enterprise_and_one_person(self, people: Domain) -> None:
-        index, other = (people.vault.msisdn_index(number) for number in (MSISDN, OTHER_MSISDN))
+        index, other = [
+            await on(people, lambda conn, number=number: people.vault.msisdn_index(conn, number))
+            for number in (MSISDN, OTHER_MSISDN)
+        ]
         found = await on(people, lambda conn: edis.blocked_at(conn, [index, other]))
         assert found == {(ENTERPRISE, other): NOW_MS - 500}
         assert await on(people, lambda conn: edis.blocked_at(conn, [index])) == {}
@@ -83,16 +92,22 @@ class TestOptOut:
         assert await on(domain, op) == {(ENTERPRISE, index): at for at, index in enumerate(indexes)}
 
     async def test_the_last_one_counts(self, people: Domain) -> None:
-        index = people.vault.msisdn_index(OTHER_MSISDN)
+        index = await people.store.write(lambda conn: people.vault.msisdn_index(conn, OTHER_MSISDN))
         await on(people, lambda conn: edis.block(conn, ENTERPRISE, index, NOW_MS + 7))
         found = await on(people, lambda conn: edis.blocked_at(conn, [index]))
         assert found == {(ENTERPRISE, index): NOW_MS + 7}
 
     async def test_what_it_covers(self, people: Domain) -> None:
-        index = people.vault.msisdn_index(MSISDN)
-        later = edi_row(people.vault, bytes(16), confirmed_at=NOW_MS)
-        unconfirmed = edi_row(people.vault, b"\1" * 16, confirmed_at=None)
-        others = edi_row(people.vault, b"\2" * 16, enterprise_id="ent-b")
+        index = await people.store.write(lambda conn: people.vault.msisdn_index(conn, MSISDN))
+        later = await people.store.write(
+            lambda conn: edi_row(conn, people.vault, bytes(16), confirmed_at=NOW_MS)
+        )
+        unconfirmed = await people.store.write(
+            lambda conn: edi_row(conn, people.vault, b"\1" * 16, confirmed_at=None)
+        )
+        others = await people.store.write(
+            lambda conn: edi_row(conn, people.vault, b"\2" * 16, enterprise_id="ent-b")
+        )
         for row in (later, unconfirmed, others):
             await on(people, lambda conn, row=row: edis.insert(conn, row))
 
@@ -108,8 +123,10 @@ class TestContact:
     """(MSISDN, access number) means the EDI most recently contacted from that number."""
 
     async def test_the_newest_contact_of_the_number(self, people: Domain) -> None:
-        index = people.vault.msisdn_index(MSISDN)
-        others = edi_row(people.vault, bytes(16), enterprise_id="ent-b")
+        index = await people.store.write(lambda conn: people.vault.msisdn_index(conn, MSISDN))
+        others = await people.store.write(
+            lambda conn: edi_row(conn, people.vault, bytes(16), enterprise_id="ent-b")
+        )
         await on(people, lambda conn: edis.insert(conn, others))
         first = [(index, NUMBER, EDI_ID, 1)]
         later = [(index, NUMBER, bytes(16), 2), (index, OTHERS_NUMBER, EDI_ID, 3)]
@@ -119,7 +136,7 @@ class TestContact:
         assert await on(people, lambda conn: edis.contact(conn, index, OTHERS_NUMBER)) == (EDI_ID, ENTERPRISE)
 
     async def test_nobody_when_nobody_was(self, people: Domain) -> None:
-        index = people.vault.msisdn_index(OTHER_MSISDN)
+        index = await people.store.write(lambda conn: people.vault.msisdn_index(conn, OTHER_MSISDN))
         assert await on(people, lambda conn: edis.contact(conn, index, NUMBER)) is None
 
 
@@ -138,7 +155,7 @@ class TestCurrentSubscriber:
     """Who holds a number now: never a guess."""
 
     async def held(self, domain: Domain, *lines: HoldingLine) -> int | None:
-        index = domain.vault.msisdn_index(MSISDN)
+        index = await domain.store.write(lambda conn: domain.vault.msisdn_index(conn, MSISDN))
         await on(domain, lambda conn: import_lines(conn, domain.vault, list(lines), LONG_AGO))
         found: int | None = await on(domain, lambda conn: edis.current_subscriber(conn, index))
         return found
@@ -158,7 +175,7 @@ class TestCurrentSubscriber:
 
 
 async def test_whether_anything_was_confirmed_after_a_time(people: Domain) -> None:
-    index = people.vault.msisdn_index(MSISDN)
+    index = await people.store.write(lambda conn: people.vault.msisdn_index(conn, MSISDN))
     for enterprise, at, found in (
         (ENTERPRISE, NOW_MS - 1001, True),
         (ENTERPRISE, NOW_MS - 1000, False),
@@ -172,7 +189,7 @@ async def test_whether_anything_was_confirmed_after_a_time(people: Domain) -> No
 
 
 async def test_the_operators_block_is_beside_the_enterprises(people: Domain) -> None:
-    index = people.vault.msisdn_index(OTHER_MSISDN)
+    index = await people.store.write(lambda conn: people.vault.msisdn_index(conn, OTHER_MSISDN))
     await on(people, lambda conn: edis.bar(conn, index, NOW_MS))
     blocks = await on(people, lambda conn: edis.blocked_at(conn, [index]))
     assert blocks == {(ENTERPRISE, index): NOW_MS - 500, (edis.EVERY_ENTERPRISE, index): NOW_MS}

@@ -19,14 +19,14 @@ async def lines(domain: Domain, *given: HoldingLine, at: int = FIRST) -> None:
 
 
 async def found(domain: Domain, start: int, end: int) -> list[bytes]:
-    index = domain.vault.msisdn_index(N)
+    index = await domain.store.write(lambda conn: domain.vault.msisdn_index(conn, N))
     return await domain.store.write(
         lambda conn: number_queries.edi_ids_of(conn, index, ENTERPRISE, start, end)
     )
 
 
 async def opened(domain: Domain, **fields: object) -> None:
-    row = edi_row(domain.vault, EDI, N, **fields)
+    row = await domain.store.write(lambda conn: edi_row(conn, domain.vault, EDI, N, **fields))
     await domain.store.write(lambda conn: edis.insert(conn, row))
 
 

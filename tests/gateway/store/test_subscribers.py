@@ -14,12 +14,12 @@ async def learn(domain: Domain, at: int, *lines: HoldingLine) -> int:
 
 
 async def held(domain: Domain, identifier: str, id_type: int = IMSI):
-    index = domain.vault.identifier_index(id_type, identifier)
+    index = await domain.store.write(lambda conn: domain.vault.identifier_index(conn, id_type, identifier))
     return await domain.store.write(lambda conn: holdings(conn, id_type, index))
 
 
 async def current(domain: Domain, msisdn: str = N) -> int | None:
-    index = domain.vault.msisdn_index(msisdn)
+    index = await domain.store.write(lambda conn: domain.vault.msisdn_index(conn, msisdn))
     return await domain.store.write(lambda conn: edis.current_subscriber(conn, index))
 
 
@@ -56,8 +56,13 @@ async def test_a_device_belongs_to_the_subscription_that_held_the_number_when_it
         HoldingLine(N, IMSI, "sim2", 50, None),
     )
     owner = {row.identifier: row.subscriber_id for row in await held(domain, "dev", IMEI)}
-    index = domain.vault.identifier_index
-    assert owner[index(IMEI, "dev").hex()] == owner[index(IMSI, "sim2").hex()]
+    device, sim = [
+        await domain.store.write(
+            lambda conn, id_type=id_type, name=name: domain.vault.identifier_index(conn, id_type, name)
+        )
+        for id_type, name in ((IMEI, "dev"), (IMSI, "sim2"))
+    ]
+    assert owner[device.hex()] == owner[sim.hex()]
 
 
 async def test_the_same_value_of_another_type_is_another_identifier(domain: Domain) -> None:
@@ -85,7 +90,12 @@ async def test_each_of_several_identifiers_has_its_own_lines(domain: Domain) -> 
         HoldingLine(M, IMSI, "sim2", 10, None),
     )
     keys = [
-        (id_type, domain.vault.identifier_index(id_type, name))
+        (
+            id_type,
+            await domain.store.write(
+                lambda conn, id_type=id_type, name=name: domain.vault.identifier_index(conn, id_type, name)
+            ),
+        )
         for id_type, name in ((IMSI, "sim1"), (IMEI, "dev"), (IMSI, "sim2"), (IMSI, "nobody's"))
     ]
     found = await domain.store.write(lambda conn: holdings_of(conn, keys))
@@ -145,7 +155,7 @@ async def test_two_who_hold_a_number_now_are_nobody(domain: Domain) -> None:
 
 async def test_numbers_are_sealed(domain: Domain) -> None:
     await learn(domain, 100, HoldingLine(N, IMSI, "sim1", 10, None))
-    sealed = await domain.store.write(lambda conn: sealed_msisdn(conn, domain.vault.msisdn_index(N)))
+    sealed = await domain.store.write(lambda conn: sealed_msisdn(conn, domain.vault.msisdn_index(conn, N)))
     assert N.encode() not in sealed
     assert domain.vault.open_msisdn(sealed) == N
 

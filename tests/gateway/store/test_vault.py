@@ -1,7 +1,10 @@
 """Numbers are sealed at rest and found by keyed indexes alone."""
 
+import sqlite3
+
 import pytest
 
+from gateway.store.domain import Domain
 from gateway.store.vault import Vault
 from gm.errors import DecryptError
 from tests.gateway.carrier import IMSI, IMSI_ID, MSISDN, OTHER_MSISDN
@@ -30,12 +33,22 @@ def test_a_changed_octet_is_noticed(vault: Vault) -> None:
         vault.open_msisdn(bytes(sealed))
 
 
-def test_an_index_is_the_same_each_time_and_anothers_is_another(vault: Vault) -> None:
-    assert vault.msisdn_index(MSISDN) == vault.msisdn_index(MSISDN)
-    assert len(vault.msisdn_index(MSISDN)) == 16
-    assert vault.msisdn_index(MSISDN) != vault.msisdn_index(OTHER_MSISDN)
-    assert vault.identifier_index(IMSI, IMSI_ID) != vault.identifier_index(IMSI + 1, IMSI_ID)
-    assert vault.identifier_index(IMSI, MSISDN) != vault.msisdn_index(MSISDN)
+async def test_an_index_is_the_same_each_time_and_anothers_is_another(domain: Domain) -> None:
+    vault = domain.vault
+
+    def op(conn: sqlite3.Connection) -> None:
+        assert vault.find_msisdn(conn, MSISDN) is None
+        index = vault.msisdn_index(conn, MSISDN)
+        assert vault.msisdn_index(conn, MSISDN) == vault.find_msisdn(conn, MSISDN) == index
+        assert len(index) == 16
+        assert vault.find_msisdn(conn, OTHER_MSISDN) is None
+        assert vault.msisdn_index(conn, OTHER_MSISDN) != index
+        imsi = vault.identifier_index(conn, IMSI, IMSI_ID)
+        assert vault.find_identifier(conn, IMSI, IMSI_ID) == imsi
+        assert vault.find_identifier(conn, IMSI + 1, IMSI_ID) is None
+        assert vault.identifier_index(conn, IMSI, MSISDN) != index
+
+    await domain.store.write(op)
 
 
 def test_a_fingerprint_knows_the_same_octets_under_one_label(vault: Vault) -> None:

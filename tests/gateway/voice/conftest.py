@@ -416,16 +416,16 @@ def _seed(domain: Domain):
                 edis.EdiRow(
                     edi_id,
                     "ent-a",
-                    vault.msisdn_index(line.msisdn),
+                    vault.msisdn_index(conn, line.msisdn),
                     vault.seal_msisdn(line.msisdn),
                     2,
-                    vault.identifier_index(2, line.identifier),
+                    vault.identifier_index(conn, 2, line.identifier),
                     AS_OF,
                     b"\0" * 32,
                     NOW_MS - 1000,
                 ),
             )
-        edis.block(conn, "ent-a", vault.msisdn_index("8613800000002"), NOW_MS)
+        edis.block(conn, "ent-a", vault.msisdn_index(conn, "8613800000002"), NOW_MS)
 
     return op
 

@@ -101,7 +101,7 @@ async def register(world: World, party: Party, q: str) -> None:
 async def test_of_several_contacts_the_next_is_called_where_one_is_not_there(
     world: World, first: str
 ) -> None:
-    index = world.domain.vault.msisdn_index(MSISDN)
+    index = await world.domain.store.write(lambda conn: world.domain.vault.msisdn_index(conn, MSISDN))
     await world.domain.store.write(lambda conn: edis.touch_contacts(conn, [(index, NUMBER, EDI_ID, NOW_MS)]))
     await world.restart(core_answer_s=0.2)
     other = await Party.open()

@@ -132,7 +132,7 @@ async def watch(world: World, chaos: Chaos, side: str) -> None:
 
 async def rush(world: World, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     sides = {name: SipSideSettings(port=0, t1_ms=T1_MS) for name in ("enterprise", "core_side")}
-    index = world.domain.vault.msisdn_index(MSISDN)
+    index = await world.domain.store.write(lambda conn: world.domain.vault.msisdn_index(conn, MSISDN))
     await world.domain.store.write(lambda conn: edis.touch_contacts(conn, [(index, NUMBER, EDI_ID, NOW_MS)]))
     world.verifier.answers[AID] = replace(grant(EDI_ID), frequency="100000/day")
     world.set_trunk(max_calls=1_000)

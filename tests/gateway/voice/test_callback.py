@@ -28,7 +28,7 @@ from tests.gateway.voice.conftest import (
 @pytest.fixture
 async def contacted(world: World) -> World:
     """A world in which the subscriber was contacted before, and the enterprise's phone is registered."""
-    index = world.domain.vault.msisdn_index(MSISDN)
+    index = await world.domain.store.write(lambda conn: world.domain.vault.msisdn_index(conn, MSISDN))
     await world.domain.store.write(lambda conn: edis.touch_contacts(conn, [(index, NUMBER, EDI_ID, NOW_MS)]))
     assert await world.register() == 200
     return world
@@ -91,7 +91,9 @@ async def test_refusals_have_a_documented_answer(
 
 
 async def test_a_person_who_opted_out_is_refused(contacted: World) -> None:
-    index = contacted.domain.vault.msisdn_index("8613800000002")
+    index = await contacted.domain.store.write(
+        lambda conn: contacted.domain.vault.msisdn_index(conn, "8613800000002")
+    )
     await contacted.domain.store.write(
         lambda conn: edis.touch_contacts(conn, [(index, NUMBER, EDI_BLOCKED, NOW_MS)])
     )

@@ -193,7 +193,7 @@ async def _first(phone: Party, core: Party, at_phone: type[Event], at_core: type
 
 async def rounds(world: World, seed: int, count: int) -> None:
     planter = Planter(seed)
-    index = world.domain.vault.msisdn_index(MSISDN)
+    index = await world.domain.store.write(lambda conn: world.domain.vault.msisdn_index(conn, MSISDN))
     await world.domain.store.write(lambda conn: edis.touch_contacts(conn, [(index, NUMBER, EDI_ID, NOW_MS)]))
     await world.restart(early_media="relay" if planter.happens(0.5) else "local")
     assert await world.register() == 200

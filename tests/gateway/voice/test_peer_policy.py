@@ -152,7 +152,7 @@ class TestLateOffers:
 @pytest.fixture
 async def contacted(world: World) -> World:
     """A core that speaks preconditions and PRACK, to which it is answered; its subscriber was contacted before."""
-    index = world.domain.vault.msisdn_index(MSISDN)
+    index = await world.domain.store.write(lambda conn: world.domain.vault.msisdn_index(conn, MSISDN))
     await world.domain.store.write(lambda conn: edis.touch_contacts(conn, [(index, NUMBER, EDI_ID, NOW_MS)]))
     await world.equip("core", **SPOKEN)
     await answering(world)

@@ -65,7 +65,7 @@ async def test_a_trunk_with_a_configured_contact_needs_no_registration(world: Wo
     trunks = world.directory.current.trunks
     host, port = world.phone.endpoint.local
     trunks["pbx-a"] = replace(trunks["pbx-a"], contact=f"sip:desk@{host}:{port}")
-    index = world.domain.vault.msisdn_index(MSISDN)
+    index = await world.domain.store.write(lambda conn: world.domain.vault.msisdn_index(conn, MSISDN))
     await world.domain.store.write(lambda conn: edis.touch_contacts(conn, [(index, NUMBER, EDI_ID, NOW_MS)]))
     world.call_back()
     assert str((await world.phone.next(IncomingCall)).request.uri) == f"sip:desk@{host}:{port}"

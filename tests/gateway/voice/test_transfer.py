@@ -55,9 +55,9 @@ async def house(world: World) -> World:
     vault = world.domain.vault
 
     def op(conn) -> None:
-        index = vault.msisdn_index(OTHER_MSISDN)
+        index = vault.msisdn_index(conn, OTHER_MSISDN)
         sealed = vault.seal_msisdn(OTHER_MSISDN)
-        identifier = vault.identifier_index(2, "460001234567891")
+        identifier = vault.identifier_index(conn, 2, "460001234567891")
         row = edis.EdiRow(
             OTHER_EDI, "ent-b", index, sealed, 2, identifier, 20261101, b"\0" * 32, 1_793_499_999_000
         )
@@ -300,7 +300,7 @@ async def test_the_two_hear_each_other_through_rtpengine(house: World, tmp_path:
 
 
 async def test_who_called_back_may_be_put_through_too(house: World) -> None:
-    index = house.domain.vault.msisdn_index(MSISDN)
+    index = await house.domain.store.write(lambda conn: house.domain.vault.msisdn_index(conn, MSISDN))
     await house.domain.store.write(lambda conn: edis.touch_contacts(conn, [(index, NUMBER, EDI_ID, NOW_MS)]))
     assert await house.register() == 200
     back = house.call_back()

@@ -110,7 +110,7 @@ def call(phone: Party, gateway: Flow, **options: object) -> Call:
 
 async def test_every_transport_and_family_meets_every_other(world: World, certificates: Certificates) -> None:
     """Each enterprise's way in meets each way to the core, and back."""
-    index = world.domain.vault.msisdn_index(MSISDN)
+    index = await world.domain.store.write(lambda conn: world.domain.vault.msisdn_index(conn, MSISDN))
     await world.domain.store.write(lambda conn: edis.touch_contacts(conn, [(index, NUMBER, EDI_ID, NOW_MS)]))
     phones = {each: await open_party(certificates, "pbx", *each) for each in EVERY}
     cores = {each: await open_party(certificates, "core", *each) for each in EVERY}
@@ -234,7 +234,7 @@ class TestTls:
         phone.endpoint.close()
 
     async def test_a_configured_contact_over_tls_proves_its_name(self, world: World) -> None:
-        index = world.domain.vault.msisdn_index(MSISDN)
+        index = await world.domain.store.write(lambda conn: world.domain.vault.msisdn_index(conn, MSISDN))
         await world.domain.store.write(
             lambda conn: edis.touch_contacts(conn, [(index, NUMBER, EDI_ID, NOW_MS)])
         )
