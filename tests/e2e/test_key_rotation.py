@@ -36,7 +36,7 @@ from trust_client.answers import Grant
 from trust_client.app import seal_identifier
 from trust_client.enterprise import EnterpriseClient
 from trust_client.evidence import EvidenceClient
-from trust_party import admission
+from trust_party import admission, directory
 from trust_party.app import TrustParty, started
 from trust_party.clock import DAY_MS, now_ms
 from trust_party.key_operations import TrustHouse, open_house
@@ -179,7 +179,7 @@ class World:
 @pytest.fixture
 async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     monkeypatch.setattr(gateway_app, "DIRECTORY_POLL_S", 0.05)
-    monkeypatch.setattr(admission, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(directory, "POLL_SECONDS", 0.05)
     pki.make_ca(tmp_path / "ca", "Test CA")
     for party in (CARRIER, "ttp", "ent-a"):
         pki.make_party(tmp_path / party, tmp_path / "ca", party)
