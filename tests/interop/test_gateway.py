@@ -104,6 +104,11 @@ class ForeignHouse(House):
         async with asyncio.timeout(ANSWER_S):
             return await answer
 
+    async def start_witness(self, party: str) -> None:
+        """`ascs evidence witness` of a party."""
+        folder, file = self.layout.witnesses[party], self.files.witnesses[party]
+        await self._processes.start("witness", f"witness-{party}", folder, "evidence", "witness", str(file))
+
     async def own_aid(self, person: Person) -> str:
         """An AID of this person's own, ACTIVE by the code that the person returned."""
         aid = await self.active_aid(ENT_A, person)
@@ -147,8 +152,9 @@ def _introduce(layout: Layout, files: Files) -> SmallTrustParty:
     sign, envelope = trust.sign_key.to_pem(), trust.envelope_key.to_pem()
     (layout.carrier / "trust-sign.pem").write_bytes(sign)
     (layout.carrier / "trust-envelope.pem").write_bytes(envelope)
-    (layout.regulator / "trust-sign.pem").write_bytes(sign)
-    (layout.regulator / "trust-log.pem").write_bytes(trust.log.key.to_pem())
+    for folder in (layout.regulator, *layout.witnesses.values()):
+        (folder / "trust-sign.pem").write_bytes(sign)
+        (folder / "trust-log.pem").write_bytes(trust.log.key.to_pem())
     key = public_hex_of((layout.regulator / "sign.pem").read_text())
     trust.parties[REGULATOR] = Party("regulator", {f"{REGULATOR}/sign/1": key})
     for each in ENTERPRISES:
@@ -325,6 +331,20 @@ async def test_a_number_under_complaint_leads_to_the_enterprises_aid(house: Fore
     assert (outcome.carrier, outcome.outcome) == (CARRIER, "ANSWERED")
     # What the carrier sealed to the regulator is what the trust party joined: nothing was left out.
     assert regulator.found_by(draft, answer) == {CARRIER: answer.joined}
+
+
+async def test_a_witness_follows_its_log_and_cosigns(house: ForeignHouse) -> None:
+    await house.start_witness(ENT_A.id)
+
+    for count in (1, 2):
+
+        async def cosigned(count: int = count) -> bool:
+            return len(house.trust.cosigned) >= count
+
+        await until(cosigned, "the candidate is cosigned")
+        await house.deposit(ENT_B, PEOPLE[5])  # so that there is another
+    views = house.trust.views(REGULATOR, {})["views"]
+    assert [each["cosignatures"][0]["statement"]["witness"] for each in views] == [ENT_A.id]
 
 
 async def test_its_next_sign_key_is_taken_over_the_wire(house: ForeignHouse) -> None:
