@@ -150,7 +150,11 @@ class VerifyStream:
 
     def lost(self, reason: str) -> None:
         if not self._closed:
-            _log.warning("verify stream lost: %s", reason)
+            _log.warning(
+                "verify stream lost: %s; answers without the trust party's signature: %d",
+                reason,
+                self._unsigned,
+            )
         self._channel = None
         if self._feed is not None:
             self._feed.disconnected()

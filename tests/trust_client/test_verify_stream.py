@@ -341,6 +341,15 @@ class TestHeads:
         channel.give({"batch": signed_head(self.KEY, 2)})
         assert channel.over
 
+    async def test_answers_that_are_left_without_one_are_told_when_the_stream_is_lost(
+        self, verifier, stream, channel, caplog
+    ):
+        await self.answered(verifier, channel, 1, 2)
+        await self.answered(verifier, channel, 3)
+        channel.give({"batch": signed_head(self.KEY, 1, 2)})
+        stream.lost("gone")
+        assert "gone; answers without the trust party's signature: 1" in caplog.text
+
     async def test_one_over_a_part_of_an_answer_ends_it(self, verifier, stream, channel):
         await self.answered(verifier, channel, 1, 2)
         channel.give({"batch": signed_head(self.KEY, 1)})
