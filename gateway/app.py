@@ -55,6 +55,7 @@ from gateway.voice.service import VoiceService
 from gm import selftest
 from gm.errors import GmError
 from gm.keystore import KeyProvider
+from interparty import key_ledger
 from interparty.client import Peer
 from interparty.key_ledger import Author, operator
 from interparty.server import Running, serve
@@ -273,6 +274,8 @@ class Gateway:
         self.operations = Operations(settings.operations, self.health)
         self._api: Running | None = None
         self._poller: asyncio.Task[None] | None = None
+        self._key_states = key_ledger.states(self.keys)
+        """As they are on record: `open_domain` saw to it."""
         self._poll_now = asyncio.Event()
 
     def revoked(self, edi_ids: Sequence[bytes]) -> None:
@@ -402,6 +405,16 @@ class Gateway:
         self.directory.current = snapshot(rows, self.domain.vault)
         self.front.accounts_changed()
 
+    async def _settle_keys(self) -> None:
+        """Put on record what a command did with keys and did not live to record."""
+        states = key_ledger.states(self.keys)
+        if states == self._key_states:
+            return
+        author = Author(self.settings.carrier.id, operator(), self.domain.now_ms())
+        # The command that is still at it holds the database until it has recorded what it does.
+        await self.domain.store.write(lambda conn: settle(conn, self.keys, author, found=True))
+        self._key_states = states
+
     async def _poll_directory(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
@@ -411,6 +424,7 @@ class Gateway:
             metrics.STORE_BACKLOG.set(self.domain.store.backlog)
             try:
                 await asyncio.to_thread(self.keys.refresh)
+                await self._settle_keys()
                 rows = await self.domain.store.read("SELECT version FROM directory_version WHERE id = 1")
                 if rows[0][0] != self.directory.current.version:
                     await self._reload_directory()

@@ -68,6 +68,11 @@ def operator() -> str:
         return f"uid {os.getuid()}"
 
 
+def states(keys: KeyProvider) -> list[tuple[str, int, str]]:
+    """Purpose, version and state of every key: what differs when there is something to settle."""
+    return [(purpose, key.version, key.state) for purpose in keys.purposes() for key in keys.keys(purpose)]
+
+
 def settle(
     conn: sqlite3.Connection,
     keys: KeyProvider,

@@ -214,12 +214,17 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             data_keys.forget()  # a key may have been destroyed
             await feed.refresh()
 
+        async def keys_changed() -> None:
+            # The command that is still at it holds the database until it has recorded what it does.
+            author = Author(settings.party, operator(), now_ms())
+            await store.write(lambda conn: settle(conn, keys, author, found=True, evidence=evidence))
+
         if settings.anchor_file is not None:
             anchoring = Anchoring(FileAnchor(settings.anchor_file), sequencer)
             following = asyncio.create_task(anchoring.run(settings.anchor_seconds), name="anchor")
             stack.push_async_callback(end, following)
         for task in (
-            asyncio.create_task(directory.follow(admitted), name="admissions"),
+            asyncio.create_task(directory.follow(admitted, keys_changed), name="admissions"),
             asyncio.create_task(orders.run(), name="orders"),
             asyncio.create_task(answered.run(), name="answered"),
             asyncio.create_task(sweeper.run(settings.sweep_seconds), name="sweeper"),

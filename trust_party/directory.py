@@ -168,12 +168,16 @@ class Directory:
         self._version = version
         return True
 
-    async def follow(self, changed: Callable[[], Awaitable[None]]) -> None:
-        """Refresh for ever, every POLL_SECONDS; `changed` is awaited after each admission."""
+    async def follow(
+        self, changed: Callable[[], Awaitable[None]], keys_changed: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Refresh for ever, every POLL_SECONDS; `changed` is awaited after each admission, `keys_changed` after another
+        process changed the key store."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
-                await asyncio.to_thread(self._keys.refresh)
+                if await asyncio.to_thread(self._keys.refresh):
+                    await keys_changed()
                 if await self.refresh():
                     _log.info(
                         "parties loaded",

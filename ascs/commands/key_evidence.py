@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, Final
 
 import click
 
@@ -15,12 +17,15 @@ from foundation.atomic import write_atomic
 from gateway import trust_link
 from gateway.settings import GatewaySettings
 from gm.sm2 import PublicKey
-from interparty.evidence_messages import Bundle
+from interparty.evidence_messages import Bundle, BundleRecord
 from interparty.party_link import connect
 from trust_client.bundle import key_event_text, time_text
 from trust_client.evidence import EvidenceClient
 from trust_party import desk
 from trust_party.settings import TrustSettings
+
+NAMED_MAX: Final = 20
+"""Events that are named of those that are missing."""
 
 _OUT = click.option(
     "--out",
@@ -96,11 +101,25 @@ def show(bundles: Sequence[Bundle], out: Path | None) -> None:
             file = out / f"keys-{number}.json"
             write_atomic(file, bundle.model_dump_json(exclude_none=True).encode())
             click.echo(f"  {file}")
+    for line in odd_sequences([_fields(record) for bundle in bundles for record in bundle.records]):
+        click.echo(line)
+
+
+def odd_sequences(records: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """What a party's count of its events gives away: those that it did not tell, and a ledger that was put back."""
+    counted = Counter(record["statement"]["sequence"] for record in records if "statement" in record)
+    missing = [each for each in range(1, max(counted, default=0)) if each not in counted]
+    if missing:
+        named = ", ".join(map(str, missing[:NAMED_MAX])) + (" …" if len(missing) > NAMED_MAX else "")
+        yield f"NOT TOLD: {named}. The party told of later events and not of these."
+    for sequence, count in sorted(counted.items()):
+        if count > 1:
+            yield f"TOLD TWICE: {sequence}, {count} different events. The party's database came from a backup."
 
 
 def _lines(bundle: Bundle) -> Iterator[str]:
     for record in bundle.records:
-        fields = json.loads(record.record)
+        fields = _fields(record)
         if "statement" in fields:
             statement = fields["statement"]
             told = f"{statement['sequence']:>4}  {key_event_text(statement)}"
@@ -112,3 +131,8 @@ def _lines(bundle: Bundle) -> Iterator[str]:
         f"{len(bundle.records)} records proved to be in the log of {head.size} leaves,"
         f" signed {time_text(head.time_ms)}, cosigned by {len(bundle.cosignatures)}"
     )
+
+
+def _fields(record: BundleRecord) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(record.record)
+    return fields

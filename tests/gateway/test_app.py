@@ -21,10 +21,12 @@ from gateway.app import MIGRATIONS, Gateway, open_domain, run
 from gateway.settings import GatewaySettings, HttpSettings, SmscSettings
 from gateway.store import accounts
 from gateway.store.accounts import AccountRow
+from gm.keystore import KeyStore
+from interparty import key_ledger
 from smpp.aio.client import BindRefusedError, open_bound
 from smpp.pdu import AlertNotification, BindTransceiver, DeliverSm
 from smpp.session import SessionConfig
-from tests.gateway.carrier import ENTERPRISE, MSISDN, NUMBER, until
+from tests.gateway.carrier import ENTERPRISE, MSISDN, NUMBER, PATIENCE_S, until
 from tests.gateway.installation import FakeTrustParty, make_key_store, settings_in, trust_party
 from tests.ports import free_port
 from tests.smpp.aio.centre import Centre
@@ -255,3 +257,19 @@ async def test_a_new_folder_is_made_ready_for_its_owner_alone(tmp_path: Path, ce
     assert settings.data_dir.stat().st_mode & 0o777 == 0o700
     assert settings.database.exists()
     assert {"sign", "edi", "http"} <= set(keys.purposes())
+
+
+async def test_a_key_that_a_command_did_not_live_to_record_is_found_while_it_runs(
+    gateway: Gateway, settings: GatewaySettings
+) -> None:
+    before = await gateway.domain.store.write(key_ledger.events)
+    KeyStore.open(settings.keystore.path, settings.keystore.passphrase_file.read_text()).add("query", "sm2")
+
+    async def new() -> list[tuple[str, int | None, bool]]:
+        events = await gateway.domain.store.write(key_ledger.events)
+        return [(event.event, event.version, event.found) for event, _ in events[len(before) :]]
+
+    async with asyncio.timeout(PATIENCE_S):
+        while len(await new()) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert await new() == [("retired", 1, True), ("made", 2, True)]

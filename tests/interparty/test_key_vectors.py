@@ -10,7 +10,7 @@ from evidence.succession import Succession, follow
 from gm.sm2 import PrivateKey, PublicKey
 from interparty import statements
 from interparty.key_delivery import check, open_envelope
-from interparty.key_messages import KeyNotice, SignedKeyApproval, SignedKeyNotice
+from interparty.key_messages import KeyNotice, SignedKeyApproval, SignedKeyEvent, SignedKeyNotice
 
 VECTORS = json.loads((Path(__file__).parent / "data" / "keys.json").read_text())
 SIGN = PublicKey.from_bytes(bytes.fromhex(VECTORS["sign"]["public"]))
@@ -38,6 +38,13 @@ def test_a_delivery() -> None:
 def test_an_approval() -> None:
     approval = SignedKeyApproval.model_validate(VECTORS["approval"])
     assert statements.verify(SIGN, statements.KEYOP, approval.statement, approval.signature)
+
+
+def test_an_event() -> None:
+    case = VECTORS["event"]
+    event = SignedKeyEvent.model_validate({name: case[name] for name in SignedKeyEvent.model_fields})
+    assert statements.jcs(event.statement).decode() == case["jcs"]
+    assert statements.verify(SIGN, statements.KEYEVENT, event.statement, event.signature)
 
 
 def test_a_succession() -> None:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from foundation import capture, pki
 from gm.keystore import KeyStore
 from gm.sm2 import PrivateKey, PublicKey
-from interparty import bodies, trust_routes
+from interparty import bodies, key_ledger, trust_routes
 from interparty.client import Peer, PeerProblem
 from interparty.edi import IdType, edi_id, to_text
 from interparty.evidence_messages import WitnessedCheckpoint
@@ -54,6 +54,7 @@ from trust_client.cancellations import cancel
 from trust_client.carrier import CarrierClient
 from trust_client.enterprise import EnterpriseClient
 from trust_party import orders
+from trust_party.admission import transaction
 from trust_party.app import TrustParty, init, run, started
 from trust_party.clock import DAY_MS, now_ms
 from trust_party.settings import TrustSettings
@@ -375,6 +376,19 @@ async def test_it_runs_until_it_is_told_to_stop(tmp_path: Path, people: People) 
     async with asyncio.timeout(10):
         await run(settings, stop, ready)
     assert ports[0] > 0
+
+
+async def test_a_key_that_a_command_did_not_live_to_record_is_found_while_it_runs(world: World) -> None:
+    def found() -> list[tuple[str, int | None]]:
+        with transaction(world.settings) as conn:
+            return [(event.event, event.version) for event, _ in key_ledger.events(conn) if event.found]
+
+    before = await asyncio.to_thread(found)
+    KeyStore.open(world.settings.keystore.path, "correct horse").add("agreement", "sm2")
+    async with asyncio.timeout(10):
+        while await asyncio.to_thread(found) == before:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert await asyncio.to_thread(found) == [*before, ("retired", 1), ("made", 2)]
 
 
 def test_making_what_is_missing_twice_changes_no_key(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ascs.commands.key_evidence import show
+from ascs.commands.key_evidence import odd_sequences, show
 from interparty.query_messages import KeyEvidenceQuery
 from tests.trust_party.world import Party, People, initialise, settings_in
 from trust_client.bundle import read
@@ -43,3 +43,17 @@ async def test_a_line_an_event_and_a_file_a_page(
 def test_nothing_on_record_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     show([], None)
     assert capsys.readouterr().out == "nothing is on record\n"
+
+
+def test_a_partys_own_count_gives_away_what_it_did_not_tell() -> None:
+    def told(*sequences: int) -> list[dict[str, object]]:
+        return [{"statement": {"sequence": each}} for each in sequences] + [{"keyid": "CMCC/sign/1"}]
+
+    assert list(odd_sequences(told())) == list(odd_sequences(told(1, 2, 3))) == []
+    (missing,) = odd_sequences(told(1, 4, 6))
+    assert missing.startswith("NOT TOLD: 2, 3, 5.")
+    (twice,) = odd_sequences(told(1, 2, 2, 3))
+    assert twice.startswith("TOLD TWICE: 2, 2 different events")
+    (many,) = odd_sequences(told(1, 1000))
+    assert many.startswith("NOT TOLD: 2, 3, ")
+    assert " …" in many
