@@ -23,11 +23,13 @@ from gateway.settings import GatewaySettings
 from gm.sm2 import PrivateKey, PublicKey
 from interparty import custody, key_house, key_ledger
 from interparty.client import Peer
+from interparty.deposit_messages import Deposit
 from interparty.edi import IdType, edi_id, to_text
-from interparty.messages import Confirmation, Consent, Deposit, VerifyItem
+from interparty.messages import Confirmation, Consent
 from interparty.party_link import PeerKeys
 from interparty.signed_http import Signer
 from interparty.statements import consent_sm3
+from interparty.verify_messages import VerifyItem
 from tests.gateway.installation import make_key_store
 from tests.gateway.installation import settings_in as gateway_settings_in
 from tests.trust_party.world import ACCESS_NUMBER, initialise

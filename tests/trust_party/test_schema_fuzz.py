@@ -60,6 +60,8 @@ class World:
         models refuse, such as 1.0 for an integer, is sent as it is."""
         if self._dice.random() < 0.5:
             self._make_real(body)
+            if path == "/v1/evidence/queries":
+                body.setdefault("case", "case-1")  # a regulator names one
         key = {
             "enterprise": self.people.enterprises["ent-a"],
             "carrier": self.people.carriers[CARRIER],
