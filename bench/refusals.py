@@ -28,8 +28,8 @@ from typing import Any
 from ascs.commands.common import load_settings
 from ascs.demo.layout import PEOPLE, person
 from interparty.aid import damm
+from interparty.deposit_messages import Deposit
 from interparty.edi import edi_id, from_text
-from interparty.messages import Deposit
 from interparty.party_link import connect, sign_key_of
 from simulators.enterprise.aids import AidBook
 from simulators.enterprise.backend import Backend, Given

@@ -28,8 +28,9 @@ from gateway.store.domain import Domain
 from gateway.store.subscribers import HoldingLine, import_lines
 from gm.sm2 import PrivateKey
 from interparty import edi, statements
+from interparty.deposit_messages import Deposit, DepositRequest
 from interparty.edi import EdiHeader, IdType
-from interparty.messages import Confirmation, Consent, Deposit, DepositRequest
+from interparty.messages import Confirmation, Consent
 from trust_party import confirmations
 from trust_party.data_keys import DataKeys
 from trust_party.deposits import Deposits

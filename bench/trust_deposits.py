@@ -22,7 +22,7 @@ from foundation.pki import client_context
 from gm.sm2 import PrivateKey, PublicKey
 from interparty import edi
 from interparty.client import Peer
-from interparty.messages import Deposit, DepositResult
+from interparty.deposit_messages import Deposit, DepositResult
 from interparty.party_link import PeerKeys
 from interparty.signed_http import Signer
 from trust_client.enterprise import EnterpriseClient

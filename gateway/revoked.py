@@ -8,7 +8,7 @@ from typing import Protocol
 
 from gateway.store import revocations
 from gateway.store.domain import Domain
-from interparty.messages import Revocation
+from interparty.verify_messages import Revocation
 from trust_client.revocation_feed import Position
 
 

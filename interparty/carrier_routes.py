@@ -6,7 +6,7 @@ its description in docs/openapi/carrier.json follows (`ascs gateway openapi`).
 
 from typing import Any, Final
 
-from interparty import key_messages, messages, query_messages
+from interparty import carrier_messages, key_messages, messages, query_messages
 from interparty.operations import HEALTH, Nothing, Operation
 
 CONFIRMATION_REQUESTS: Final = Operation(
@@ -14,7 +14,7 @@ CONFIRMATION_REQUESTS: Final = Operation(
     method="POST",
     path="/v1/confirmation-requests",
     callers=("trust party",),
-    asks=messages.ConfirmationRequests,
+    asks=carrier_messages.ConfirmationRequests,
     answers=messages.Accepted,
     summary="Have subscribers confirm deposits",
     description="The carrier opens the EDIs that are sealed to it, finds the one subscriber, has that subscriber"
@@ -29,7 +29,7 @@ ASSERTIONS: Final = Operation(
     method="POST",
     path="/v1/assertions",
     callers=("network peer",),
-    asks=messages.AssertionRequest,
+    asks=carrier_messages.AssertionRequest,
     answers=messages.Accepted,
     summary="Assert whose session it was",
     description="A network peer of the carrier, such as its portal's authentication, states which subscriber's session"

@@ -11,16 +11,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
 from interparty.edi import EDI_ID_BYTES
-from interparty.messages import (
-    ITEMS_MAX,
-    BatchHead,
-    Report,
-    ReportRequest,
-    StreamAsk,
-    VerifyItem,
-    VerifyRequest,
-    VerifyResponse,
-)
+from interparty.messages import ITEMS_MAX, Report, ReportRequest
+from interparty.verify_messages import BatchHead, StreamAsk, VerifyItem, VerifyRequest, VerifyResponse
 
 TAILS_MAX: Final = 10_000
 """Combinations of enterprise, channel and access number, and of what else reports share, kept as text."""

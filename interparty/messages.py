@@ -1,8 +1,9 @@
-"""The messages of every route between the parties, as strict pydantic models.
+"""The messages of the routes between the parties, as strict pydantic models, and what all of them have in common.
 
 Unknown fields, other types and values out of bounds are refused. Strictness also makes a message equal
 to its own dump, so that a statement's signature is over what was received. Their docstrings are what the OpenAPI
-documents say of them (`interparty.openapi`); the values that they are made of are in `interparty.values`. See
+documents say of them (`interparty.openapi`); the values that they are made of are in `interparty.values`. Deposits,
+verification, evidence, keys and the carrier's own routes have theirs in files beside this one. See
 docs/formats.md, "Messages".
 """
 
@@ -23,7 +24,6 @@ from interparty.values import (
     Hours,
     Label,
     Millis,
-    Msisdn,
     Nonce,
     PartyId,
     QueryCount,
@@ -31,7 +31,6 @@ from interparty.values import (
     Ref,
     SignatureText,
     Sm3Hex,
-    Status,
 )
 
 DEPOSITS_MAX: Final = 1000
@@ -190,45 +189,6 @@ class Unlinking(Message):
     at: Millis
 
 
-class Revocation(Message):
-    """ASCS-REVOKE1: an AID that this carrier could be granted is over; or an enterprise is suspended, or resumed, and
-    then `aid` and `edi_id` are absent. `sequence` counts one carrier's revocations of one `epoch` from 1, without a
-    gap."""
-
-    carrier: PartyId
-    """To whom it is told."""
-    epoch: Nonce
-    """Of the trust party's database."""
-    sequence: Count
-    """Counts this carrier's revocations of this epoch from 1, without a gap."""
-    enterprise: PartyId
-    """Whose AID it was, or who is suspended or resumed."""
-    aid: Aid | None = None
-    """What is over."""
-    edi_id: EdiId | None = None
-    """Of the EDI that the grant held."""
-    cause: Literal["REVOKED", "ROTATED", "SUSPENDED", "RESUMED"]
-    """ROTATED: another AID took its place. SUSPENDED, RESUMED: of the whole enterprise, until the other."""
-    at: Millis
-    """When it was revoked."""
-
-    @model_validator(mode="after")
-    def _names_what_it_is_about(self) -> Self:
-        is_one = self.cause in ("REVOKED", "ROTATED")
-        if (self.aid is not None) is not is_one or (self.edi_id is not None) is not is_one:
-            raise ValueError("aid and edi_id of what is over, neither of an enterprise")
-        return self
-
-
-class SignedRevocation(Message):
-    """A revocation that the trust party can be held to."""
-
-    statement: Revocation
-    """What is signed."""
-    signature: SignatureText
-    """The trust party's, over ASCS-REVOKE1 and the statement."""
-
-
 class SignedConfirmation(Message):
     """A confirmation that the carrier can be held to."""
 
@@ -302,220 +262,7 @@ class ConsistencyBody(Message):
     """Hashes as in RFC 9162, 2.1.4."""
 
 
-# --- POST /v1/deposits, /v1/aids --------------------------------------------------------------------
-
-
-class Deposit(Message):
-    """One consent with the EDIs of the device on which it was given."""
-
-    consent: Consent
-    """What the person agreed to."""
-    edis: Annotated[list[EdiText], Field(min_length=1, max_length=EDIS_MAX)]
-    """In the order of the consent's edi_ids."""
-    agreement: Annotated[str, StringConstraints(max_length=AGREEMENT_TEXT_MAX)] | None = None
-    """The agreement text as an SM2 envelope to the trust party's `agreement` key, base64url."""
-    proof: Annotated[str, StringConstraints(max_length=PROOF_TEXT_MAX)] | None = None
-    """What the consent's proof_sm3 is over, likewise."""
-
-
-class DepositRequest(Message):
-    """One or many consents, signed together."""
-
-    deposits: Annotated[list[Deposit], Field(min_length=1, max_length=DEPOSITS_MAX)]
-    """Each is taken or refused on its own."""
-    signature: SignatureText
-    """The enterprise's, over ASCS-CONSENT1 and the list of the consents' SM3s."""
-
-
-class DepositResult(Message):
-    """Either an AID with its evidence, or `error` alone."""
-
-    aid: Aid | None = None
-    """The AID of this consent."""
-    evidence_id: Ref | None = None
-    """Index of its record in the evidence log, decimal."""
-    status: Status | None = None
-    """PENDING for a new one."""
-    inclusion: InclusionBody | None = None
-    """Proof that the record is in the log, with its `checkpoint`: enterprises may insist on both."""
-    error: Reason | None = None
-    """ENTERPRISE: the consent names another. STALE: collected too long ago, or in the future. TERM: term
-    out of bounds. EDI_FORMAT, EDI_IDS, EDI_CARRIER, EDI_AS_OF: an EDI is malformed, not the one named,
-    for no admitted carrier and key, or its date is out of bounds. EDI_REUSED: it was deposited before.
-    NONCE_REUSED: with another consent. AGREEMENT, PROOF: what came does not open, or not to what the consent names."""
-
-
-class DepositResponse(Message):
-    """What became of each deposit."""
-
-    results: Annotated[list[DepositResult], Field(max_length=DEPOSITS_MAX)]
-    """One for each deposit, in order."""
-
-
-class AidStatus(Message):
-    """Status of an own AID; an AID that is not the caller's is UNKNOWN and carries nothing more."""
-
-    aid: Aid
-    """As asked."""
-    status: Status
-    """Now."""
-    not_before: Millis | None = None
-    """Start of its term."""
-    not_after: Millis | None = None
-    """End of its term, not included."""
-    evidence_id: Ref | None = None
-    """Index of the deposit's record in the evidence log."""
-
-
-class StatusRequest(Message):
-    """AIDs of the asking enterprise."""
-
-    aids: Annotated[list[Aid], Field(min_length=1, max_length=ITEMS_MAX)]
-    """Those to be told of."""
-
-
-class StatusResponse(Message):
-    """What they are now."""
-
-    statuses: Annotated[list[AidStatus], Field(max_length=ITEMS_MAX)]
-    """In the order asked."""
-
-
-# --- POST /v1/cancellations, /v1/confirmations ------------------------------------------------------
-
-
-class CancellationRequest(Message):
-    """Authorizations that are to end."""
-
-    cancellations: Annotated[list[SignedCancellation], Field(min_length=1, max_length=ITEMS_MAX)]
-    """Each signed on its own."""
-
-
-class CancellationResult(Message):
-    """What became of one."""
-
-    status: Literal["REVOKED", "UNKNOWN"]
-    """REVOKED: it is over, now or since before. UNKNOWN: none that the asker may cancel, or the signature
-    does not verify."""
-
-
-class CancellationResponse(Message):
-    """What became of each."""
-
-    results: Annotated[list[CancellationResult], Field(max_length=ITEMS_MAX)]
-    """In the order asked."""
-
-
-class RotationRequest(Message):
-    """POST /v1/rotations, from the enterprise."""
-
-    rotations: Annotated[list[SignedRotation], Field(min_length=1, max_length=ITEMS_MAX)]
-    """Each signed on its own."""
-
-
-class RotationResult(Message):
-    """The AID that replaces the one asked about, and its status now; or neither, where it is not replaced."""
-
-    status: Status | Literal["EXHAUSTED"]
-    """UNKNOWN: not an active AID of the caller's. EXHAUSTED: a consent has at most 256 AIDs under one key."""
-    aid: Aid | None = None
-    """The new one."""
-    evidence_id: Ref | None = None
-    """Of the record of this change, decimal."""
-
-
-class RotationResponse(Message):
-    """What became of each."""
-
-    results: Annotated[list[RotationResult], Field(max_length=ITEMS_MAX)]
-    """In the order asked."""
-
-
-class ConfirmationSubmission(Message):
-    """POST /v1/confirmations, from the carrier."""
-
-    confirmations: Annotated[list[SignedConfirmation], Field(min_length=1, max_length=ITEMS_MAX)]
-    """Each signed on its own."""
-
-
-class ConfirmationResult(Message):
-    """What became of one."""
-
-    status: Literal["ACTIVE", "EXPIRED", "UNKNOWN", "REVOKED"]
-    """What the AID is now; UNKNOWN: no such deposit for this carrier, or the signature does not
-    verify."""
-
-
-class ConfirmationResponse(Message):
-    """What became of each."""
-
-    results: Annotated[list[ConfirmationResult], Field(max_length=ITEMS_MAX)]
-    """In the order asked."""
-
-
 # --- POST /v1/verifications -------------------------------------------------------------------------
-
-
-class VerifyItem(Message):
-    """May this enterprise contact this AID now, on this channel, from this access number?
-
-    What is to be said is offered as a digest, and as the template that the carrier matched it to; both are put on
-    record with the answer, and decide nothing.
-    """
-
-    model_config = ConfigDict(json_schema_extra=together("template_id", "template_digest"))
-
-    aid: Aid
-    """Who."""
-    enterprise: PartyId
-    """On whose behalf the carrier asks."""
-    channel: Channel
-    """How."""
-    access_number: AccessNumber
-    """From where."""
-    content_digest: Sm3Hex | None = None
-    """Keyed digest of what is to be sent; absent for calls and where there is none."""
-    template_id: Ref | None = None
-    """The template that the carrier matched it to; with template_digest or not at all."""
-    template_digest: Sm3Hex | None = None
-    """SM3 over the text of the template, as it was approved."""
-
-    @model_validator(mode="after")
-    def _names_a_whole_template(self) -> Self:
-        if (self.template_id is None) != (self.template_digest is None):
-            raise ValueError("a template has an id and a digest")
-        return self
-
-
-class VerifyRequest(Message):
-    """Questions of one carrier."""
-
-    items: Annotated[list[VerifyItem], Field(min_length=1, max_length=ITEMS_MAX)]
-    """The questions."""
-
-
-class GrantTerms(Message):
-    """The consent's terms that the carrier enforces."""
-
-    hours: Hours
-    """When."""
-    frequency: Frequency
-    """How often; the carrier counts."""
-    access_numbers: Annotated[list[AccessNumber], Field(max_length=ACCESS_NUMBERS_MAX)]
-    """All that the consent names."""
-    not_after: Millis
-    """End of the term, not included."""
-
-
-class GrantBody(Message):
-    """May be contacted."""
-
-    edi: EdiText
-    """Sealed to the asking carrier."""
-    edi_id: EdiId
-    """Its id, under which results are reported."""
-    consent: GrantTerms
-    """Terms to hold."""
 
 
 class RefusalBody(Message):
@@ -523,137 +270,6 @@ class RefusalBody(Message):
 
     reason: Reason
     """The precise reason, which the carrier keeps inside: see info.description, The life of an AID."""
-
-
-class VerifyAnswer(Message):
-    """Exactly one of `grant` and `refusal`."""
-
-    model_config = ConfigDict(json_schema_extra=one_of("grant", "refusal"))
-
-    grant: GrantBody | None = None
-    """Contact is allowed within its terms."""
-    refusal: RefusalBody | None = None
-    """It is not."""
-
-    @model_validator(mode="after")
-    def _holds_one(self) -> Self:
-        if (self.grant is None) == (self.refusal is None):
-            raise ValueError("either grant or refusal")
-        return self
-
-
-class BatchHead(Message):
-    """ASCS-BATCH1 over the answers of one request: root, count and at are what is signed."""
-
-    root: Sm3Hex
-    """Root of the tree over one entry for each answer, in order."""
-    count: Count
-    """Answers."""
-    at: Millis
-    """When."""
-    signature: SignatureText
-    """The trust party's, over ASCS-BATCH1 and root, count, at."""
-
-
-class VerifyResponse(Message):
-    """Answers, signed together."""
-
-    answers: Annotated[list[VerifyAnswer], Field(max_length=ITEMS_MAX)]
-    """In the order asked."""
-    batch: BatchHead
-    """What the trust party can be held to."""
-
-
-# --- the stream of verifications: GET /v1/verifications/stream ----------------------------------------
-
-
-class StreamAsk(Message):
-    """From the carrier: questions, under a number that is new on this stream."""
-
-    ask: Count
-    """New on this stream."""
-    items: Annotated[list[VerifyItem], Field(min_length=1, max_length=ITEMS_MAX)]
-    """The questions."""
-
-
-class StreamAnswer(Message):
-    """From the trust party: the answers to one StreamAsk, in order."""
-
-    answer: Count
-    """The number of the ask."""
-    answers: Annotated[list[VerifyAnswer], Field(max_length=ITEMS_MAX)]
-    """In its order."""
-
-
-class StreamFailure(Message):
-    """From the trust party: this StreamAsk gets no answer; nobody may be contacted."""
-
-    failed: Count
-    """The number of the ask."""
-    status: Literal[503]
-    """Always 503."""
-
-
-class StreamBatch(Message):
-    """From the trust party: ASCS-BATCH1 over the answers sent since the last one, in the order sent."""
-
-    batch: BatchHead
-    """Follows its answers within about a second."""
-
-
-# --- revocations and the lease: on the stream, over MQTT, and POST /v1/revocations --------------------
-
-
-class LeaseNonce(Message):
-    """From the carrier: to be echoed by the next heartbeat."""
-
-    lease: Nonce
-    """Never used before."""
-
-
-class HeartbeatBody(Message):
-    """What the trust party has revoked for this carrier so far, and the last nonce that it got."""
-
-    epoch: Nonce
-    """Of the trust party's database."""
-    sequence: Count
-    """The newest revocation for this carrier that is committed; 0 for none."""
-    nonce: Nonce
-    """That of the LeaseNonce."""
-
-
-class Heartbeat(Message):
-    """From the trust party, in answer to a LeaseNonce."""
-
-    heartbeat: HeartbeatBody
-    """How far revocations are, and the nonce."""
-
-
-class Revoked(Message):
-    """From the trust party, unasked: revocations in their order."""
-
-    revoked: Annotated[list[SignedRevocation], Field(min_length=1, max_length=ITEMS_MAX)]
-    """In the order of their sequence."""
-
-
-class RevocationsRequest(Message):
-    """POST /v1/revocations: those of this epoch after a sequence; of another epoch than the current one, none."""
-
-    epoch: Nonce
-    """The one that the asker knows."""
-    after: Count
-    """The last sequence that the asker has; 0 for none."""
-
-
-class RevocationsResponse(Message):
-    """The next of them, at most 500, and the newest there is."""
-
-    epoch: Nonce
-    """The current one."""
-    newest: Count
-    """The newest sequence there is."""
-    revoked: Annotated[list[SignedRevocation], Field(max_length=ITEMS_MAX)]
-    """In order, without a gap, from after + 1; empty if the epochs differ."""
 
 
 # --- POST /v1/conversions, /v1/restorations, /v1/reports --------------------------------------------
@@ -756,47 +372,6 @@ class Accepted(Message):
 
     accepted: Count
     """Items taken."""
-
-
-# --- routes of the carrier --------------------------------------------------------------------------
-
-
-class ConfirmationRequest(Message):
-    """One deposit whose subscriber the carrier is asked to find and to have confirm."""
-
-    deposit_id: Ref
-    """Known by it when it comes again."""
-    consent: Consent
-    """As the enterprise signed it."""
-    enterprise_name: Label
-    """As the subscriber is to read it."""
-    edis: Annotated[list[EdiText], Field(min_length=1, max_length=EDIS_MAX)]
-    """Those that are sealed to this carrier and no others, in the order of the consent's edi_ids."""
-
-
-class ConfirmationRequests(Message):
-    """POST /v1/confirmation-requests, from the trust party. Idempotent by deposit_id."""
-
-    requests: Annotated[list[ConfirmationRequest], Field(min_length=1, max_length=ITEMS_MAX)]
-    """Deposits with an EDI for this carrier."""
-
-
-class Assertion(Message):
-    """The network authenticated this subscriber in the session in which the EDI was made."""
-
-    edi_id: EdiId
-    """What was made in the session."""
-    msisdn: Msisdn
-    """Whose session it was."""
-    at: Millis
-    """When."""
-
-
-class AssertionRequest(Message):
-    """POST /v1/assertions, from a configured network peer."""
-
-    assertions: Annotated[list[Assertion], Field(min_length=1, max_length=ITEMS_MAX)]
-    """What the network saw."""
 
 
 # --- what routes share ------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ import rfc8785
 
 from gm.sm2 import PrivateKey, PublicKey
 from gm.sm3 import sm3
-from interparty.messages import Consent, Message, VerifyAnswer, VerifyItem
+from interparty.messages import Consent, Message
 from interparty.text import b64url_decode, b64url_encode
+from interparty.verify_messages import VerifyAnswer, VerifyItem
 
 CONSENT: Final = "ASCS-CONSENT1"
 CONFIRM: Final = "ASCS-CONFIRM1"

@@ -6,7 +6,14 @@ description in docs/openapi/trust-party.json follows (`ascs trust openapi`).
 
 from typing import Any, Final
 
-from interparty import evidence_messages, key_messages, messages, query_messages
+from interparty import (
+    deposit_messages,
+    evidence_messages,
+    key_messages,
+    messages,
+    query_messages,
+    verify_messages,
+)
 from interparty.operations import HEALTH, Nothing, Operation, Stream
 
 _SAFE: Final = "Reads only; ask again at any time."
@@ -17,8 +24,8 @@ DEPOSIT: Final = Operation(
     method="POST",
     path="/v1/deposits",
     callers=("enterprise",),
-    asks=messages.DepositRequest,
-    answers=messages.DepositResponse,
+    asks=deposit_messages.DepositRequest,
+    answers=deposit_messages.DepositResponse,
     summary="Deposit consents, one or a batch",
     description="Records consents as evidence and gives an AID for each. `signature` is the enterprise's, with SM2,"
     " over `ASCS-CONSENT1` 00 and the JCS form (RFC 8785) of the list of the consents' SM3s (each over the JCS form of"
@@ -35,7 +42,7 @@ STATUS: Final = Operation(
     path="/v1/aids/{aid}",
     callers=("enterprise",),
     asks=messages.AidPath,
-    answers=messages.AidStatus,
+    answers=deposit_messages.AidStatus,
     summary="Status of one own AID",
     description="What an AID of the asking enterprise is now.",
     repeats=_SAFE,
@@ -49,8 +56,8 @@ STATUSES: Final = Operation(
     method="POST",
     path="/v1/aids/status",
     callers=("enterprise",),
-    asks=messages.StatusRequest,
-    answers=messages.StatusResponse,
+    asks=deposit_messages.StatusRequest,
+    answers=deposit_messages.StatusResponse,
     summary="Status of many own AIDs",
     description="What AIDs are now. One that is not the caller's is UNKNOWN and carries nothing more.",
     repeats=_SAFE,
@@ -61,8 +68,8 @@ CANCEL: Final = Operation(
     method="POST",
     path="/v1/cancellations",
     callers=("enterprise", "carrier", "regulator"),
-    asks=messages.CancellationRequest,
-    answers=messages.CancellationResponse,
+    asks=deposit_messages.CancellationRequest,
+    answers=deposit_messages.CancellationResponse,
     summary="End authorizations",
     description="An enterprise ends its own by `aid`; a carrier, for a subscriber's opt-out, all that enterprise and"
     " `edi_id` have in common; a regulator orders by `aid` that one ends, with the order's number. Each"
@@ -75,8 +82,8 @@ ROTATE: Final = Operation(
     method="POST",
     path="/v1/rotations",
     callers=("enterprise",),
-    asks=messages.RotationRequest,
-    answers=messages.RotationResponse,
+    asks=deposit_messages.RotationRequest,
+    answers=deposit_messages.RotationResponse,
     summary="Have AIDs replaced by others for the same consents",
     description="Each statement is signed with SM2 over `ASCS-ROTATE1` 00 and its JCS form. The old AID is ROTATED and"
     " is told to its carriers as a revocation; the new one is ACTIVE at once, under the same consent and term.",
@@ -88,8 +95,8 @@ VERIFY: Final = Operation(
     method="POST",
     path="/v1/verifications",
     callers=("carrier",),
-    asks=messages.VerifyRequest,
-    answers=messages.VerifyResponse,
+    asks=verify_messages.VerifyRequest,
+    answers=verify_messages.VerifyResponse,
     summary="Ask whether enterprises may contact AIDs now",
     description="Each question is answered by a grant, with the EDI sealed to the asking carrier and the consent's"
     " terms for the carrier to hold, or by a refusal with its precise reason, which stays inside the carrier."
@@ -126,8 +133,8 @@ CONFIRM: Final = Operation(
     method="POST",
     path="/v1/confirmations",
     callers=("carrier",),
-    asks=messages.ConfirmationSubmission,
-    answers=messages.ConfirmationResponse,
+    asks=deposit_messages.ConfirmationSubmission,
+    answers=deposit_messages.ConfirmationResponse,
     summary="State that subscribers confirmed deposits",
     description="Each statement is signed with SM2 over `ASCS-CONFIRM1` 00 and its JCS form. The AID of a PENDING"
     " deposit becomes ACTIVE.",
@@ -150,8 +157,8 @@ REVOCATIONS: Final = Operation(
     method="POST",
     path="/v1/revocations",
     callers=("carrier",),
-    asks=messages.RevocationsRequest,
-    answers=messages.RevocationsResponse,
+    asks=verify_messages.RevocationsRequest,
+    answers=verify_messages.RevocationsResponse,
     summary="Revocations after a sequence",
     description="The next of them, at most 500, each signed with SM2 over `ASCS-REVOKE1` 00 and its JCS form."
     " Revocations of one carrier are numbered from 1 without a gap, in the commit that revokes, and are kept: whoever"
@@ -420,13 +427,13 @@ VERIFY_STREAM: Final = Stream(
     "- `revoked`: comes unasked, on every open stream of the carrier, in the order of the sequence. What was revoked"
     " before the stream was opened does not come: the first heartbeat tells.\n\n"
     "The trust party of this project takes 64 streams of one carrier, and 32 asks at a time that need its store.",
-    sends=(messages.StreamAsk, messages.LeaseNonce),
+    sends=(verify_messages.StreamAsk, verify_messages.LeaseNonce),
     receives=(
-        messages.StreamAnswer,
-        messages.StreamFailure,
-        messages.StreamBatch,
-        messages.Heartbeat,
-        messages.Revoked,
+        verify_messages.StreamAnswer,
+        verify_messages.StreamFailure,
+        verify_messages.StreamBatch,
+        verify_messages.Heartbeat,
+        verify_messages.Revoked,
     ),
 )
 STREAMS: Final = (VERIFY_STREAM,)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from interparty import edi
 from interparty.client import PeerUnavailable
 from interparty.hot_messages import GRANT, REFUSAL, answer_pieces, read_answers
-from interparty.messages import VerifyAnswer
+from interparty.verify_messages import VerifyAnswer
 
 OUTCOMES_MAX: Final = 20_000
 """Answers kept with what they mean, about 1 KB each."""

@@ -13,7 +13,7 @@ from evidence.merkle import leaf_hash, root
 from gm.sm2 import PublicKey
 from interparty import statements
 from interparty.hot_messages import questions_body, read_questions
-from interparty.messages import BatchHead
+from interparty.verify_messages import BatchHead
 from trust_client.answers import Grant, Refused
 
 ROOT_ALWAYS: Final = 32

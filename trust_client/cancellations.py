@@ -7,14 +7,8 @@ from typing import Final
 from gm.sm2 import PrivateKey
 from interparty import statements
 from interparty.client import Peer
-from interparty.messages import (
-    ITEMS_MAX,
-    Cancellation,
-    CancellationRequest,
-    CancellationResponse,
-    CancellationResult,
-    SignedCancellation,
-)
+from interparty.deposit_messages import CancellationRequest, CancellationResponse, CancellationResult
+from interparty.messages import ITEMS_MAX, Cancellation, SignedCancellation
 from trust_client.batches import matched, pieces
 
 CANCELLATIONS: Final = "/v1/cancellations"

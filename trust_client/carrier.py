@@ -16,6 +16,12 @@ from pydantic import ValidationError
 from gm.sm2 import PrivateKey
 from interparty import edi, statements
 from interparty.client import Peer, PeerProblem, PeerUnavailable
+from interparty.deposit_messages import (
+    CancellationResult,
+    ConfirmationResponse,
+    ConfirmationResult,
+    ConfirmationSubmission,
+)
 from interparty.edi import EdiError
 from interparty.hot_messages import reports_body
 from interparty.key_messages import EVENTS_MAX, KeyEvent, KeyEventReport, SignedKeyEvent
@@ -23,11 +29,7 @@ from interparty.messages import (
     ITEMS_MAX,
     Accepted,
     Cancellation,
-    CancellationResult,
     Confirmation,
-    ConfirmationResponse,
-    ConfirmationResult,
-    ConfirmationSubmission,
     ConversionRequest,
     ConversionResponse,
     InclusionBody,
@@ -36,9 +38,11 @@ from interparty.messages import (
     RestoreItem,
     RestoreRequest,
     RestoreResponse,
+    SignedConfirmation,
+)
+from interparty.verify_messages import (
     RevocationsRequest,
     RevocationsResponse,
-    SignedConfirmation,
     VerifyItem,
     VerifyRequest,
     VerifyResponse,

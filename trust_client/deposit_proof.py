@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from evidence.merkle import verify_inclusion
 from gm.sm2 import PublicKey
-from interparty.messages import CheckpointBody, DepositResult
+from interparty.deposit_messages import DepositResult
+from interparty.messages import CheckpointBody
 from trust_client.bundle import is_signed
 
 

@@ -11,24 +11,20 @@ from collections.abc import Sequence
 from gm.sm2 import PrivateKey, PublicKey
 from interparty import statements
 from interparty.client import Peer, PeerUnavailable
-from interparty.messages import (
-    DEPOSITS_MAX,
-    ITEMS_MAX,
+from interparty.deposit_messages import (
     AidStatus,
-    Cancellation,
     CancellationResult,
     Deposit,
     DepositRequest,
     DepositResponse,
     DepositResult,
-    Rotation,
     RotationRequest,
     RotationResponse,
     RotationResult,
-    SignedRotation,
     StatusRequest,
     StatusResponse,
 )
+from interparty.messages import DEPOSITS_MAX, ITEMS_MAX, Cancellation, Rotation, SignedRotation
 from trust_client.batches import matched, pieces
 from trust_client.cancellations import cancel
 from trust_client.deposit_proof import are_proved

@@ -18,7 +18,7 @@ from foundation.tasks import end
 from gm.sm2 import PublicKey
 from interparty import statements
 from interparty.client import PeerProblem, PeerUnavailable
-from interparty.messages import (
+from interparty.verify_messages import (
     Heartbeat,
     HeartbeatBody,
     LeaseNonce,

@@ -17,8 +17,8 @@ from foundation.tasks import end
 from interparty import websocket
 from interparty.client import PeerUnavailable
 from interparty.hot_messages import ask_message, stream_pieces
-from interparty.messages import BatchHead, StreamAnswer, StreamBatch, StreamFailure
 from interparty.stream import Channel
+from interparty.verify_messages import BatchHead, StreamAnswer, StreamBatch, StreamFailure
 from trust_client import batch_check
 from trust_client.answers import AnswerReader, Grant, Refused, outcome_of
 from trust_client.batch_check import BatchCheck

@@ -14,7 +14,8 @@ from foundation import audit
 from foundation.logs import get_logger
 from foundation.store import Store
 from interparty import statements
-from interparty.messages import Cancellation, CancellationResult, SignedCancellation
+from interparty.deposit_messages import CancellationResult
+from interparty.messages import Cancellation, SignedCancellation
 from trust_party import revocations
 from trust_party.aids import MOVES, State, move
 from trust_party.directory import Caller, Role

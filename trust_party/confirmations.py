@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from foundation.store import Store
 from interparty import statements
-from interparty.messages import Confirmation, ConfirmationResult, SignedConfirmation
+from interparty.deposit_messages import ConfirmationResult
+from interparty.messages import Confirmation, SignedConfirmation
 from trust_party.aids import State, move, state_at
 from trust_party.directory import Carrier
 from trust_party.evidence_log import Evidence

@@ -17,8 +17,9 @@ from gm.keystore import KeyProvider
 from gm.sm3 import sm3
 from interparty import edi as edis
 from interparty import statements
+from interparty.deposit_messages import Deposit, DepositRequest, DepositResult
 from interparty.edi import EdiError, EdiHeader
-from interparty.messages import Consent, Deposit, DepositRequest, DepositResult, InclusionBody
+from interparty.messages import Consent, InclusionBody
 from interparty.text import b64url_decode
 from trust_party import data_keys
 from trust_party.aids import STATUS, Derived, State, Terms, derive_free, state_at, terms_row

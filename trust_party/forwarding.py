@@ -14,9 +14,10 @@ from typing import Final, Protocol
 from foundation.logs import get_logger
 from foundation.store import Store
 from foundation.tasks import end
+from interparty.carrier_messages import ConfirmationRequest, ConfirmationRequests
 from interparty.client import PeerProblem, PeerUnavailable
 from interparty.edi import to_text
-from interparty.messages import ITEMS_MAX, Accepted, ConfirmationRequest, ConfirmationRequests, Consent
+from interparty.messages import ITEMS_MAX, Accepted, Consent
 from trust_party.aids import State
 from trust_party.clock import now_ms
 from trust_party.data_keys import DataKeys

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from foundation.tasks import end, first
 from interparty import mqtt
-from interparty.messages import LeaseNonce
+from interparty.verify_messages import LeaseNonce
 from trust_party.revocations import RevocationFeed
 
 BACKOFF_SECONDS: Final = (0.1, 2.0)

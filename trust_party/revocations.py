@@ -15,8 +15,8 @@ from foundation.store import Store, StoreBusy, StoreUnavailable
 from foundation.tasks import end
 from gm.keystore import KeyProvider
 from interparty import statements
-from interparty.messages import (
-    ITEMS_MAX,
+from interparty.messages import ITEMS_MAX
+from interparty.verify_messages import (
     Heartbeat,
     HeartbeatBody,
     Revocation,

@@ -15,7 +15,8 @@ from foundation.logs import get_logger
 from foundation.store import Store
 from gm.keystore import KeyProvider
 from interparty import statements
-from interparty.messages import Consent, RotationResult, SignedRotation
+from interparty.deposit_messages import RotationResult
+from interparty.messages import Consent, SignedRotation
 from trust_party import revocations
 from trust_party.aids import STATUS, NoFreeAid, State, derive_free, move, state_at
 from trust_party.data_keys import DataKeys

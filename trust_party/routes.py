@@ -12,7 +12,15 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from foundation.store import Store
-from interparty import evidence_messages, key_messages, messages, query_messages, trust_routes
+from interparty import (
+    deposit_messages,
+    evidence_messages,
+    key_messages,
+    messages,
+    query_messages,
+    trust_routes,
+    verify_messages,
+)
 from interparty.aid import is_aid
 from interparty.hot_messages import read_questions, read_reports
 from interparty.key_delivery import DeliveryError
@@ -112,34 +120,42 @@ class Routes:
             raise HTTPException(HTTPStatus.FORBIDDEN, "this enterprise is suspended")
         return self.directory.enterprises[party]
 
-    async def _deposit(self, party: str, asked: messages.DepositRequest) -> messages.DepositResponse:
+    async def _deposit(
+        self, party: str, asked: deposit_messages.DepositRequest
+    ) -> deposit_messages.DepositResponse:
         caller, carriers = self._in_good_standing(party), self.directory.carriers
         try:
             results = await self.deposits.deposit(caller, carriers, asked, now_ms())
         except SignatureRefused:
             raise HTTPException(HTTPStatus.FORBIDDEN, "signature over the consents does not verify") from None
-        return messages.DepositResponse(results=results)
+        return deposit_messages.DepositResponse(results=results)
 
-    async def _status(self, party: str, asked: messages.AidPath) -> messages.AidStatus:
+    async def _status(self, party: str, asked: messages.AidPath) -> deposit_messages.AidStatus:
         if is_aid(asked.aid):
             status = (await statuses(self.store, self.guesses, party, [asked.aid], now_ms()))[0]
             if status.status != "UNKNOWN":
                 return status
         raise HTTPException(HTTPStatus.NOT_FOUND, "no such AID")
 
-    async def _statuses(self, party: str, asked: messages.StatusRequest) -> messages.StatusResponse:
-        return messages.StatusResponse(
+    async def _statuses(
+        self, party: str, asked: deposit_messages.StatusRequest
+    ) -> deposit_messages.StatusResponse:
+        return deposit_messages.StatusResponse(
             statuses=await statuses(self.store, self.guesses, party, asked.aids, now_ms())
         )
 
-    async def _cancel(self, party: str, asked: messages.CancellationRequest) -> messages.CancellationResponse:
+    async def _cancel(
+        self, party: str, asked: deposit_messages.CancellationRequest
+    ) -> deposit_messages.CancellationResponse:
         caller = self._caller(party)
         results = await self.cancellations.cancel(caller, asked.cancellations, now_ms())
-        return messages.CancellationResponse(results=results)
+        return deposit_messages.CancellationResponse(results=results)
 
-    async def _rotate(self, party: str, asked: messages.RotationRequest) -> messages.RotationResponse:
+    async def _rotate(
+        self, party: str, asked: deposit_messages.RotationRequest
+    ) -> deposit_messages.RotationResponse:
         caller = self._in_good_standing(party)
-        return messages.RotationResponse(
+        return deposit_messages.RotationResponse(
             results=await self.rotations.rotate(caller, asked.rotations, now_ms())
         )
 
@@ -156,19 +172,19 @@ class Routes:
         return messages.RestoreResponse(answers=await self.restoration.restore(party, asked.items, now_ms()))
 
     async def _confirm(
-        self, party: str, asked: messages.ConfirmationSubmission
-    ) -> messages.ConfirmationResponse:
+        self, party: str, asked: deposit_messages.ConfirmationSubmission
+    ) -> deposit_messages.ConfirmationResponse:
         caller = self.directory.carriers[party]
         results = await self.confirmations.confirm(caller, asked.confirmations, now_ms())
-        return messages.ConfirmationResponse(results=results)
+        return deposit_messages.ConfirmationResponse(results=results)
 
     async def _report(self, party: str, body: bytes) -> bytes:
         accepted = await self.reports.report(party, read_reports(body), now_ms())
         return messages.Accepted(accepted=accepted).model_dump_json().encode()
 
     async def _revocations(
-        self, party: str, asked: messages.RevocationsRequest
-    ) -> messages.RevocationsResponse:
+        self, party: str, asked: verify_messages.RevocationsRequest
+    ) -> verify_messages.RevocationsResponse:
         return await self.feed.after(party, asked.epoch, asked.after)
 
     async def _query(self, party: str, asked: query_messages.EvidenceQuery) -> query_messages.EvidencePage:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from foundation.store import Store
-from interparty.messages import AidStatus
+from interparty.deposit_messages import AidStatus
 from trust_party.aids import STATUS, State, state_at
 from trust_party.evidence_log import leaf_indices
 from trust_party.guesses import Guesses

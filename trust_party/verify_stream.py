@@ -18,9 +18,9 @@ from foundation.store import StoreBusy, StoreUnavailable
 from interparty import websocket
 from interparty.bodies import describe
 from interparty.hot_messages import read_ask
-from interparty.messages import LeaseNonce
 from interparty.signed_http import SignatureError, VerifiedRequest
 from interparty.stream import Channel
+from interparty.verify_messages import LeaseNonce
 from trust_party.directory import Directory
 from trust_party.revocations import RevocationFeed
 from trust_party.verification import Batch, Verification

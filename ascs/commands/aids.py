@@ -11,7 +11,7 @@ import click
 from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors
 from gm.sm2 import PrivateKey
 from interparty.aid import is_aid
-from interparty.messages import RotationResult
+from interparty.deposit_messages import RotationResult
 from interparty.party_link import connect, sign_key_of
 from simulators.enterprise.settings import EnterpriseSettings
 from trust_client.enterprise import EnterpriseClient

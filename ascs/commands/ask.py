@@ -28,20 +28,19 @@ from gm.sm2 import PrivateKey, PublicKey
 from interparty import key_delivery, statements, trust_routes
 from interparty.bodies import describe
 from interparty.client import KEYS_PATH, Peer
-from interparty.evidence_messages import SignedCosignature
-from interparty.key_messages import KeyDelivery, KeyEventReport, KeyNotice, KeyReceipt, PublicKeys
-from interparty.messages import (
+from interparty.deposit_messages import (
     CancellationRequest,
     ConfirmationSubmission,
-    Consent,
     DepositRequest,
-    LeaseNonce,
-    Message,
     RotationRequest,
 )
+from interparty.evidence_messages import SignedCosignature
+from interparty.key_messages import KeyDelivery, KeyEventReport, KeyNotice, KeyReceipt, PublicKeys
+from interparty.messages import Consent, Message
 from interparty.operations import Nothing, Operation
 from interparty.party_link import connect, sign_key_of
 from interparty.trust_routes import VERIFY_STREAM
+from interparty.verify_messages import LeaseNonce
 from simulators.enterprise.settings import EnterpriseSettings
 
 BEAT_S: Final = 1.0

@@ -17,7 +17,8 @@ from ascs.commands.asker import AskerSettings
 from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors
 from foundation.atomic import write_atomic
 from gm.sm2 import PrivateKey
-from interparty.messages import Cancellation, CancellationResult, Message
+from interparty.deposit_messages import CancellationResult
+from interparty.messages import Cancellation, Message
 from interparty.party_link import connect, sign_key_of
 from interparty.query_messages import ApprovalFile, NumberQueryRequest, NumberQueryResponse, QueryDraft
 from trust_client import regulator as house

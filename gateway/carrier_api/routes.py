@@ -13,9 +13,10 @@ from gateway.confirm.confirmations import Confirmations
 from gateway.key_exchange import KeyExchange
 from gateway.settings import GatewaySettings
 from interparty import carrier_routes
+from interparty.carrier_messages import AssertionRequest, ConfirmationRequests
 from interparty.key_delivery import DeliveryError
 from interparty.key_messages import KeyDelivery, KeyReceipt, PublicKeys
-from interparty.messages import Accepted, AssertionRequest, ConfirmationRequests, HealthBody
+from interparty.messages import Accepted, HealthBody
 from interparty.operations import HEALTH, Nothing, Role, application, bind
 from interparty.query_messages import CarrierNumberQuery, CarrierNumberReply
 

@@ -26,8 +26,9 @@ from gateway.store.courier import Courier
 from gateway.store.domain import Domain
 from gateway.store.subscribers import holdings, sealed_msisdn
 from gm.sm2 import PrivateKey
+from interparty.carrier_messages import Assertion, ConfirmationRequest
 from interparty.edi import date_in_shanghai
-from interparty.messages import Assertion, Confirmation, ConfirmationRequest
+from interparty.messages import Confirmation
 from interparty.statements import consent_sm3
 from masking.resolve import Outcome, decide, decide_deposit
 

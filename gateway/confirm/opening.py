@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gm.sm2 import PrivateKey
+from interparty.carrier_messages import ConfirmationRequest
 from interparty.edi import EdiError, EdiHeader, edi_id, from_text, open_edi
-from interparty.messages import ConfirmationRequest
 from masking.resolve import as_of_allowed
 
 

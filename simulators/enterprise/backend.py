@@ -7,16 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gm.sm3 import sm3
+from interparty.deposit_messages import AidStatus, CancellationResult, Deposit, DepositResult, RotationResult
 from interparty.edi import EdiError, edi_id, from_text
-from interparty.messages import (
-    AidStatus,
-    Cancellation,
-    CancellationResult,
-    Consent,
-    Deposit,
-    DepositResult,
-    RotationResult,
-)
+from interparty.messages import Cancellation, Consent
 from simulators.enterprise.aids import AidBook
 from simulators.enterprise.settings import EnterpriseSettings
 from trust_client.enterprise import EnterpriseClient

@@ -11,9 +11,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.routing import Route
 
+from interparty.carrier_messages import Assertion, AssertionRequest
 from interparty.client import Peer, PeerProblem, PeerUnavailable
 from interparty.edi import IdType
-from interparty.messages import ITEMS_MAX, Accepted, Assertion, AssertionRequest
+from interparty.messages import ITEMS_MAX, Accepted
 from simulators.call_control import act_on_call, set_behaviour
 from simulators.handsets.calling import HandsetCalls
 from simulators.handsets.fleet import Fleet, Handset

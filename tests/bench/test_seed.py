@@ -11,7 +11,7 @@ from gateway.policy.decision import find_subscribers
 from gateway.settings import GatewaySettings
 from gateway.store.subscriber_cache import Resolved
 from interparty.hot_messages import asked_question
-from interparty.messages import VerifyItem, VerifyResponse
+from interparty.verify_messages import VerifyItem, VerifyResponse
 from trust_party.clock import now_ms
 from trust_party.directory import Directory
 from trust_party.guesses import Guesses

@@ -16,7 +16,7 @@ from gateway.store.domain import Domain
 from gateway.store.messages import MessageRow
 from gateway.store.subscribers import HoldingLine, import_lines
 from gateway.store.vault import Vault
-from interparty.messages import VerifyItem
+from interparty.verify_messages import VerifyItem
 from smpp.aio.connection import FailureReason, RequestFailed
 from smpp.codec import decode, encode
 from smpp.constants import RESPONSE_BIT, CommandId

@@ -28,10 +28,10 @@ from gateway.settings import (
 )
 from gm.keystore import ITERATIONS_MIN, KeyStore
 from gm.sm2 import PrivateKey, PublicKey
-from interparty.messages import Heartbeat, HeartbeatBody, LeaseNonce
 from interparty.server import serve
 from interparty.signed_http import Signer, VerifiedRequest
 from interparty.stream import Channel
+from interparty.verify_messages import Heartbeat, HeartbeatBody, LeaseNonce
 from tests.gateway.carrier import CODE_NUMBER
 
 TRUST_KEY = PrivateKey.generate()

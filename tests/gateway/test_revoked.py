@@ -5,7 +5,7 @@ from typing import Literal
 
 from gateway.revoked import RevokedByTrust
 from gateway.store.domain import Domain
-from interparty.messages import Revocation
+from interparty.verify_messages import Revocation
 from tests.gateway.carrier import AID, EDI_ID, ENTERPRISE, rows
 from trust_client.revocation_feed import Position
 

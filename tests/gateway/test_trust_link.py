@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gateway import keys as own_keys
 from gateway.trust_link import connect
-from interparty.messages import RevocationsRequest, RevocationsResponse
+from interparty.verify_messages import RevocationsRequest, RevocationsResponse
 from tests.gateway.installation import EPOCH, make_key_store, settings_in, trust_party
 
 

@@ -9,7 +9,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from interparty import bodies
-from interparty.messages import Accepted, AidStatus, ConversionRequest
+from interparty.deposit_messages import AidStatus
+from interparty.messages import Accepted, ConversionRequest
 
 AID = "888132341582397708"
 ASKED = ConversionRequest(aid=AID, enterprise="ent-a")

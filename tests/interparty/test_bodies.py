@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from interparty import bodies
-from interparty.messages import AssertionRequest
+from interparty.carrier_messages import AssertionRequest
 
 
 def fault(body: dict) -> str:

@@ -8,7 +8,8 @@ import pytest
 
 from interparty import client, server, signed_http
 from interparty.client import PeerProblem, PeerUnavailable
-from interparty.messages import Accepted, AidStatus, HealthBody
+from interparty.deposit_messages import AidStatus
+from interparty.messages import Accepted, HealthBody
 from tests.interparty.conftest import Keys, signer_of
 from tests.interparty.exchange import AID, APP, ASKED, ask
 

@@ -11,15 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from interparty import hot_messages as hot
-from interparty.messages import (
-    ITEMS_MAX,
-    Report,
-    ReportRequest,
-    StreamAsk,
-    VerifyItem,
-    VerifyRequest,
-    VerifyResponse,
-)
+from interparty.messages import ITEMS_MAX, Report, ReportRequest
+from interparty.verify_messages import StreamAsk, VerifyItem, VerifyRequest, VerifyResponse
 
 AID = "888132341582397708"
 

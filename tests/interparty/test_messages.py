@@ -25,11 +25,6 @@ CONSENT = {
     "nonce": "d" * 32,
     "collected_at": 1795450000000,
 }
-GRANT = {
-    "edi": "RURJ" + "A" * 275,
-    "edi_id": "c" * 32,
-    "consent": {"hours": "00:00-24:00", "frequency": "1/week", "access_numbers": ["1069"], "not_after": 1},
-}
 
 
 def consent(**changes) -> m.Consent:
@@ -100,32 +95,7 @@ def test_a_cancellation_names_an_aid_or_an_edi_id(named):
         m.Cancellation(enterprise="ent-a", cause="USER", at=1, **named)
 
 
-@pytest.mark.parametrize("answer", [{}, {"grant": GRANT, "refusal": {"reason": "EXPIRED"}}])
-def test_an_answer_is_either_grant_or_refusal(answer):
-    with pytest.raises(ValidationError):
-        m.VerifyAnswer.model_validate(answer)
-
-
 @pytest.mark.parametrize("answer", [{}, {"aid": "8" * 18, "refusal": {"reason": "EXPIRED"}}])
 def test_a_restoration_is_either_aid_or_refusal(answer):
     with pytest.raises(ValidationError):
         m.RestoreAnswer.model_validate(answer)
-
-
-def test_batches_are_bounded():
-    item = m.VerifyItem(aid="8" * 18, enterprise="ent-a", channel="sms", access_number="1069")
-    assert len(m.VerifyRequest(items=[item] * m.ITEMS_MAX).items) == 500
-    for count in (0, m.ITEMS_MAX + 1):
-        with pytest.raises(ValidationError):
-            m.VerifyRequest(items=[item] * count)
-
-
-@pytest.mark.parametrize("msisdn", ["8613800000001", "12025550123"])
-def test_a_number_is_e164_digits(msisdn):
-    assert m.Assertion(edi_id="c" * 32, msisdn=msisdn, at=1).msisdn == msisdn
-
-
-@pytest.mark.parametrize("msisdn", ["+8613800000001", "013800000001", "8613800000001234"])
-def test_other_forms_of_a_number_are_refused(msisdn):
-    with pytest.raises(ValidationError):
-        m.Assertion(edi_id="c" * 32, msisdn=msisdn, at=1)

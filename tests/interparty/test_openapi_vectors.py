@@ -12,13 +12,14 @@ from gm.sm2 import PrivateKey, PublicKey
 from interparty import edi, key_delivery, mqtt, openapi, signed_http, statements
 from interparty.aid import is_aid
 from interparty.hot_messages import question_text
-from interparty.messages import (
+from interparty.messages import CheckpointBody, Consent, Message
+from interparty.signed_http import NonceCache, Signer
+from interparty.stream import Authenticator, stream_key
+from interparty.text import b64url_decode
+from interparty.verify_messages import (
     BatchHead,
-    CheckpointBody,
-    Consent,
     Heartbeat,
     LeaseNonce,
-    Message,
     Revoked,
     StreamAnswer,
     StreamAsk,
@@ -28,9 +29,6 @@ from interparty.messages import (
     VerifyItem,
     VerifyResponse,
 )
-from interparty.signed_http import NonceCache, Signer
-from interparty.stream import Authenticator, stream_key
-from interparty.text import b64url_decode
 from trust_client import batch_check
 from trust_client.answers import outcome_of
 from trust_client.bundle import is_signed

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from foundation.pki import PkiError
 from gm.sm2 import PrivateKey
 from interparty.bodies import answer
-from interparty.messages import Accepted, AssertionRequest
+from interparty.carrier_messages import AssertionRequest
+from interparty.messages import Accepted
 from interparty.party_link import PartyLinkSettings, connect, sign_key_of
 from tests.simulators import parties
 

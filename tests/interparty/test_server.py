@@ -10,7 +10,8 @@ import pytest
 
 from interparty import server, signed_http
 from interparty.client import PeerProblem, PeerUnavailable
-from interparty.messages import Accepted, AidStatus
+from interparty.deposit_messages import AidStatus
+from interparty.messages import Accepted
 from tests.interparty.conftest import Keys, signer_of
 from tests.interparty.exchange import APP, ASKED, ask, raw
 

@@ -9,9 +9,11 @@ from evidence.merkle import leaf_hash, root
 from gm.sm2 import PrivateKey, PublicKey
 from gm.sm3 import sm3
 from interparty import statements
-from interparty.messages import Consent, GrantBody, GrantTerms, RefusalBody, VerifyAnswer, VerifyItem
+from interparty.messages import Consent, RefusalBody
+from interparty.verify_messages import GrantBody, GrantTerms, VerifyAnswer, VerifyItem
 
-from .test_messages import CONSENT, GRANT
+from .test_messages import CONSENT
+from .test_verify_messages import GRANT
 
 KEY = PrivateKey.generate()
 VECTORS = json.loads((Path(__file__).parent / "data" / "statements.json").read_text())

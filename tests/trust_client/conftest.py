@@ -6,7 +6,8 @@ import json
 import pytest
 
 from interparty.client import PeerUnavailable
-from interparty.messages import ReportRequest, VerifyItem, VerifyRequest, VerifyResponse
+from interparty.messages import ReportRequest
+from interparty.verify_messages import VerifyItem, VerifyRequest, VerifyResponse
 
 AID = "888132341582397708"
 EDI_ID = "00112233445566778899aabbccddeeff"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from interparty.client import PeerUnavailable
-from interparty.messages import VerifyResponse
+from interparty.verify_messages import VerifyResponse
 from trust_client import answers as module
 from trust_client.answers import AnswerReader, Grant, Refused
 

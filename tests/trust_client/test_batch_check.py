@@ -6,7 +6,7 @@ from evidence.merkle import leaf_hash, root
 from gm.sm2 import PrivateKey
 from interparty import statements
 from interparty.hot_messages import question_text
-from interparty.messages import BatchHead, VerifyAnswer, VerifyItem
+from interparty.verify_messages import BatchHead, VerifyAnswer, VerifyItem
 from trust_client import batch_check
 from trust_client.answers import outcome_of
 from trust_client.batch_check import BatchCheck, is_signed, root_of

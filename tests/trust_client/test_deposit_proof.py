@@ -6,7 +6,8 @@ from evidence.checkpoint import Checkpoint, log_id, sign
 from evidence.merkle import leaf_hash, node_hash
 from gm.sm2 import PrivateKey
 from interparty.client import PeerUnavailable
-from interparty.messages import CheckpointBody, Deposit, DepositResult, InclusionBody
+from interparty.deposit_messages import Deposit, DepositResult
+from interparty.messages import CheckpointBody, InclusionBody
 from interparty.text import b64url_encode
 from trust_client.deposit_proof import are_proved
 from trust_client.enterprise import EnterpriseClient

@@ -7,7 +7,8 @@ import pytest
 from gm.sm2 import PrivateKey
 from interparty import statements
 from interparty.client import PeerUnavailable
-from interparty.messages import Cancellation, Consent, Deposit, Rotation
+from interparty.deposit_messages import Deposit
+from interparty.messages import Cancellation, Consent, Rotation
 from trust_client.enterprise import DEPOSITS_A_REQUEST, EnterpriseClient
 
 from .conftest import AID, EDI_ID, EDI_TEXT

@@ -11,7 +11,7 @@ import aiomqtt
 import pytest
 
 from foundation import pki, tasks
-from interparty.messages import Revocation
+from interparty.verify_messages import Revocation
 from tests.deaf_broker import DeafBroker
 from tests.mosquitto import Mosquitto, make_folder
 from tests.ports import free_port

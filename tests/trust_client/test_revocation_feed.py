@@ -12,7 +12,7 @@ from gm.sm2 import PrivateKey
 from interparty import statements
 from interparty.client import PeerUnavailable
 from interparty.hot_messages import Question
-from interparty.messages import (
+from interparty.verify_messages import (
     Heartbeat,
     HeartbeatBody,
     LeaseNonce,

@@ -8,7 +8,7 @@ from evidence.merkle import leaf_hash, root
 from gm.sm2 import PrivateKey
 from interparty import statements
 from interparty.client import PeerProblem, PeerUnavailable
-from interparty.messages import VerifyAnswer
+from interparty.verify_messages import VerifyAnswer
 from trust_client import verifier as module
 from trust_client.batch_check import BatchCheck
 from trust_client.carrier import CarrierClient

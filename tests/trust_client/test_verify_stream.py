@@ -12,7 +12,7 @@ from gm.sm2 import PrivateKey
 from interparty import statements
 from interparty.client import PeerUnavailable
 from interparty.hot_messages import question_text
-from interparty.messages import StreamAnswer
+from interparty.verify_messages import StreamAnswer
 from trust_client import verify_stream as module
 from trust_client.answers import outcome_of
 from trust_client.batch_check import BatchCheck, root_of

@@ -18,27 +18,27 @@ from foundation import capture, pki
 from gm.keystore import KeyStore
 from gm.sm2 import PrivateKey, PublicKey
 from interparty import bodies, key_ledger, trust_routes
+from interparty.carrier_messages import ConfirmationRequests
 from interparty.client import Peer, PeerProblem
+from interparty.deposit_messages import Deposit
 from interparty.edi import IdType, edi_id, to_text
 from interparty.evidence_messages import WitnessedCheckpoint
 from interparty.messages import (
     Accepted,
     Cancellation,
     Confirmation,
-    ConfirmationRequests,
     Consent,
     ConsistencyBody,
-    Deposit,
     InclusionBody,
     Report,
     RestoreItem,
-    VerifyItem,
 )
 from interparty.operations import Nothing, Operation
 from interparty.server import Running, serve
 from interparty.signed_http import Signer, sign_request
 from interparty.statements import consent_sm3
 from interparty.trust_routes import VERIFY_STREAM
+from interparty.verify_messages import VerifyItem
 from tests.trust_party.world import (
     ACCESS_NUMBER,
     CARRIER,

@@ -13,8 +13,9 @@ from evidence.checkpoint import log_id
 from foundation import pki
 from gm.sm2 import PublicKey
 from interparty.client import Peer, PeerUnavailable
+from interparty.deposit_messages import Deposit
 from interparty.edi import date_in_shanghai
-from interparty.messages import Cancellation, CheckpointBody, Deposit
+from interparty.messages import Cancellation, CheckpointBody
 from interparty.signed_http import Signer
 from tests.ports import free_port
 from tests.trust_party.test_app import Keys

@@ -3,8 +3,9 @@ from collections.abc import Callable
 
 import pytest
 
+from interparty.carrier_messages import ConfirmationRequest, ConfirmationRequests
 from interparty.client import PeerProblem, PeerUnavailable
-from interparty.messages import Accepted, ConfirmationRequest, ConfirmationRequests
+from interparty.messages import Accepted
 from tests.trust_party.world import CARRIER, NOW, OTHER_CARRIER, Party, deposit_of
 from trust_party import forwarding
 from trust_party.admission import resume_enterprise, suspend_enterprise

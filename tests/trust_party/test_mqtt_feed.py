@@ -16,7 +16,7 @@ from paho.mqtt.properties import Properties
 
 from foundation import pki, tasks
 from interparty import mqtt
-from interparty.messages import Revoked
+from interparty.verify_messages import Revoked
 from tests.deaf_broker import DeafBroker
 from tests.mosquitto import Mosquitto, make_folder
 from tests.ports import free_port

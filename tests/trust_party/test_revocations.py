@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from interparty import statements
-from interparty.messages import ITEMS_MAX, Heartbeat, Revoked
+from interparty.messages import ITEMS_MAX
+from interparty.verify_messages import Heartbeat, Revoked
 from tests.trust_party.world import CARRIER, NOW, OTHER_CARRIER, Party, deposit_of
 from trust_party import revocations
 from trust_party.revocations import Over, RevocationFeed

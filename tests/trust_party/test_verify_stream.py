@@ -14,9 +14,9 @@ from gm.sm2 import PrivateKey
 from interparty import statements
 from interparty.client import Peer, PeerUnavailable
 from interparty.hot_messages import Question, ask_message, question_text
-from interparty.messages import LeaseNonce, StreamAnswer, StreamBatch, VerifyItem
 from interparty.signed_http import Signer
 from interparty.stream import Channel
+from interparty.verify_messages import LeaseNonce, StreamAnswer, StreamBatch, VerifyItem
 from tests.trust_party.served import Served, make_pki, served
 from tests.trust_party.world import ACCESS_NUMBER, CARRIER, NOW, Party, deposit_of, item
 from trust_client import verify_stream as client

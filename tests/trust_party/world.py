@@ -13,26 +13,26 @@ from gm.keystore import ITERATIONS_MIN, KeyProvider, KeyStore
 from gm.sm2 import PrivateKey, PublicKey
 from interparty import edi as edis
 from interparty import statements
+from interparty.deposit_messages import (
+    CancellationResult,
+    ConfirmationResult,
+    Deposit,
+    DepositRequest,
+    DepositResult,
+    RotationResult,
+)
 from interparty.edi import IdType
 from interparty.hot_messages import asked_question
 from interparty.messages import (
     Cancellation,
-    CancellationResult,
     Confirmation,
-    ConfirmationResult,
     Consent,
-    Deposit,
-    DepositRequest,
-    DepositResult,
     Rotation,
-    RotationResult,
     SignedCancellation,
     SignedConfirmation,
     SignedRotation,
-    VerifyAnswer,
-    VerifyItem,
-    VerifyResponse,
 )
+from interparty.verify_messages import VerifyAnswer, VerifyItem, VerifyResponse
 from trust_party.admission import admit_carrier, admit_enterprise, admit_regulator
 from trust_party.answered import AnsweredBatches
 from trust_party.app import init

@@ -9,7 +9,7 @@ import pytest
 
 from ascs.commands import aids
 from gm.sm2 import PrivateKey
-from interparty.messages import RotationRequest, RotationResponse, RotationResult
+from interparty.deposit_messages import RotationRequest, RotationResponse, RotationResult
 from tests.ascs.commands.cli import CONFIG, ascs, done
 
 AID, NEW = "888132341582397708", "888167747806152484"

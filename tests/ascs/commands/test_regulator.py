@@ -11,7 +11,7 @@ from ascs.commands import regulator
 from ascs.main import main
 from gm.sm2 import PrivateKey
 from interparty import number_query, statements
-from interparty.messages import CancellationRequest, CancellationResponse, CancellationResult
+from interparty.deposit_messages import CancellationRequest, CancellationResponse, CancellationResult
 from interparty.query_messages import ApprovalFile, QueryDraft
 from tests.ascs.commands.cli import CONFIG, ascs, done
 

@@ -18,8 +18,8 @@ from gateway.store.confirmations import State
 from gateway.store.domain import Domain
 from gateway.store.subscribers import HoldingLine, import_lines
 from gm.sm2 import PrivateKey
+from interparty.carrier_messages import Assertion, ConfirmationRequest
 from interparty.edi import IdType, edi_id, to_text
-from interparty.messages import Assertion, ConfirmationRequest
 from smpp.codec import decode
 from smpp.pdu import SubmitSm
 from smpp.segmentation import user_data

@@ -6,8 +6,8 @@ import pytest
 
 from gateway.confirm.opening import Opened, open_deposit
 from gm.sm2 import PrivateKey
+from interparty.carrier_messages import ConfirmationRequest
 from interparty.edi import IdType, edi_id, to_text
-from interparty.messages import ConfirmationRequest
 from tests.gateway.carrier import AS_OF, ENTERPRISE, IMSI_ID, NOW_MS, NUMBER
 from trust_client.app import seal_identifier
 

@@ -16,9 +16,9 @@ from gateway.store.outbox import TrustKind
 from gateway.store.records import CdrRow
 from interparty import key_ledger
 from interparty.client import PeerProblem, PeerUnavailable
+from interparty.deposit_messages import CancellationResult, ConfirmationResult
 from interparty.key_ledger import Author
 from interparty.key_messages import KeyEvent
-from interparty.messages import CancellationResult, ConfirmationResult
 from tests.gateway.carrier import AID, DIGEST, EDI_ID, ENTERPRISE, NOW_MS, NUMBER, PATIENCE_S, rows, until
 
 CONFIRMATION = {

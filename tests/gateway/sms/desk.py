@@ -22,7 +22,7 @@ from gateway.store.accounts import AccountRow
 from gateway.store.domain import Domain
 from gateway.store.ids import id_of
 from gateway.store.messages import State, Stored
-from interparty.messages import VerifyItem
+from interparty.verify_messages import VerifyItem
 from smpp.aio.connection import RequestFailed
 from smpp.codec import decode, encode
 from smpp.constants import MessageState

@@ -7,14 +7,9 @@ from typing import Any
 import pytest
 
 from gm.sm3 import sm3
+from interparty.deposit_messages import AidStatus, CancellationResult, Deposit, DepositResult
 from interparty.edi import edi_id, to_text
-from interparty.messages import (
-    AidStatus,
-    Cancellation,
-    CancellationResult,
-    Deposit,
-    DepositResult,
-)
+from interparty.messages import Cancellation
 from interparty.party_link import PartyLinkSettings
 from simulators.enterprise import backend as module
 from simulators.enterprise.aids import AidBook

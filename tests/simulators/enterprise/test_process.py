@@ -13,8 +13,7 @@ from foundation.capture import read
 from gm.sm2 import PublicKey
 from interparty import statements
 from interparty.bodies import answer
-from interparty.edi import edi_id, to_text
-from interparty.messages import (
+from interparty.deposit_messages import (
     AidStatus,
     CancellationRequest,
     CancellationResponse,
@@ -25,6 +24,7 @@ from interparty.messages import (
     StatusRequest,
     StatusResponse,
 )
+from interparty.edi import edi_id, to_text
 from simulators.enterprise.process import Enterprise
 from simulators.enterprise.settings import (
     ConsentSettings,

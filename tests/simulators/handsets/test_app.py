@@ -10,8 +10,9 @@ from starlette.responses import Response
 
 from gm.sm2 import PrivateKey
 from interparty.bodies import answer
+from interparty.carrier_messages import AssertionRequest
 from interparty.edi import edi_id, from_text, open_edi
-from interparty.messages import Accepted, AssertionRequest
+from interparty.messages import Accepted
 from simulators.handsets.app import RunningFleet
 from simulators.handsets.client import HandsetClient
 from simulators.handsets.settings import AppSettings, FleetSettings, RadioSettings, SipSettings
