@@ -55,6 +55,7 @@ def trust_party() -> dict[str, Any]:
         "https://trust-party.example:8443",
         ("parties", "statements", "serving", "identifiers", "batches", "evidence", "numbers", "broker"),
         files={"carrier.json": CarrierCard},
+        asked=[each for each in carrier_routes.OPERATIONS if "trust party" in each.callers],
     )
 
 
@@ -107,7 +108,9 @@ def _document(
     server: str,
     sections: Sequence[str],
     files: Mapping[str, type[Message]],
+    asked: Sequence[Operation[Any, Any]] = (),
 ) -> dict[str, Any]:
+    """`asked`: routes of another party's that this one asks."""
     words = _words()
     described = ("encodings", "signatures", *sections, "refusals")
     paths: dict[str, dict[str, Any]] = {}
@@ -131,8 +134,9 @@ def _document(
             for role in _roles(operations, streams)
         ],
         "paths": paths,
+        **({"webhooks": {_at_the_carrier(each): _webhook(each) for each in asked}} if asked else {}),
         "components": {
-            "schemas": _schemas(operations, streams, list(files.values())),
+            "schemas": _schemas((*operations, *asked), streams, list(files.values())),
             "parameters": _HEADERS_OF_REQUESTS,
             "headers": _HEADERS_OF_RESPONSES,
             "responses": {
@@ -151,6 +155,24 @@ def _roles(operations: Sequence[Operation[Any, Any]], streams: Sequence[Stream])
     for callers in (*(each.callers for each in operations), *(each.callers for each in streams)):
         found.update(dict.fromkeys(callers))
     return list(found)
+
+
+def _at_the_carrier(operation: Operation[Any, Any]) -> str:
+    return f"carrier{operation.id[0].upper()}{operation.id[1:]}"
+
+
+def _webhook(operation: Operation[Any, Any]) -> dict[str, Any]:
+    """A route of a carrier's, in the document of the trust party that asks it."""
+    described = _operation(operation)
+    words = described["description"]
+    return {
+        operation.method.lower(): described
+        | {
+            "operationId": _at_the_carrier(operation),
+            "description": f"`{operation.method} {operation.path}` of the carrier.\n\n{words}",
+            "tags": [],
+        }
+    }
 
 
 def _operation(operation: Operation[Any, Any]) -> dict[str, Any]:

@@ -96,6 +96,18 @@ def test_every_refusal_is_a_problem(document: dict[str, Any], status: str) -> No
                 assert status in operation["responses"]
 
 
+def test_what_a_trust_party_asks_of_carriers_is_in_its_document_as_the_carrier_describes_it() -> None:
+    asked, offered = openapi.trust_party()["webhooks"], openapi.carrier()["paths"]
+    assert {"carrierRequestConfirmations", "carrierQueryNumber", "carrierDeliverKey"} <= asked.keys()
+    for name, hook in asked.items():
+        [(method, operation)] = hook.items()
+        assert operation["operationId"] == name
+        path = operation["description"].split("`")[1].partition(" ")[2]
+        own = offered[path][method]
+        same = ("summary", "requestBody", "responses", "parameters")
+        assert [operation.get(each) for each in same] == [own.get(each) for each in same]
+
+
 def test_every_signed_operation_takes_and_gives_the_signature(document: dict[str, Any]) -> None:
     assert document["security"] == [{"certificate": [], "signature": []}]
     for path, item in document["paths"].items():
