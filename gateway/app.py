@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
+from foundation import beside
 from foundation.config import ConfigError
 from foundation.migrate import upgrade
 from foundation.pki import client_context, server_context
@@ -23,7 +24,7 @@ from gateway.alerts import AnswerAlert, GuessAlert
 from gateway.carrier_api.number_queries import NumberQueries
 from gateway.carrier_api.routes import carrier_api
 from gateway.confirm.confirmations import Confirmations
-from gateway.key_exchange import KeyExchange, transaction
+from gateway.key_exchange import KeyExchange
 from gateway.key_records import settle
 from gateway.operations import Health, Operations
 from gateway.policy.text_rules import TextRules
@@ -88,7 +89,7 @@ def open_domain(settings: GatewaySettings) -> tuple[Domain, KeyProvider]:
     keys, made = own_keys.create_missing(settings)
     settings.database.touch(mode=0o600)
     upgrade(settings.database, MIGRATIONS)
-    with transaction(settings) as conn:
+    with beside.transaction(settings.database) as conn:
         # The keys just made, and what a crash kept from being recorded.
         author = Author(settings.carrier.id, operator(), wall_ms())
         settle(conn, keys, author, found=True, made=[(key.purpose, key.version) for key in made])

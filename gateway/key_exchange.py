@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from foundation.beside import transaction
 from foundation.pki import client_context
 from foundation.seal import DATA_PURPOSE, INDEX_PURPOSE
-from foundation.store import LOCK_WAIT_S, Store
+from foundation.store import Store
 from gateway import keys as own_keys
 from gateway.key_records import record, settle
 from gateway.settings import GatewaySettings
@@ -137,23 +138,6 @@ class TrustRecipient:
     sign_keys: dict[str, PublicKey]
 
 
-@contextmanager
-def transaction(settings: GatewaySettings) -> Iterator[sqlite3.Connection]:
-    """One transaction on the gateway's database, beside a running gateway or without one. Raises sqlite3.Error."""
-    conn = sqlite3.connect(settings.database, timeout=LOCK_WAIT_S, isolation_level=None)
-    try:
-        conn.execute("PRAGMA synchronous=FULL")
-        conn.execute("BEGIN IMMEDIATE")
-        try:
-            yield conn
-            conn.execute("COMMIT")
-        except BaseException:
-            conn.execute("ROLLBACK")
-            raise
-    finally:
-        conn.close()
-
-
 class CarrierHouse:
     """The carrier as an interparty.key_house.House, beside a running gateway or without one."""
 
@@ -178,7 +162,7 @@ class CarrierHouse:
 
     def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """One transaction on the gateway's database, which must be there."""
-        return transaction(self._settings)
+        return transaction(self._settings.database)
 
     def record(self, conn: sqlite3.Connection, event: KeyEvent) -> None:
         record(conn, event)

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from foundation import audit
+from foundation import audit, beside
 from foundation.identities import IdentityError, KeyId, check_party_id, parse_key_id
 from foundation.migrate import upgrade
-from foundation.store import LOCK_WAIT_S
 from gm.errors import GmError
 from gm.keystore import KeyProvider
 from gm.sm2 import PublicKey
@@ -354,19 +353,8 @@ def transaction(settings: TrustSettings) -> Iterator[sqlite3.Connection]:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     settings.database.touch(mode=0o600)
     upgrade(settings.database, MIGRATIONS)
-    conn = sqlite3.connect(settings.database, timeout=LOCK_WAIT_S, isolation_level=None)
-    try:
-        conn.execute("PRAGMA journal_mode=WAL")
-        conn.execute("PRAGMA synchronous=FULL")
-        conn.execute("BEGIN IMMEDIATE")
-        try:
-            yield conn
-            conn.execute("COMMIT")
-        except BaseException:
-            conn.execute("ROLLBACK")
-            raise
-    finally:
-        conn.close()
+    with beside.transaction(settings.database) as conn:
+        yield conn
 
 
 def _check_free(conn: sqlite3.Connection, party_id: str, *, role: str) -> None:

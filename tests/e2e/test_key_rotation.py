@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from foundation import pki
+from foundation import beside, pki
 from gateway import app as gateway_app
 from gateway import keys as carrier_keys
 from gateway.app import Gateway
-from gateway.key_exchange import CarrierHouse, transaction
+from gateway.key_exchange import CarrierHouse
 from gateway.settings import GatewaySettings
 from gm.sm2 import PrivateKey, PublicKey
 from interparty import custody, key_house, key_ledger
@@ -281,7 +281,7 @@ async def every_step_is_evidence(world: World) -> None:
     """What is in the log of the carrier's keys is all that its own ledger has, from the first keys on."""
     async with asyncio.timeout(30):
         while True:
-            with transaction(world.gateway_settings) as conn:
+            with beside.transaction(world.gateway_settings.database) as conn:
                 ledger = key_ledger.events(conn)
             if all(told for _, told in ledger):
                 break

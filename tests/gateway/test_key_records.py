@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from foundation import audit
+from foundation import audit, beside
 from gateway import keys as own_keys
 from gateway.app import open_domain
-from gateway.key_exchange import CarrierHouse, transaction
+from gateway.key_exchange import CarrierHouse
 from gateway.settings import GatewaySettings
 from gateway.store.domain import wall_ms
 from gm.keystore import KeyStore
@@ -41,7 +41,7 @@ async def start(settings: GatewaySettings) -> None:
 
 def events(settings: GatewaySettings) -> list[KeyEvent]:
     """What is in the ledger, which the audit chain has too."""
-    with transaction(settings) as conn:
+    with beside.transaction(settings.database) as conn:
         assert audit.verify(conn) is None
         audited = conn.execute(
             "SELECT event FROM audit WHERE event LIKE 'key.%' ORDER BY sequence"
