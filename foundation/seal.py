@@ -12,7 +12,7 @@ from gm.keystore import Algorithm, Key, KeyProvider
 DATA_PURPOSE: Final = "data"
 """SM4 key that seals columns."""
 INDEX_PURPOSE: Final = "index"
-"""HMAC-SM3 key of blind indexes. A new version finds nothing of the old: rows are indexed anew with it."""
+"""HMAC-SM3 key of blind indexes. A new version finds nothing of the old: rows are found under both and indexed anew."""
 _INDEXES: Final = ("active", "retired")
 """States in which an index key still finds something."""
 INDEX_SIZE: Final = 16

@@ -14,6 +14,7 @@ from foundation.store import Store
 from foundation.tasks import end
 from gm import selftest
 from gm.keystore import Key, KeyProvider
+from interparty import key_ledger
 from interparty.client import Peer
 from interparty.key_ledger import Author, operator
 from interparty.server import Running, serve
@@ -214,17 +215,23 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             data_keys.forget()  # a key may have been destroyed
             await feed.refresh()
 
-        async def keys_changed() -> None:
-            # The command that is still at it holds the database until it has recorded what it does.
-            author = Author(settings.party, operator(), now_ms())
-            await store.write(lambda conn: settle(conn, keys, author, found=True, evidence=evidence))
+        on_record = key_ledger.states(keys)  # _settle saw to it
+
+        async def settle_keys() -> None:
+            nonlocal on_record
+            states = key_ledger.states(keys)
+            if states != on_record:
+                # The command that is still at it holds the database until it has recorded what it does.
+                author = Author(settings.party, operator(), now_ms())
+                await store.write(lambda conn: settle(conn, keys, author, found=True, evidence=evidence))
+                on_record = states
 
         if settings.anchor_file is not None:
             anchoring = Anchoring(FileAnchor(settings.anchor_file), sequencer)
             following = asyncio.create_task(anchoring.run(settings.anchor_seconds), name="anchor")
             stack.push_async_callback(end, following)
         for task in (
-            asyncio.create_task(directory.follow(admitted, keys_changed), name="admissions"),
+            asyncio.create_task(directory.follow(admitted, settle_keys), name="admissions"),
             asyncio.create_task(orders.run(), name="orders"),
             asyncio.create_task(answered.run(), name="answered"),
             asyncio.create_task(sweeper.run(settings.sweep_seconds), name="sweeper"),

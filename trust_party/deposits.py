@@ -68,7 +68,7 @@ class Checked:
     consent_sm3: bytes
     edis: list[SealedFor]
     terms: str
-    nonce_index: bytes
+    nonce: bytes
     data_key_sealed: bytes
     consent_sealed: bytes
     agreement_sealed: bytes | None
@@ -178,7 +178,7 @@ class Deposits:
             consent_sm3=digest,
             edis=sealed_for,
             terms=Terms.body_of(consent),
-            nonce_index=self._sealer.index(NONCE_LABEL, bytes.fromhex(consent.nonce)),
+            nonce=bytes.fromhex(consent.nonce),
             data_key_sealed=key_sealed,
             consent_sealed=key.seal(canonical, CONSENT_AAD + digest),
             agreement_sealed=self._open_envelope(
@@ -244,6 +244,8 @@ class Deposits:
         records: list[dict[str, Any]] = []
         batch_id: int | None = None
         first_id = self._evidence.next_id(conn)
+        # Nonces that another process indexed anew are under a key that this one may not have seen.
+        self._sealer.refresh()
         for one in batch.deposits:
             if isinstance(one, Refused):
                 kept.append(one)
@@ -265,10 +267,12 @@ class Deposits:
     def _known(
         self, conn: sqlite3.Connection, enterprise: str, one: Checked, now_ms: int
     ) -> _Kept | Refused | None:
+        tags = self._sealer.tags(NONCE_LABEL, one.nonce)
+        marks = ", ".join("?" * len(tags))
         row = conn.execute(
-            "SELECT aid, evidence_id, state, not_after, pending_until, consent_sm3 FROM authorizations"
-            " WHERE enterprise = ? AND nonce_index = ?",
-            (enterprise, one.nonce_index),
+            "SELECT aid, evidence_id, state, not_after, pending_until, consent_sm3 FROM authorizations"  # noqa: S608
+            f" WHERE enterprise = ? AND nonce_index IN ({marks})",
+            (enterprise, *tags),
         ).fetchone()
         if row is not None:
             if row[5] != one.consent_sm3:
@@ -312,7 +316,7 @@ class Deposits:
                 one.consent_sm3,
                 one.consent_sealed,
                 one.proof_sealed,
-                one.nonce_index,
+                self._sealer.tags(NONCE_LABEL, one.nonce)[0],
                 evidence_id,
                 now_ms,
                 now_ms,

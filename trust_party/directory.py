@@ -169,15 +169,15 @@ class Directory:
         return True
 
     async def follow(
-        self, changed: Callable[[], Awaitable[None]], keys_changed: Callable[[], Awaitable[None]]
+        self, changed: Callable[[], Awaitable[None]], settle_keys: Callable[[], Awaitable[None]]
     ) -> None:
-        """Refresh for ever, every POLL_SECONDS; `changed` is awaited after each admission, `keys_changed` after another
-        process changed the key store."""
+        """Refresh for ever, every POLL_SECONDS; `changed` is awaited after each admission, `settle_keys` each time when
+        the key store was looked at."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
-                if await asyncio.to_thread(self._keys.refresh):
-                    await keys_changed()
+                await asyncio.to_thread(self._keys.refresh)
+                await settle_keys()
                 if await self.refresh():
                     _log.info(
                         "parties loaded",

@@ -34,7 +34,7 @@ from trust_party.keys import (
     open_store,
     signer,
 )
-from trust_party.resealing import sealed_under
+from trust_party.resealing import indexed_under, sealed_under
 from trust_party.settings import TrustSettings
 from trust_party.store import MIGRATIONS
 
@@ -44,7 +44,7 @@ ROTATIONS = {
     AGREEMENT: Rotation("sm2"),
     ENVELOPE: Rotation("sm2"),
     DATA_PURPOSE: Rotation("sm4"),
-    INDEX_PURPOSE: Rotation("hmac-sm3", refused="what is indexed under it would not be found again"),
+    INDEX_PURPOSE: Rotation("hmac-sm3"),
 }
 
 
@@ -103,6 +103,11 @@ class TrustHouse:
         if key.purpose == DATA_PURPOSE and (count := sealed_under(conn, key.version)):
             raise HouseError(
                 f"{count} values are sealed under {key.purpose}/{key.version}: ascs trust reseal first"
+            )
+
+        if key.purpose == INDEX_PURPOSE and (count := indexed_under(conn, key.version)):
+            raise HouseError(
+                f"{count} nonces are indexed under {key.purpose}/{key.version}: ascs trust reseal first"
             )
 
     async def recipients(self, name: KeyName) -> Sequence[CarrierRecipient]:

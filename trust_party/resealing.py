@@ -1,4 +1,5 @@
-"""Seals anew under the current data key what earlier ones sealed, so that an earlier one can be destroyed.
+"""Seals anew under the current data key what earlier ones sealed, and indexes anew under the current index key, so that
+an earlier one can be destroyed.
 
 With it every copy of the database that was made under it alone stops opening: so a backup from before an erasure gives
 nothing back. What consents' own data keys seal is not touched; those keys are sealed anew themselves.
@@ -13,14 +14,17 @@ from evidence.batches import PADDING_TAG
 from evidence.log import RECORD_TAG
 from foundation.seal import DATA_PURPOSE, Sealer, version_prefix
 from foundation.store import LOCK_WAIT_S
+from interparty.messages import Consent
 from trust_party.admission import transaction
-from trust_party.data_keys import KEY_AAD
-from trust_party.deposits import AGREEMENT_AAD
+from trust_party.data_keys import KEY_AAD, DataKey, DataKeys
+from trust_party.deposits import AGREEMENT_AAD, CONSENT_AAD, NONCE_LABEL
 from trust_party.keys import open_store
 from trust_party.settings import TrustSettings
 
 ROWS_MAX: Final = 500
 """Rows in one transaction."""
+NONCES: Final = "nonces"
+"""What is indexed, among what is told of."""
 
 
 class _Column(NamedTuple):
@@ -66,8 +70,16 @@ def sealed_under(conn: sqlite3.Connection, version: int) -> int:
     )
 
 
+def indexed_under(conn: sqlite3.Connection, version: int) -> int:
+    """How many consents' nonces are found by a version of the party's index key."""
+    row = conn.execute(
+        "SELECT COUNT(*) FROM authorizations WHERE substr(nonce_index, 1, 4) = ?", (version_prefix(version),)
+    ).fetchone()
+    return int(row[0])
+
+
 def reseal(settings: TrustSettings) -> dict[str, int]:
-    """Seal anew whatever is not under the current data key, beside a running trust party or without one; how many
+    """Seal and index anew whatever is not under the current keys, beside a running trust party or without one; how many
     values of each table. May be repeated, and goes on where it was ended.
 
     Raises KeyStoreError, MigrationError, DecryptError, OSError, sqlite3.Error.
@@ -84,8 +96,45 @@ def reseal(settings: TrustSettings) -> dict[str, int]:
             done[column.table] = 0
             while count := _some(conn, column, sealer, prefix):
                 done[column.table] += count
+        done[NONCES] = _renew_nonces(conn, sealer)
         conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return done
+
+
+def _renew_nonces(conn: sqlite3.Connection, sealer: Sealer) -> int:
+    """Index the nonces of all consents under the current key: once through the table, in steps. What comes meanwhile is
+    under it already."""
+    keys, prefix = DataKeys(sealer), version_prefix(sealer.index_version)
+    renewed, last = 0, -1
+    while True:
+        conn.execute("BEGIN IMMEDIATE")
+        try:
+            rows = conn.execute(
+                "SELECT aid, consent_sm3, consent_sealed, substr(nonce_index, 1, 4) FROM authorizations"
+                " WHERE aid > ? AND nonce_index IS NOT NULL ORDER BY aid LIMIT ?",
+                (last, ROWS_MAX),
+            ).fetchall()
+            stale = [row for row in rows if bytes(row[3]) != prefix]
+            opened = keys.of_aids(conn, [row[0] for row in stale])
+            conn.executemany(
+                "UPDATE authorizations SET nonce_index = ? WHERE aid = ?",
+                [
+                    (sealer.tags(NONCE_LABEL, _nonce(opened[aid], bytes(digest), bytes(sealed)))[0], aid)
+                    for aid, digest, sealed, _ in stale
+                ],
+            )
+            conn.execute("COMMIT")
+        except BaseException:
+            conn.execute("ROLLBACK")
+            raise
+        if not rows:
+            return renewed
+        renewed, last = renewed + len(stale), rows[-1][0]
+
+
+def _nonce(key: DataKey, digest: bytes, sealed: bytes) -> bytes:
+    consent = Consent.model_validate_json(key.open(sealed, CONSENT_AAD + digest))
+    return bytes.fromhex(consent.nonce)
 
 
 def _some(conn: sqlite3.Connection, column: _Column, sealer: Sealer, prefix: bytes) -> int:

@@ -14,8 +14,8 @@ from trust_party.settings import TrustSettings
 @click.command()
 @CONFIG_FILE
 def reseal(config: Path) -> None:
-    """Seal anew what earlier data keys sealed, beside a running trust party or without one."""
+    """Seal and index anew what is under earlier data and index keys, beside a running trust party or without one."""
     settings = load_settings(config, TrustSettings)
     with plain_errors():
         for table, count in resealing.reseal(settings).items():
-            click.echo(f"{table}: {count} sealed anew")
+            click.echo(f"{table}: {count} {'indexed' if table == resealing.NONCES else 'sealed'} anew")

@@ -245,7 +245,7 @@ async def test_every_key_is_rotated_under_load(world: World) -> None:
     try:
         await until(lambda: world.gateway.feed.lease_holds)
         await load.goes_on()
-        for purpose in ("sign", "log", "agreement", "envelope", "data", "aid/ent-a"):
+        for purpose in ("sign", "log", "agreement", "envelope", "data", "index", "aid/ent-a"):
             async with world.trust_house() as house:
                 rotated = await key_house.rotate(house, purpose, now_ms)
             assert (rotated.key.version, rotated.key.state, rotated.undelivered) == (2, "active", {}), purpose

@@ -69,7 +69,7 @@ def records(house: TrustHouse) -> list[tuple[str, str, int]]:
     return [one for one in said if one not in first]
 
 
-@pytest.mark.parametrize("purpose", ["agreement", "envelope", "data", "aid/ent-a", "log"])
+@pytest.mark.parametrize("purpose", ["agreement", "envelope", "data", "index", "aid/ent-a", "log"])
 async def test_a_key_of_ones_own_is_replaced_at_once_and_each_transition_is_evidence(
     house: TrustHouse, purpose: str
 ) -> None:
@@ -96,7 +96,7 @@ async def test_a_sign_key_waits_until_every_carrier_has_it(settings: TrustSettin
 
 @pytest.mark.parametrize(
     ("purpose", "why"),
-    [("index", "found again"), (f"http/{CARRIER}", "carrier makes"), ("aid/nobody", "no such")],
+    [(f"http/{CARRIER}", "carrier makes"), ("aid/nobody", "no such")],
 )
 async def test_what_is_not_rotated_here(house: TrustHouse, purpose: str, why: str) -> None:
     with pytest.raises(HouseError, match=why):

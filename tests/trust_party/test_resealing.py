@@ -3,16 +3,19 @@
 import pytest
 
 from evidence import batches
-from foundation.seal import DATA_PURPOSE, Sealer
+from foundation.seal import DATA_PURPOSE, INDEX_PURPOSE, Sealer
 from gm.errors import KeyStoreError
 from gm.sm3 import sm3
+from interparty import key_house
 from interparty.key_house import HouseError
-from tests.trust_party.world import NOW, Party
+from interparty.messages import Deposit
+from tests.trust_party.world import NOW, Party, deposit_of
 from trust_party import resealing
 from trust_party.data_keys import DataKeys
 from trust_party.deposits import AGREEMENT_AAD
 from trust_party.key_operations import TrustHouse
-from trust_party.resealing import reseal, sealed_under
+from trust_party.keys import open_store
+from trust_party.resealing import indexed_under, reseal, sealed_under
 
 
 async def sealed(party: Party, sql: str) -> bytes:
@@ -40,6 +43,7 @@ async def test_everything_opens_after_the_earlier_key_is_destroyed(
         "agreements": 1,
         "evidence_records": others,
         "evidence_batches": leaves[0][0],
+        "nonces": 0,
     }
     assert not any(reseal(party.settings).values())
     assert await party.store.write(lambda conn: sealed_under(conn, 1)) == 0
@@ -70,3 +74,43 @@ async def test_a_data_key_that_still_seals_something_is_not_destroyed(party: Par
         await party.store.write(lambda conn: house.destroying(conn, first))
     reseal(party.settings)
     await party.store.write(lambda conn: house.destroying(conn, first))
+
+
+async def again(party: Party, deposit: Deposit) -> str | None:
+    (result,) = await party.deposit(deposit)
+    return result.aid
+
+
+async def test_a_nonce_is_known_again_before_during_and_after_indexing_anew(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resealing, "ROWS_MAX", 2)
+    deposits = [deposit_of(party.people) for _ in range(5)]
+    aids = [await again(party, each) for each in deposits]
+    old = aids[0] or ""
+    await party.confirm(party.people.confirmation(deposits[0].consent))
+    aids[0] = (await party.rotate(old)).aid
+    # In another process: this one has not seen the key when it is asked.
+    await key_house.rotate(TrustHouse(party.settings, open_store(party.settings), None), "index", lambda: NOW)
+    assert reseal(party.settings)["nonces"] == 5
+    assert [await again(party, each) for each in deposits] == aids
+    new = deposit_of(party.people)
+    aid = await again(party, new)
+    assert await party.store.write(lambda conn: [indexed_under(conn, each) for each in (1, 2)]) == [0, 6]
+    party.keys.add(INDEX_PURPOSE, "hmac-sm3")
+    assert [await again(party, each) for each in (*deposits, new)] == [*aids, aid]
+
+
+async def test_an_index_key_by_which_something_is_found_is_not_destroyed(party: Party) -> None:
+    deposit = deposit_of(party.people)
+    aid = await again(party, deposit)
+    party.keys.add(INDEX_PURPOSE, "hmac-sm3")
+    house = TrustHouse(party.settings, party.keys, None)
+    first = party.keys.get(INDEX_PURPOSE, 1)
+    with pytest.raises(HouseError, match="1 nonces are indexed under index/1: ascs trust reseal"):
+        await party.store.write(lambda conn: house.destroying(conn, first))
+    assert reseal(party.settings)["nonces"] == 1
+    assert reseal(party.settings)["nonces"] == 0
+    await party.store.write(lambda conn: house.destroying(conn, first))
+    party.keys.set_state(INDEX_PURPOSE, 1, "destroyed")
+    assert await again(party, deposit) == aid

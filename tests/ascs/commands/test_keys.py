@@ -47,9 +47,9 @@ def test_a_key_of_its_own_is_rotated_and_its_public_half_is_put_out(trust: Path)
 
 
 def test_what_cannot_be_rotated_is_one_line(trust: Path) -> None:
-    result = ascs("trust", "key", "rotate", trust, "index")
+    result = ascs("trust", "key", "rotate", trust, "aid/nobody")
     assert result.exit_code == 1
-    assert result.output == "Error: index: what is indexed under it would not be found again\n"
+    assert result.output == "Error: no such purpose: aid/nobody\n"
 
 
 def test_a_key_goes_from_party_to_party_as_a_file(trust: Path, carrier: Path, tmp_path: Path) -> None:

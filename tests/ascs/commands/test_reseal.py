@@ -9,6 +9,9 @@ def test_it_tells_what_it_sealed(trust_file: Path) -> None:
     done("trust", "init", trust_file)
     lines = done("trust", "reseal", trust_file).splitlines()
     assert lines == [
-        f"{table}: 0 sealed anew"
-        for table in ("data_keys", "agreements", "evidence_records", "evidence_batches")
+        *(
+            f"{table}: 0 sealed anew"
+            for table in ("data_keys", "agreements", "evidence_records", "evidence_batches")
+        ),
+        "nonces: 0 indexed anew",
     ]
