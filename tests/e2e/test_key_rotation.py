@@ -24,15 +24,15 @@ from gm.sm2 import PrivateKey, PublicKey
 from interparty import custody, key_house, key_ledger
 from interparty.client import Peer
 from interparty.deposit_messages import Deposit
-from interparty.edi import IdType, edi_id, to_text
-from interparty.messages import Confirmation, Consent
+from interparty.edi import IdType
+from interparty.messages import Confirmation
 from interparty.party_link import PeerKeys
 from interparty.signed_http import Signer
 from interparty.statements import consent_sm3
 from interparty.verify_messages import VerifyItem
 from tests.gateway.installation import make_key_store
 from tests.gateway.installation import settings_in as gateway_settings_in
-from tests.trust_party.world import ACCESS_NUMBER, initialise
+from tests.trust_party.world import ACCESS_NUMBER, deposit_now, initialise
 from tests.trust_party.world import settings_in as trust_settings_in
 from trust_client.answers import Grant
 from trust_client.app import seal_identifier
@@ -40,7 +40,7 @@ from trust_client.enterprise import EnterpriseClient
 from trust_client.evidence import EvidenceClient
 from trust_party import admission, directory
 from trust_party.app import TrustParty, started
-from trust_party.clock import DAY_MS, now_ms
+from trust_party.clock import now_ms
 from trust_party.key_operations import TrustHouse, open_house
 from trust_party.settings import TrustSettings
 
@@ -117,7 +117,7 @@ class World:
     aids: list[str] = field(default_factory=list)
 
     def consent(self) -> Deposit:
-        nonce, now = secrets.token_bytes(16), now_ms()
+        nonce = secrets.token_bytes(16)
         edi = seal_identifier(
             self.edi_key,
             carrier=CARRIER,
@@ -127,25 +127,7 @@ class World:
             enterprise="ent-a",
             consent_nonce=nonce,
         )
-        consent = Consent(
-            enterprise="ent-a",
-            service="Delivery notices",
-            channels=["sms"],
-            access_numbers=[ACCESS_NUMBER],
-            hours="00:00-24:00",
-            frequency="20/day",
-            term_from=now,
-            term_to=now + DAY_MS,
-            agreement_version="1",
-            agreement_sm3="ab" * 32,
-            page_version_sm3="cd" * 32,
-            confirmed_by="page",
-            proof_sm3="ef" * 32,
-            edi_ids=[edi_id(edi).hex()],
-            nonce=nonce.hex(),
-            collected_at=now,
-        )
-        return Deposit(consent=consent, edis=[to_text(edi)])
+        return deposit_now(edi, nonce)
 
     async def activate(self, count: int) -> None:
         """So many more AIDs that the carrier's subscribers confirmed."""

@@ -21,13 +21,12 @@ from interparty import bodies, key_ledger, trust_routes
 from interparty.carrier_messages import ConfirmationRequests
 from interparty.client import Peer, PeerProblem
 from interparty.deposit_messages import Deposit
-from interparty.edi import IdType, edi_id, to_text
+from interparty.edi import IdType
 from interparty.evidence_messages import WitnessedCheckpoint
 from interparty.messages import (
     Accepted,
     Cancellation,
     Confirmation,
-    Consent,
     ConsistencyBody,
     InclusionBody,
     Report,
@@ -46,6 +45,7 @@ from tests.trust_party.world import (
     HMAC_KEY,
     REGULATOR,
     People,
+    deposit_now,
     initialise,
     settings_in,
 )
@@ -56,7 +56,7 @@ from trust_client.enterprise import EnterpriseClient
 from trust_party import orders
 from trust_party.admission import transaction
 from trust_party.app import TrustParty, init, run, started
-from trust_party.clock import DAY_MS, now_ms
+from trust_party.clock import now_ms
 from trust_party.settings import TrustSettings
 
 IMSI = "460001234567890"
@@ -114,7 +114,7 @@ class World:
         return self.peer(CARRIER, Signer(f"{CARRIER}/http/1", HMAC_KEY))
 
     def deposit(self) -> Deposit:
-        nonce, now = secrets.token_bytes(16), now_ms()
+        nonce = secrets.token_bytes(16)
         edi = seal_identifier(
             self.people.edi_key.public_key,
             carrier=CARRIER,
@@ -124,25 +124,7 @@ class World:
             enterprise="ent-a",
             consent_nonce=nonce,
         )
-        consent = Consent(
-            enterprise="ent-a",
-            service="送货通知",
-            channels=["sms"],
-            access_numbers=[ACCESS_NUMBER],
-            hours="00:00-24:00",
-            frequency="20/day",
-            term_from=now,
-            term_to=now + DAY_MS,
-            agreement_version="1",
-            agreement_sm3="ab" * 32,
-            page_version_sm3="cd" * 32,
-            confirmed_by="page",
-            proof_sm3="ef" * 32,
-            edi_ids=[edi_id(edi).hex()],
-            nonce=nonce.hex(),
-            collected_at=now,
-        )
-        return Deposit(consent=consent, edis=[to_text(edi)])
+        return deposit_now(edi, nonce)
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ from trust_party.answered import AnsweredBatches
 from trust_party.app import init
 from trust_party.bundles import Bundles
 from trust_party.cancellations import Cancellations
-from trust_party.clock import DAY_MS, HOUR_MS
+from trust_party.clock import DAY_MS, HOUR_MS, now_ms
 from trust_party.confirmations import Confirmations
 from trust_party.data_keys import DataKeys
 from trust_party.deposits import Deposits
@@ -177,8 +177,18 @@ def deposit_of(people: People, *, edis_of: Sequence[bytes] | None = None, **chan
     nonce = bytes.fromhex(str(changed.get("nonce", secrets.token_hex(16))))
     enterprise = str(changed.get("enterprise", "ent-a"))
     sealed = [people.seal(nonce, enterprise=enterprise)] if edis_of is None else list(edis_of)
+    return _deposit(sealed, {"enterprise": enterprise, "nonce": nonce.hex()} | changed)
+
+
+def deposit_now(edi: bytes, nonce: bytes, **changed: object) -> Deposit:
+    """A deposit for parties that run: collected now, for any hour of a day from now."""
+    now = now_ms()
+    times = {"term_from": now, "term_to": now + DAY_MS, "collected_at": now, "hours": "00:00-24:00"}
+    return _deposit([edi], {"enterprise": "ent-a", "nonce": nonce.hex(), **times} | changed)
+
+
+def _deposit(sealed: Sequence[bytes], changed: Mapping[str, object]) -> Deposit:
     fields: dict[str, object] = {
-        "enterprise": enterprise,
         "service": "Delivery notices",
         "channels": ["sms", "voice"],
         "access_numbers": [ACCESS_NUMBER],
@@ -192,10 +202,9 @@ def deposit_of(people: People, *, edis_of: Sequence[bytes] | None = None, **chan
         "confirmed_by": "page",
         "proof_sm3": "ef" * 32,
         "edi_ids": [edis.edi_id(one).hex() for one in sealed],
-        "nonce": nonce.hex(),
         "collected_at": NOW - HOUR_MS,
     }
-    consent = Consent.model_validate(fields | changed)
+    consent = Consent.model_validate(fields | dict(changed))
     return Deposit(consent=consent, edis=[edis.to_text(one) for one in sealed])
 
 
