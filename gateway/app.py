@@ -8,6 +8,7 @@ import logging
 import signal
 import ssl
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from foundation import beside
@@ -39,6 +40,7 @@ from gateway.sms.congestion import Congestion
 from gateway.sms.deliver import Deliveries
 from gateway.sms.dispatch import Dispatcher
 from gateway.sms.esme_outbind import EsmeOutbinds
+from gateway.sms.esme_session import EsmeSessions, OnEvents
 from gateway.sms.front import SmppFront
 from gateway.sms.inbound import Inbound
 from gateway.sms.intake import Intake
@@ -53,6 +55,7 @@ from gateway.store.domain import Domain, wall_ms
 from gateway.store.vault import Vault
 from gateway.trust_watch import TrustWatch
 from gateway.voice.service import VoiceService
+from gateway.workers.pool import WorkerPool, spawn_process
 from gm import selftest
 from gm.errors import GmError
 from gm.keystore import KeyProvider
@@ -252,8 +255,16 @@ class Gateway:
             self.trust_rows.wake,
         )
         congestion = Congestion(lambda: self.domain.store.backlog / QUEUE_MAX, lambda: self.dispatcher.load)
+        self.workers: WorkerPool | None = None
         self.front = SmppFront(
-            smpp, self.directory, intake, services, self.deliveries, self.rates, congestion
+            smpp,
+            self.directory,
+            intake,
+            services,
+            self.deliveries,
+            self.rates,
+            congestion,
+            sessions=self._in_workers if smpp.workers > 1 else None,
         )
         self.outbinds = EsmeOutbinds(
             self.domain,
@@ -279,6 +290,20 @@ class Gateway:
         """As they are on record: `open_domain` saw to it."""
         self._poll_now = asyncio.Event()
 
+    def _in_workers(self, on_events: OnEvents) -> EsmeSessions:
+        """Who has the sessions where front processes have them."""
+        settings = self.settings
+        self.workers = WorkerPool(
+            settings.smpp,
+            settings.sms,
+            self.directory,
+            partial(spawn_process, settings.logs_folder, settings.log_level),
+            on_events,
+            SmppFront.throttled,
+            lambda sessions: self.front.resumed(sessions),
+        )
+        return self.workers
+
     def revoked(self, edi_ids: Sequence[bytes]) -> None:
         """What these EDIs authorized ends; see gateway.revoked.Stops."""
         self.revocations.revoked(edi_ids)
@@ -301,6 +326,7 @@ class Gateway:
                 "store": "failed" if self.domain.store.failed else "ok",
                 "trust": self.trust_watch.state,
                 "revocations": "ok" if self.feed.lease_holds else "down",
+                "smpp": "ok" if self.workers is None else self.workers.state,
                 "smsc": "ok" if whole else "degraded" if able else "down",
                 "core": "ok" if up == len(core) else "degraded" if up else "down",
                 "media": "ok" if self.voice.media_running else "down",

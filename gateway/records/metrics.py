@@ -94,6 +94,17 @@ SUBMIT_SECONDS = Timing(
     (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
 )
 BINDS = Gauge("ascs_smpp_binds", "bound sessions by account", ["account"], registry=REGISTRY)
+FRONT_WORKERS = Gauge(
+    "ascs_front_workers",
+    "front processes that serve; none are where one process is the gateway",
+    registry=REGISTRY,
+)
+FRONT_SESSIONS = Gauge(
+    "ascs_front_sessions", "open connections by front process", ["worker"], registry=REGISTRY
+)
+FRONT_ENDS = Counter(
+    "ascs_front_worker_ends_total", "front processes that ended by themselves", registry=REGISTRY
+)
 CORE_UP = Gauge("ascs_core_peer_up", "1 while the core's peer answers", ["peer"], registry=REGISTRY)
 TRUNK_REACHABLE = Gauge(
     "ascs_trunk_reachable",

@@ -12,7 +12,7 @@ from gateway.accounts.access_numbers import source_of
 from gateway.policy.refusal import ANSWERS, Case
 from gateway.policy.text_length import PARTS_MAX
 from gateway.policy.text_rules import TextRules
-from gateway.settings import SmsSettings
+from gateway.sms_settings import SmsSettings
 from masking.smpp_leg import check_submit
 from smpp.constants import CommandStatus, EsmClass, Tag
 from smpp.pdu import SubmitSm, tlv

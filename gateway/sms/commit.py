@@ -13,12 +13,12 @@ from gateway.policy.decision import Ask, decide_contacts, find_subscribers
 from gateway.policy.refusal import Refusal
 from gateway.policy.text import TEXT_REFUSED_ERROR
 from gateway.policy.text_rules import TextRules
-from gateway.settings import SmsSettings
 from gateway.sms.account_keys import AccountKeys
 from gateway.sms.final import INTERMEDIATE_ASKED, Delivery, End, finish_messages
 from gateway.sms.outgoing import SEAL_MESSAGE, Outgoing, open_outgoing
 from gateway.sms.question import digest_of
 from gateway.sms.submission import Submission
+from gateway.sms_settings import SmsSettings
 from gateway.store import long_messages, messages, records
 from gateway.store.domain import Domain
 from gateway.store.ids import text_of

@@ -16,12 +16,12 @@ from gateway.policy.decision import find_subscribers
 from gateway.policy.hours import opens_in
 from gateway.policy.refusal import Refusal
 from gateway.records import metrics
-from gateway.settings import SmsSettings
 from gateway.sms import upstream_ids
 from gateway.sms.final import FINAL_STATES, Delivery, End, finish_messages, finish_one
 from gateway.sms.long_messages import KEPT_S, give_up
 from gateway.sms.outgoing import Outgoing, open_outgoing
 from gateway.sms.smsc_errors import Action, SmscErrors
+from gateway.sms_settings import SmsSettings
 from gateway.store import long_messages, messages, records
 from gateway.store.domain import Domain
 from gateway.store.messages import MessageRow, ParkedReceipt

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from gateway.sms.check import Checked, Unfit
 from gateway.store.accounts import AccountRow
+from smpp.aio.connection import FailureReason
 from smpp.events import Event
 from smpp.pdu import Body, Pdu
 from smpp.session import SessionConfig
@@ -80,6 +81,14 @@ class MessagesChecked(Event):
     """Monotonic seconds; of all processes of a machine the same clock."""
     requests: list[tuple[int, Checked | Unfit]]
     """By sequence number. Each wants a response."""
+
+
+@dataclass(slots=True)
+class DeliveryFailed(Event):
+    """A deliver_sm over a session of a front process got no usable answer; the session may go on."""
+
+    delivery: Any
+    reason: FailureReason
 
 
 class EsmeSessions(Protocol):

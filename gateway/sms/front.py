@@ -14,13 +14,14 @@ from gateway.accounts.directory import Directory
 from gateway.accounts.rates import Rates
 from gateway.policy.refusal import ANSWERS, Case
 from gateway.records import metrics
-from gateway.settings import SmppSettings
 from gateway.sms.congestion import Congestion
 from gateway.sms.deliver import Deliveries
-from gateway.sms.esme_session import EsmeSession, EsmeSessions, MessagesChecked, OnEvents
+from gateway.sms.esme_session import DeliveryFailed, EsmeSession, EsmeSessions, MessagesChecked, OnEvents
 from gateway.sms.intake import Intake
 from gateway.sms.own_sessions import OwnSessions
 from gateway.sms.services import Services
+from gateway.sms.session_config import session_config
+from gateway.sms_settings import SmppSettings
 from gateway.store.accounts import AccountRow
 from smpp.constants import VERSION_5_0, CommandId, CommandStatus
 from smpp.events import (
@@ -35,7 +36,6 @@ from smpp.events import (
     ResponseReceived,
 )
 from smpp.pdu import Bind, Body, CancelSm, DataSm, Pdu, QuerySm, ReplaceSm, SubmitMulti
-from smpp.session import SessionConfig
 
 _log = logging.getLogger(__name__)
 
@@ -132,6 +132,8 @@ class SmppFront:
                 self._request(session, event.pdu)
             elif isinstance(event, ResponseReceived):
                 self._deliveries.answered([(event.request.context, event.pdu.command_status)])
+            elif isinstance(event, DeliveryFailed):
+                self._deliveries.failed(event.delivery, event.reason)
             elif isinstance(event, RequestTimedOut):
                 self._deliveries.failed(event.request.context, "timeout")
             elif isinstance(event, ResponseMalformed):
@@ -144,6 +146,13 @@ class SmppFront:
                 self._gone(session, event)
                 for request in event.lost:
                     self._deliveries.failed(request.context, "closed")
+
+    def resumed(self, sessions: Sequence[EsmeSession]) -> None:
+        """Sessions to which nothing could be sent for a while have room again."""
+        for system_id in {
+            each.context.system_id for each in sessions if isinstance(each.context, AccountRow)
+        }:
+            self._deliveries.pump(system_id)
 
     # --- binding ------------------------------------------------------------------------------------
 
@@ -329,21 +338,6 @@ class SmppFront:
     def throttled(system_id: str, messages: int) -> None:
         """So many messages of an account were answered that they are too many."""
         metrics.SUBMITS.add(system_id, str(int(CommandStatus.ESME_RTHROTTLED)), n=messages)
-
-
-def session_config(settings: SmppSettings, account: AccountRow | None = None) -> SessionConfig:
-    """Timers and windows: the account's own where it has them, else the configuration's."""
-    own = account or AccountRow("", "", "", 0)
-    window = own.window_pdus or settings.window
-    return SessionConfig(
-        session_init_s=settings.session_init_s,
-        enquire_link_s=settings.enquire_link_s if own.enquire_link_s is None else own.enquire_link_s,
-        inactivity_s=settings.inactivity_s if own.inactivity_s is None else own.inactivity_s,
-        response_s=own.response_s or settings.response_s,
-        outbound_window=window,
-        inbound_window=window,
-        in_bulk=True,
-    )
 
 
 def _origin_fault(account: AccountRow, session: EsmeSession) -> str | None:

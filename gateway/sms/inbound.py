@@ -19,10 +19,10 @@ from foundation.store import StoreBusy, StoreUnavailable
 from gateway.accounts.directory import Directory
 from gateway.policy.refusal import Cause
 from gateway.records import metrics
-from gateway.settings import SmsSettings
 from gateway.sms.carrier_messages import put_carrier_text
 from gateway.sms.final import Delivery, Draft, guarded_frame, put_deliveries
 from gateway.sms.outgoing import Outgoing
+from gateway.sms_settings import SmsSettings
 from gateway.store import edis, inbound, outbox, records, revocations
 from gateway.store.courier import Courier, NotNow
 from gateway.store.domain import Domain

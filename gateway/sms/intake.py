@@ -14,7 +14,6 @@ from gateway.accounts.rates import Rates
 from gateway.policy.refusal import ANSWERS, Case, Refusal
 from gateway.policy.text_rules import TextRules
 from gateway.records import metrics
-from gateway.settings import SmsSettings
 from gateway.sms.account_keys import AccountKeys
 from gateway.sms.check import Checked, Checks, Unfit
 from gateway.sms.commit import Committed, Committer, DuplicatePart, NoSuchSet
@@ -25,6 +24,7 @@ from gateway.sms.long_messages import HOLD_S
 from gateway.sms.outgoing import Outgoing
 from gateway.sms.question import MessageQuestion
 from gateway.sms.submission import Submission
+from gateway.sms_settings import SmsSettings
 from gateway.store.accounts import AccountRow
 from gateway.store.domain import Domain
 from gateway.store.ids import text_of

@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any, Final
 
-from gateway.settings import OutbindSettings, SmscSettings
 from gateway.sms import smsc_metrics
 from gateway.sms.smsc_errors import SmscErrors
 from gateway.sms.smsc_link import Answer, FromSmsc, Hooks, OnAccepted, OnAnswer, SmscLink, show_up
 from gateway.sms.smsc_outbind import OutbindListener
 from gateway.sms.smsc_share import in_use, take_turn
+from gateway.sms_settings import OutbindSettings, SmscSettings
 from smpp.aio.connection import Done
 from smpp.pdu import CancelSm, Pdu, QuerySm, ReplaceSm, SubmitSmResp
 

@@ -15,8 +15,8 @@ from typing import Final, Protocol
 
 from foundation.store import StoreBusy, StoreUnavailable
 from foundation.tasks import end
-from gateway.settings import SmsSettings
 from gateway.sms.final import FINAL_STATES, Delivery, End, finish_one
+from gateway.sms_settings import SmsSettings
 from gateway.store import messages
 from gateway.store.domain import Domain
 from gateway.store.messages import Stored

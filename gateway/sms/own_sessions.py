@@ -3,45 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import ssl
 from collections.abc import Callable
 
-from foundation.pki import PkiError, public_context
 from gateway.accounts.account_options import host_and_port
-from gateway.settings import SmppSettings, SmppTlsSettings
 from gateway.sms.esme_session import EsmeSession, OnEvents
+from gateway.sms.server_tls import ServerTls
+from gateway.sms_settings import SmppSettings
 from gateway.store.accounts import AccountRow
 from smpp.aio.connection import Connection
 from smpp.aio.outbind import send_outbind
 from smpp.aio.server import Server
 from smpp.pdu import Outbind
 from smpp.session import SessionConfig
-
-_log = logging.getLogger(__name__)
-
-
-class ServerTls:
-    """The context of a listener's certificate, which may change while it is in use."""
-
-    def __init__(self, settings: SmppTlsSettings) -> None:
-        """Raises PkiError for certificates that cannot be used."""
-        self._settings = settings
-        self.context = self._made()
-
-    def reload(self) -> None:
-        """Take certificate and key anew, for connections from now on; the old ones stay if they are bad."""
-        try:
-            self._made()  # a pair that does not fit must not get half into the context in use
-            self.context.load_cert_chain(self._settings.cert, self._settings.key)
-        except (PkiError, OSError) as error:
-            _log.error("TLS certificate not reloaded: %s", error)
-        else:
-            _log.info("TLS certificate reloaded")
-
-    def _made(self) -> ssl.SSLContext:
-        given = self._settings
-        return public_context(given.cert, given.key, given.client_ca, required=given.client_required)
 
 
 class OwnSessions:

@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 
 from foundation.store import Stage, StoreBusy, StoreUnavailable
 from gateway.records import metrics
-from gateway.settings import SmsSettings
 from gateway.sms import upstream_ids
 from gateway.sms.dispatch import upstream_key
 from gateway.sms.final import (
@@ -21,6 +20,7 @@ from gateway.sms.final import (
     finish_messages,
     put_intermediate,
 )
+from gateway.sms_settings import SmsSettings
 from gateway.store import messages
 from gateway.store.domain import Domain
 from gateway.store.messages import MessageRow, Named, ParkedReceipt

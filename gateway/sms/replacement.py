@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from gateway.accounts.directory import Directory
 from gateway.policy.text_rules import TextRules
-from gateway.settings import SmsSettings
 from gateway.sms.account_keys import AccountKeys
 from gateway.sms.check import SCHEDULE_LATE
 from gateway.sms.final import INTERMEDIATE_ASKED
 from gateway.sms.outgoing import open_outgoing
+from gateway.sms_settings import SmsSettings
 from gateway.store.accounts import AccountRow
 from gateway.store.domain import Domain
 from gateway.store.ids import text_of

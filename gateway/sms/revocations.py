@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from foundation.store import StoreBusy, StoreUnavailable
-from gateway.settings import SmsSettings
 from gateway.sms.dispatch import Dispatcher
 from gateway.sms.final import Delivery, End, finish_messages, finish_one
 from gateway.sms.services import Upstream, cancel_upstream
+from gateway.sms_settings import SmsSettings
 from gateway.store import messages, revocations
 from gateway.store.courier import Courier, NotNow
 from gateway.store.domain import Domain

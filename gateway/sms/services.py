@@ -11,12 +11,12 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 from foundation.store import StoreBusy, StoreUnavailable
 from gateway.accounts.directory import Directory
 from gateway.policy.text_rules import TextRules
-from gateway.settings import SmsSettings
 from gateway.sms.dispatch import Dispatcher
 from gateway.sms.esme_session import EsmeSession
 from gateway.sms.final import Delivery, End, finish_messages, finish_one
 from gateway.sms.outgoing import SEAL_MESSAGE, open_outgoing
 from gateway.sms.replacement import Replacement, Replacements
+from gateway.sms_settings import SmsSettings
 from gateway.store import messages, records
 from gateway.store.accounts import AccountRow
 from gateway.store.domain import Domain

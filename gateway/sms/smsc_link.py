@@ -15,10 +15,10 @@ from functools import partial
 from typing import Any, Final
 
 from gateway.records import metrics
-from gateway.settings import SmscSettings
 from gateway.sms.smsc_errors import Action, SmscErrors
 from gateway.sms.smsc_pace import Pace
 from gateway.sms.smsc_tls import client_context
+from gateway.sms_settings import SmscSettings
 from smpp.aio.connection import Connection, Done, FailureReason, RequestFailed
 from smpp.aio.link import Link, LinkConfig, LinkState
 from smpp.codec import EncodeError

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.settings import OutbindSettings
 from gateway.sms.smsc_link import SmscBind, SmscLink, session_config
+from gateway.sms_settings import OutbindSettings
 from smpp.aio.connection import Connection
 from smpp.aio.server import Server
 from smpp.events import Bound, ConnectionMustClose, Event, OutbindReceived

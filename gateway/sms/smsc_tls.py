@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 
 from foundation.pki import TLS12_CIPHERS, PkiError
-from gateway.settings import SmscTlsSettings
+from gateway.sms_settings import SmscTlsSettings
 
 
 def client_context(settings: SmscTlsSettings) -> ssl.SSLContext:

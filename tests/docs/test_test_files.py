@@ -46,6 +46,12 @@ ELSEWHERE = {
         "tests/gateway/sms/test_front.py",
         "the front's sockets; TLS in test_front_tls.py, outbind in test_esme_outbind.py",
     ),
+    "gateway/sms/server_tls.py": ("tests/gateway/sms/test_front_tls.py", "certificates over real sockets"),
+    "gateway/sms/session_config.py": (
+        "tests/gateway/sms/test_front.py",
+        "an account's own timers before the configuration's",
+    ),
+    "gateway/sms_settings.py": ("tests/gateway/test_settings.py", "sections of one file"),
     "gateway/sms/submission.py": ("tests/gateway/sms/test_intake.py", "what the intake holds, data alone"),
     "sip/call_base.py": ("tests/sip/test_call.py", "one state machine, in three files by side"),
     "sip/call_callee.py": ("tests/sip/test_call.py", "one state machine, in three files by side"),

@@ -1,4 +1,5 @@
-"""Gateway, SMSC and trust party are killed in a loop while messages flow: none that was acknowledged is lost.
+"""Gateway, front processes, SMSC and trust party are killed in a loop while messages flow: none that was acknowledged
+is lost.
 
 Acknowledged is what the enterprise's client has ESME_ROK for: of a long message for each part, and parts without an
 answer are sent again, as its system would. It is accounted for when the handset shows it, the SMSC says that it is
@@ -31,6 +32,7 @@ from ascs.demo.parties import Files
 from simulators.http_client import ApiError, JsonClient
 from smpp.constants import CommandStatus
 from tests.e2e.esme import Esme, is_receipt
+from tests.e2e.fronts import fronts, has_client
 from tests.e2e.house import ENT_A, House, free_ports, until
 
 pytestmark = pytest.mark.e2e
@@ -53,6 +55,8 @@ LOOK_S = 0.25
 LIST_MAX = 10_000
 
 KILLED = ("gateway", "smsc", "trust")
+FRONT = "front process"
+"""Killed too where the gateway has some."""
 
 LONG_EACH, SCHEDULED_EACH = 4, 5
 """Of so many messages one is long, one is for later."""
@@ -99,6 +103,15 @@ class Victims(House):
         owner, folder, arguments = self._commands[name]
         await self._processes.start(name, owner, folder, *arguments)
 
+    def kill_front(self, port: int) -> None:
+        """SIGKILL the gateway's front process that has the client with that port, or one of them; the gateway starts
+        another."""
+        file = self._pids / "gateway"
+        pids = fronts(int(file.read_text().strip() or 0)) if file.exists() else []
+        for pid in [pid for pid in pids if has_client(pid, port)] or pids[:1]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     async def is_well(self) -> bool:
         """Raises ProcessEnded when one ended by itself."""
         return await self._trust_listens() and await self._fleet_ready() and await self._gateway_ready()
@@ -124,6 +137,8 @@ class Sender:
         self.long = self.scheduled = 0
         self.refused: Counter[str] = Counter()
         self.binds = 0
+        self.local_port = 0
+        """Of the session that is, or was last."""
         self.receipts: Counter[str] = Counter()
         """Receipts by message_id."""
         self.stats: Counter[str] = Counter()
@@ -134,6 +149,7 @@ class Sender:
             try:
                 with contextlib.suppress(LostConnection, PDUError, OSError):
                     esme.bind()
+                    self.local_port = esme.client._socket.getsockname()[1]
                     self.binds += 1
                     self._serve(esme)
             finally:
@@ -254,7 +270,7 @@ class Watch:
 
 
 @contextlib.asynccontextmanager
-async def _victims(root: Path) -> AsyncIterator[Victims]:
+async def _victims(root: Path, workers: int) -> AsyncIterator[Victims]:
     layout = Layout(root, free_ports())
     files = await asyncio.to_thread(parties.set_up, layout, PEOPLE, None, None)
     # No enterprise's system runs here, so that its port is free for the SMSC's control API.
@@ -263,7 +279,9 @@ async def _victims(root: Path) -> AsyncIterator[Victims]:
     # A link that is down is tried again soon, or the test would only wait.
     gateway = files.gateway.read_text()
     assert '\nname = "smsc"\n' in gateway
-    files.gateway.write_text(gateway.replace('\nname = "smsc"\n', '\nname = "smsc"\nbackoff_max_s = 1.0\n'))
+    gateway = gateway.replace('\nname = "smsc"\n', '\nname = "smsc"\nbackoff_max_s = 1.0\n')
+    assert "\n[smpp]\n" in gateway
+    files.gateway.write_text(gateway.replace("\n[smpp]\n", f"\n[smpp]\nworkers = {workers}\n"))
     house = Victims(layout, files, PEOPLE, smsc_api)
     try:
         await house.start()
@@ -283,28 +301,32 @@ async def _flows(sender: Sender, count: int) -> None:
 
 
 async def _kill_each(
-    house: Victims, sender: Sender, source: random.Random, overlap_share: float
+    house: Victims, sender: Sender, source: random.Random, overlap_share: float, names: Sequence[str]
 ) -> Counter[str]:
     kills: Counter[str] = Counter()
-    for name in source.sample(KILLED, len(KILLED)):
+    for name in source.sample(names, len(names)):
         flow, down = source.randint(1, FLOW_MAX), source.uniform(0, DOWN_S)
         if source.random() < overlap_share:
             await asyncio.sleep(source.uniform(0, OVERLAP_S))
         else:
             await until(house.is_well, "all is well again", RECOVERY_S)
             await _flows(sender, flow)
-        await house.kill_process(name)
         kills[name] += 1
+        if name == FRONT:
+            house.kill_front(sender.local_port)
+            continue
+        await house.kill_process(name)
         await asyncio.sleep(down)
         await house.start_process(name)
     return kills
 
 
-async def _loop(root: Path, seed: int, seconds: float, overlap_share: float) -> None:
+async def _loop(root: Path, seed: int, seconds: float, overlap_share: float, workers: int) -> None:
     """Kill each once and go on for `seconds`; then account for every message."""
+    names = KILLED if workers == 1 else (*KILLED, FRONT)
     source = random.Random(seed)
     kills: Counter[str] = Counter()
-    async with _victims(root) as house:
+    async with _victims(root, workers) as house:
         person = house.people[0]
         aid = await house.active_aid(ENT_A, person)
         sender, watch = Sender(house.ports.smpp, aid), Watch(house, person)
@@ -313,7 +335,7 @@ async def _loop(root: Path, seed: int, seconds: float, overlap_share: float) -> 
         try:
             end = time.monotonic() + seconds
             while not kills or time.monotonic() < end:
-                kills += await _kill_each(house, sender, source, overlap_share)
+                kills += await _kill_each(house, sender, source, overlap_share, names)
             await until(house.is_well, "all is well at the end", RECOVERY_S)
             await _flows(sender, 1)
             sender.send_no_more()
@@ -332,7 +354,7 @@ async def _loop(root: Path, seed: int, seconds: float, overlap_share: float) -> 
     twice = sum(count > 1 for count in watch.shown.values())
     sent_twice = sum(len(serials) > 1 for serials in watch.taken.values())
     print(
-        f"\nseed {seed}: kills {dict(kills)}; submitted {sender.submitted} "
+        f"\nseed {seed}, {workers} workers: kills {dict(kills)}; submitted {sender.submitted} "
         f"(long {sender.long}, for later {sender.scheduled}), acknowledged {len(sender.accepted)}, "
         f"refused {dict(sender.refused)}, binds {sender.binds}\n"
         f"twice on the handset {twice}, twice at the SMSC {sent_twice}, "
@@ -343,7 +365,7 @@ async def _loop(root: Path, seed: int, seconds: float, overlap_share: float) -> 
         f"seed {seed}: a message_id given twice"
     )
     assert not lost, f"seed {seed}: acknowledged and lost: {sorted(lost)[:20]}"
-    assert set(kills) == set(KILLED)
+    assert set(kills) == set(names)
     assert any(len(text) > PART_CHARACTERS for text in sender.accepted), "no long message was acknowledged"
 
 
@@ -375,7 +397,7 @@ async def _without_receipt(sender: Sender) -> set[str]:
 
 
 async def test_each_killed_once_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    await _loop(tmp_path, SEED, 0, 0)
+    await _loop(tmp_path, SEED, 0, 0, workers=2)
 
 
 @pytest.mark.soak
@@ -383,4 +405,4 @@ async def test_each_killed_once_loses_nothing_that_was_acknowledged(tmp_path: Pa
 async def test_kills_for_long_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     seed = int.from_bytes(os.urandom(4), "big")
     print(f"seed {seed}")  # shown when it fails
-    await _loop(tmp_path, seed, SOAK_S, OVERLAP_SHARE)
+    await _loop(tmp_path, seed, SOAK_S, OVERLAP_SHARE, workers=1 + seed % 2)

@@ -20,12 +20,11 @@ from gateway.settings import (
     GatewaySettings,
     HttpSettings,
     SipSideSettings,
-    SmppSettings,
-    SmscSettings,
     TlsSettings,
     TrustSettings,
     VoiceSettings,
 )
+from gateway.sms_settings import SmppSettings, SmscSettings
 from gm.keystore import ITERATIONS_MIN, KeyStore
 from gm.sm2 import PrivateKey, PublicKey
 from interparty.server import serve

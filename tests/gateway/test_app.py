@@ -18,7 +18,8 @@ from foundation.store import Store
 from gateway import app
 from gateway.accounts import administration
 from gateway.app import MIGRATIONS, Gateway, open_domain, run
-from gateway.settings import GatewaySettings, HttpSettings, SmscSettings
+from gateway.settings import GatewaySettings, HttpSettings
+from gateway.sms_settings import SmscSettings
 from gateway.store import accounts
 from gateway.store.accounts import AccountRow
 from gm.keystore import KeyStore
@@ -72,7 +73,15 @@ async def health(gateway: Gateway) -> tuple[int, Any]:
 
 async def test_it_is_well_when_trust_party_smsc_and_relay_are_there(gateway: Gateway) -> None:
     await until(lambda: gateway.health().status == "ok")
-    parts = {"store": "ok", "trust": "ok", "revocations": "ok", "smsc": "ok", "core": "ok", "media": "ok"}
+    parts = {
+        "store": "ok",
+        "trust": "ok",
+        "revocations": "ok",
+        "smpp": "ok",
+        "smsc": "ok",
+        "core": "ok",
+        "media": "ok",
+    }
     links, core = {"main": "bound"}, {"127.0.0.1:5080": "up"}
     assert await health(gateway) == (
         200,

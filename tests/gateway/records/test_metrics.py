@@ -22,6 +22,7 @@ LABELS = {
     "outcome",
     "result",
     "status",
+    "worker",
     "trunk",
 }
 """Each takes few values: an AID, a number or a message's id as a label would be a series a person."""

@@ -8,7 +8,6 @@ from typing import Any
 from gateway.accounts.directory import Directory
 from gateway.accounts.rates import Rates
 from gateway.policy.text_rules import TextRules
-from gateway.settings import SmsSettings
 from gateway.sms.dispatch import Dispatcher
 from gateway.sms.final import Delivery
 from gateway.sms.intake import Intake
@@ -17,6 +16,7 @@ from gateway.sms.revocations import Revocations
 from gateway.sms.services import Services
 from gateway.sms.smsc_errors import SmscErrors
 from gateway.sms.upstream_ids import Dialect
+from gateway.sms_settings import SmsSettings
 from gateway.store import messages
 from gateway.store.accounts import AccountRow
 from gateway.store.domain import Domain

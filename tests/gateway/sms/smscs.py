@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.settings import SmscSettings
 from gateway.sms.links import SmscLinks
 from gateway.sms.smsc_link import Answer
+from gateway.sms_settings import SmscSettings
 from smpp.aio.connection import Connection
 from smpp.events import RequestReceived
 from smpp.pdu import Body, CancelSm, CancelSmResp, Pdu, QuerySm, QuerySmResp, SubmitSm, SubmitSmResp

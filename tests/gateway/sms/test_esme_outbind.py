@@ -128,6 +128,7 @@ class Esme:
         return replace(ACCOUNT, outbind=f"127.0.0.1:{self.link.port}")
 
 
+@pytest.mark.usefixtures("each_way")
 async def test_the_bind_on_our_connection_is_the_accounts_and_gets_deliveries() -> None:
     async with Esme() as esme, World(account=esme.account) as world:
         await world.front.call(esme.account, b"outbind")
@@ -137,6 +138,7 @@ async def test_the_bind_on_our_connection_is_the_accounts_and_gets_deliveries() 
     assert not world.front.is_called("sms-a")
 
 
+@pytest.mark.usefixtures("each_way")
 async def test_a_bind_of_another_account_on_it_is_refused() -> None:
     async with Esme() as esme, World(account=esme.account) as world:
         await world.front.call(replace(esme.account, system_id="sms-b"), b"")
@@ -144,6 +146,7 @@ async def test_a_bind_of_another_account_on_it_is_refused() -> None:
         assert world.receivers == []
 
 
+@pytest.mark.usefixtures("each_way")
 async def test_the_end_of_the_gateway_ends_it_in_order() -> None:
     async with Esme() as esme, World(account=esme.account) as world:
         await world.front.call(esme.account, b"")
@@ -153,6 +156,7 @@ async def test_the_end_of_the_gateway_ends_it_in_order() -> None:
         assert esme.link.last_error == "unbound by peer"
 
 
+@pytest.mark.usefixtures("each_way")
 async def test_nobody_listens_there() -> None:
     async with World(account=CALLED) as world:
         with pytest.raises(ConnectFailed):

@@ -9,8 +9,8 @@ import pytest
 
 from foundation.passwords import hash_password
 from gateway.records import metrics
-from gateway.settings import SmppSettings
-from gateway.sms.front import session_config
+from gateway.sms.session_config import session_config
+from gateway.sms_settings import SmppSettings
 from gateway.store.accounts import AccountRow
 from smpp.aio.client import BindRefusedError, Client, ConnectFailed
 from smpp.constants import CommandStatus, Tag
@@ -39,7 +39,9 @@ from smpp.session import SessionConfig
 from tests.gateway.carrier import until
 from tests.gateway.sms.front_world import ACCOUNT, World, credentials
 
-MESSAGE = SubmitSm(destination_addr=b"1")
+pytestmark = pytest.mark.usefixtures("each_way")
+
+MESSAGE = SubmitSm(destination_addr=b"888123456789012345")
 TX, RX, TRX = BindTransmitter, BindReceiver, BindTransceiver
 
 

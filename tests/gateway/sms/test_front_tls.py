@@ -17,10 +17,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from foundation.pki import PkiError, make_ca, make_party
-from gateway.settings import SmppSettings, SmppTlsSettings
+from gateway.sms_settings import SmppSettings, SmppTlsSettings
 from gateway.store.accounts import AccountRow
 from smpp.constants import CommandStatus
+from tests.gateway.carrier import until
 from tests.gateway.sms.front_world import ACCOUNT, World
+
+pytestmark = pytest.mark.usefixtures("each_way")
 
 OK, REFUSED = int(CommandStatus.ESME_ROK), int(CommandStatus.ESME_RBINDFAIL)
 
@@ -86,7 +89,9 @@ def submit(port: int, tls: ssl.SSLContext | None) -> int:
     client.connect()
     try:
         client.bind_transceiver(system_id="sms-a", password="secret")
-        client.send_message(source_addr="1069", destination_addr="888132341582397708", short_message=b"hello")
+        client.send_message(
+            source_addr="106988", destination_addr="888132341582397708", short_message=b"hello"
+        )
         client.read_once()
         client.unbind()
     except smpplib.exceptions.PDUError as error:
@@ -185,10 +190,12 @@ async def test_a_new_certificate_holds_for_new_sessions_and_a_bad_one_changes_no
         first = await asyncio.to_thread(shown, port)
         install("other", "carrier")
         carrier.front.reload()
-        assert "not reloaded" in caplog.text
+        await until(lambda: caplog.text.count("not reloaded") == max(1, len(carrier.processes)))
         assert await asyncio.to_thread(shown, port) == first
+        caplog.set_level("INFO", "gateway.sms.server_tls")
         install("other", "other")
         carrier.front.reload()
+        await until(lambda: caplog.text.count("certificate reloaded") == max(1, len(carrier.processes)))
         assert await asyncio.to_thread(shown, port) == (pki / "other.pem").read_text()
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from gateway.settings import SmsSettings
 from gateway.sms.final import Delivery
 from gateway.sms.inbound import Inbound, is_opt_out, normalise_msisdn
 from gateway.sms.outgoing import Outgoing
+from gateway.sms_settings import SmsSettings
 from gateway.store import edis
 from gateway.store.domain import Domain
 from gateway.store.outbox import TrustKind

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.settings import OutbindSettings
+from gateway.sms_settings import OutbindSettings
 from smpp.aio.connection import Connection
 from smpp.constants import CommandStatus
 from smpp.events import BindRequested, ConnectionMustClose, Event

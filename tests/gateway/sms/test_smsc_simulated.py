@@ -11,8 +11,8 @@ from typing import Any, get_args
 
 import pytest
 
-from gateway.settings import OutbindSettings
 from gateway.sms.upstream_ids import key, keys
+from gateway.sms_settings import OutbindSettings
 from simulators.smsc.app import Smsc
 from simulators.smsc.dialect import PRESETS, IdFormName, write_id
 from simulators.smsc.settings import SmscSettings as Simulated

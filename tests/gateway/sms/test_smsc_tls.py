@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from foundation.pki import PkiError, make_ca, make_party
-from gateway.settings import SmscTlsSettings
 from gateway.sms.smsc_tls import client_context
+from gateway.sms_settings import SmscTlsSettings
 from tests.gateway.carrier import until
 from tests.gateway.sms.smscs import Carrier, Smsc, settings
 

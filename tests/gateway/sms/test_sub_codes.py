@@ -7,10 +7,10 @@ import pytest
 
 from gateway.access_number import AccessNumberRow
 from gateway.accounts.directory import Directory, Snapshot
-from gateway.settings import SmsSettings
 from gateway.sms.final import Delivery
 from gateway.sms.inbound import Inbound
 from gateway.sms.outgoing import Outgoing
+from gateway.sms_settings import SmsSettings
 from gateway.store.domain import Domain
 from interparty.messages import RestoreAnswer, RestoreItem
 from smpp.codec import decode, encode

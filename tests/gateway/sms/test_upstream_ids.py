@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.settings import SmscSettings
 from gateway.sms.upstream_ids import ID_MAX, Dialect, key, keys, pick
+from gateway.sms_settings import SmscSettings
 
 numbers = st.integers(0, 2**64 - 1)
 padding = st.sampled_from((0, 8, 10, 16, 20))
