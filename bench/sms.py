@@ -127,6 +127,11 @@ def main() -> None:
         given.seconds, given.binds, given.window, tuple(float(each) for each in given.rates), given.seed
     )
     about = machine.describe()
+    processes = (
+        "one gateway process"
+        if given.workers == 1
+        else f"{given.workers} front processes and a store process"
+    )
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="ascs-bench-") as name:
         work = Path(name)
@@ -134,7 +139,8 @@ def main() -> None:
         print(
             f"Python {about['python']}, {about['cores']} cores ({about['cpu']}), load average"
             f" {about['load_average']}, fsync {fsync[0]:.2f} ms (p99 {fsync[1]:.2f})\n"
-            f"{load.binds} binds, window {load.window}, {load.seconds:.0f} s a stage, seed {load.seed};"
+            f"{load.binds} binds, window {load.window}, {load.seconds:.0f} s a stage, seed {load.seed},"
+            f" {processes};"
             f" SMSC: {'bench/smsc_stub' if given.smsc == 'stub' else 'ascs sim smsc, in memory'}"
         )
         print(HEADING)
@@ -145,6 +151,7 @@ def main() -> None:
                     built = house.copy(kept, work / "house")
                     # Each message is asked about, unless it is to be seen what the lease saves.
                     house.change(built.gateway, "trust.cached_grants", given.cached_grants)
+                    house.change(built.gateway, "smpp.workers", given.workers)
                     for assignment in given.set:
                         key, _, value = assignment.partition("=")
                         house.change(built.gateway, key, json.loads(value))
@@ -203,6 +210,7 @@ def _arguments() -> argparse.Namespace:
         default=[LATENCY_RATE, COST_RATE],
         help="LIST of further paced stages, messages a second (5000,10000)",
     )
+    parser.add_argument("--workers", type=int, default=1, help="front processes of the gateway; 1: none (1)")
     parser.add_argument("--smsc", choices=("stub", "simulator"), default="stub")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--repeat", type=int, default=1, help="runs alike; prints median and spread")

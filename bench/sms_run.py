@@ -21,6 +21,8 @@ QUIET_CPU = 0.05
 QUIET_S = 0.5
 CATCH_UP_S = 60.0
 ANSWER_S = 180.0
+FRONT = "gateway.workers.process"
+"""In the command of a front process."""
 FREQUENCY_LEFT = 95_000
 """Messages to one AID in a run: a consent can allow 99,999 an hour and no more."""
 
@@ -68,8 +70,7 @@ class Run:
             for rate in load.rates:
                 stages[f"{rate:.0f}/s"] = await self._stage(load.seconds, rate, most)
             peaks = {
-                name: [(each.command, each.peak_mb) for each in one.used()]
-                for name, one in self.named.items()
+                name: [(each.command, each.peak_mb) for each in one] for name, one in self._used().items()
             }
         finally:
             await self.processes.stop()
@@ -113,7 +114,14 @@ class Run:
         return answer
 
     def _used(self) -> dict[str, list[Used]]:
-        return {name: running.used() for name, running in self.named.items()}
+        """By name; front processes apart from the gateway that started them."""
+        used: dict[str, list[Used]] = {}
+        for name, running in self.named.items():
+            used[name] = [each for each in running.used() if FRONT not in each.command]
+            fronts = [each for each in running.used() if FRONT in each.command]
+            if fronts:
+                used["workers"] = fronts
+        return used
 
     async def _stage(self, seconds: float, rate: float | None, most: int) -> dict[str, Any]:
         stdin = self.named["load"].process.stdin
@@ -128,13 +136,13 @@ class Run:
         after = self._used()
         thousands = max(result["received"], 1) / 1000
         result["cpu_per_1000"] = {
-            name: round(_spent(before[name], after[name]) / thousands, 4) for name in self.named
+            name: round(_spent(before[name], after[name]) / thousands, 4) for name in before
         }
-        ours = {name: _spent(before[name], at_end[name]) / took for name in self.named}
+        ours = {name: _spent(before[name], at_end[name]) / took for name in before}
         result["cores"] = {name: round(each, 2) for name, each in ours.items()}
         result["cores"]["others"] = round(max(0.0, busy / took - sum(ours.values())), 2)
         result["threads"] = {
-            name: _threads(before[name], after[name], thousands) for name in self.named if name != "load"
+            name: _threads(before[name], after[name], thousands) for name in before if name != "load"
         }
         return result
 
