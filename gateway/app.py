@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import signal
 import ssl
@@ -128,12 +129,14 @@ class Gateway:
         self.trust = CarrierClient(self._peer, lambda: self.keys.current(own_keys.SIGN).sm2)
         cache = GrantCache(settings.trust.cached_grants)
         self.follower = RevokedByTrust(self.domain, [self])
+        trust_keys = self._peer_keys.trust_keys
+        self.key_exchange = KeyExchange(settings, self.domain.store, self.keys, trust_keys)
+        learn = functools.partial(self.key_exchange.learn, self.trust.keys)
         self.feed = RevocationFeed(
-            settings.carrier.id, self._peer_keys.trust_keys, self.trust.revocations, self.follower, cache
+            settings.carrier.id, trust_keys, self.trust.revocations, self.follower, cache, learn
         )
-        check = BatchCheck(
-            self._peer_keys.trust_keys, AnswerAlert(self.domain, settings.carrier.id, settings.trust.id)
-        )
+        alert = AnswerAlert(self.domain, settings.carrier.id, settings.trust.id)
+        check = BatchCheck(trust_keys, alert, learn)
         self.verifier = Verifier(
             self.trust,
             deadline=settings.trust.timeout_s,
@@ -361,7 +364,7 @@ class Gateway:
                 self.settings,
                 self.confirmations,
                 self.number_queries,
-                KeyExchange(self.settings, self.domain.store, self.keys, self._peer_keys.trust_keys),
+                self.key_exchange,
             ),
             api.host,
             api.port,

@@ -7,24 +7,29 @@ of the audit chain, and is told to the trust party for its evidence log (`gatewa
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
 from foundation.beside import transaction
 from foundation.pki import client_context
 from foundation.seal import DATA_PURPOSE, INDEX_PURPOSE
-from foundation.store import Store
+from foundation.store import Store, StoreBusy, StoreUnavailable
 from gateway import keys as own_keys
 from gateway.key_records import record, settle
 from gateway.settings import GatewaySettings
 from gateway.store import blind_index
 from gateway.store.domain import wall_ms
+from gm.errors import GmError
 from gm.keystore import Key, KeyProvider
 from gm.sm2 import PublicKey
-from interparty.client import Peer
-from interparty.key_delivery import Announcer, DeliveryError, check, keyid_of, open_envelope
+from interparty.client import Peer, PeerProblem, PeerUnavailable
+from interparty.key_delivery import Announcer, DeliveryError, believed, check, keyid_of, open_envelope
 from interparty.key_house import HouseError, Rotation
 from interparty.key_ledger import Author
 from interparty.key_messages import (
@@ -36,6 +41,11 @@ from interparty.key_messages import (
     PublicKeys,
     SignedKeyNotice,
 )
+
+LEARN_AGAIN_S: Final = 5.0
+"""How often the trust party is asked for its keys at most."""
+
+_log = logging.getLogger(__name__)
 
 ROTATIONS = {
     own_keys.SIGN: Rotation("sm2", "sign"),
@@ -78,7 +88,7 @@ def take(
 
 
 class KeyExchange:
-    """The two routes of keys."""
+    """The two routes of keys, and the trust party's keys as it announces them."""
 
     def __init__(
         self,
@@ -87,8 +97,13 @@ class KeyExchange:
         keys: KeyProvider,
         trust_keys: Callable[[], dict[str, PublicKey]],
         now_ms: Callable[[], int] = wall_ms,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`trust_keys`: the trust party's sign keys by keyid."""
+        self._clock = clock
+        self._asking = asyncio.Lock()
+        self._ask_after = float("-inf")
+        self._learned = False
         self._settings = settings
         self._store = store
         self._keys = keys
@@ -106,6 +121,37 @@ class KeyExchange:
         )
         await self._store.write(lambda conn: take(conn, self._settings, self._keys, notice, self._now_ms()))
         return KeyReceipt(keyid=keyid_of(notice))
+
+    async def learn(self, ask: Callable[[], Awaitable[PublicKeys]]) -> bool:
+        """Ask the trust party for its sign keys, and keep those that a known one vouches for; whether one was new.
+
+        For what is signed under no key that is known here: a delivery may have gone by while this carrier was set back
+        to an earlier state. At most every LEARN_AGAIN_S; whoever comes between is told what the last time brought.
+        """
+        async with self._asking:
+            if self._clock() < self._ask_after:
+                return self._learned
+            self._ask_after, self._learned = self._clock() + LEARN_AGAIN_S, False
+            try:
+                told, known = await ask(), self._trust_keys()
+                party, now = self._settings.trust.id, self._now_ms()
+                found = await asyncio.to_thread(believed, told.keys, known, party=party, now_ms=now)
+                for notice in found:
+                    if notice.key == "sign" and keyid_of(notice) not in known:
+                        op = partial(
+                            take, settings=self._settings, keys=self._keys, notice=notice, now_ms=now
+                        )
+                        self._learned |= await self._store.write(op)
+            except (
+                PeerUnavailable,
+                PeerProblem,
+                DeliveryError,
+                GmError,
+                StoreBusy,
+                StoreUnavailable,
+            ) as error:
+                _log.warning("the trust party's keys are not learned: %s", error)
+            return self._learned
 
     async def public(self) -> PublicKeys:
         """The carrier's public keys. Raises StoreBusy, StoreUnavailable, KeyStoreError."""

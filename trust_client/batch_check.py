@@ -6,7 +6,7 @@ The HMAC of the stream, or of the response, holds for the moment; the signed roo
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from evidence.merkle import leaf_hash, root
@@ -56,10 +56,17 @@ def root_of(answered: Sequence[Answered]) -> str:
 class BatchCheck:
     """Checks the heads of what one trust party answers, on a stream and in responses, off the loop."""
 
-    def __init__(self, keys: Callable[[], Mapping[str, PublicKey]], alert: Callable[[], None]) -> None:
-        """`keys`: the trust party's SM2 keys for statements, the newest last; `alert` is told of each wrong head."""
+    def __init__(
+        self,
+        keys: Callable[[], Mapping[str, PublicKey]],
+        alert: Callable[[], None],
+        learn: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
+        """`keys`: the trust party's SM2 keys for statements, the newest last; `alert` is told of each wrong head.
+        `learn` asks the trust party whether it has other keys by now, and says whether `keys` may have more since."""
         self._keys = keys
         self._alert = alert
+        self._learn = learn
         self.wrong = 0
         """Heads so far that did not hold."""
 
@@ -70,13 +77,19 @@ class BatchCheck:
 
     async def holds(self, head: BatchHead, count: int, answered: Sequence[Answered] | None) -> bool:
         """Whether the trust party signed a head over `count` answers and, where they are given, over these."""
-        known = list(self._keys().values())[::-1]  # the newest first: it is the one as a rule
-        if head.count == count and await asyncio.to_thread(_holds, head, answered, known):
-            return True
+        if head.count == count:
+            if await self._is_signed(head, answered):
+                return True
+            if self._learn is not None and await self._learn() and await self._is_signed(head, answered):
+                return True
         self.wrong += 1
         _log.error("the trust party's signature over %d answers does not hold", count)
         self._alert()
         return False
+
+    async def _is_signed(self, head: BatchHead, answered: Sequence[Answered] | None) -> bool:
+        known = list(self._keys().values())[::-1]  # the newest first: it is the one as a rule
+        return await asyncio.to_thread(_holds, head, answered, known)
 
 
 def _holds(head: BatchHead, answered: Sequence[Answered] | None, keys: Sequence[PublicKey]) -> bool:

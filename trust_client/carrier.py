@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from gm.sm2 import PrivateKey
 from interparty import edi, statements
-from interparty.client import Peer, PeerProblem, PeerUnavailable
+from interparty.client import KEYS_PATH, Peer, PeerProblem, PeerUnavailable
 from interparty.deposit_messages import (
     CancellationResult,
     ConfirmationResponse,
@@ -24,7 +24,7 @@ from interparty.deposit_messages import (
 )
 from interparty.edi import EdiError
 from interparty.hot_messages import reports_body
-from interparty.key_messages import EVENTS_MAX, KeyEvent, KeyEventReport, SignedKeyEvent
+from interparty.key_messages import EVENTS_MAX, KeyEvent, KeyEventReport, PublicKeys, SignedKeyEvent
 from interparty.messages import (
     ITEMS_MAX,
     Accepted,
@@ -84,6 +84,10 @@ class CarrierClient:
         except PeerProblem as problem:
             if problem.status != HTTPStatus.NOT_FOUND:
                 raise
+
+    async def keys(self) -> PublicKeys:
+        """What the trust party announces of its keys; nothing of it is checked here."""
+        return await self._peer.request("GET", KEYS_PATH, None, PublicKeys)
 
     async def convert(self, aid: str, enterprise: str) -> bytes:
         """The EDI behind an AID. PeerProblem 404 unless it is active and sealed to this carrier."""

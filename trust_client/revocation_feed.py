@@ -72,8 +72,10 @@ class RevocationFeed:
         ask: Ask,
         follower: Follower,
         cache: GrantCache,
+        learn: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
-        """`keys`: the trust party's SM2 keys for statements, the newest last."""
+        """`keys`: the trust party's SM2 keys for statements, the newest last; `learn`: see trust_client.batch_check."""
+        self._learn = learn
         self._carrier = carrier
         self._keys = keys
         self._ask = ask
@@ -267,19 +269,21 @@ class RevocationFeed:
         self._is_behind = False
 
     async def _are_genuine(self, revoked: Sequence[SignedRevocation]) -> bool:
-        keys = list(reversed(self._keys().values()))  # the newest first: it is the one as a rule
-        genuine = await asyncio.to_thread(
-            lambda: all(
-                each.statement.carrier == self._carrier
-                and any(
-                    statements.verify(key, statements.REVOKE, each.statement, each.signature) for key in keys
-                )
-                for each in revoked
-            )
+        if await asyncio.to_thread(self._are_signed, revoked):
+            return True
+        learned = self._learn is not None and await self._learn()
+        if learned and await asyncio.to_thread(self._are_signed, revoked):
+            return True
+        _log.error("a revocation is not signed by the trust party for this carrier")
+        return False
+
+    def _are_signed(self, revoked: Sequence[SignedRevocation]) -> bool:
+        keys = list(self._keys().values())[::-1]  # the newest first: it is the one as a rule
+        return all(
+            each.statement.carrier == self._carrier
+            and any(statements.verify(key, statements.REVOKE, each.statement, each.signature) for key in keys)
+            for each in revoked
         )
-        if not genuine:
-            _log.error("a revocation is not signed by the trust party for this carrier")
-        return genuine
 
     async def _apply(self, statements_: Sequence[Revocation]) -> None:
         last = statements_[-1]

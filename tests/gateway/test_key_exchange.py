@@ -10,16 +10,17 @@ import pytest
 from foundation import audit
 from gateway import keys as own_keys
 from gateway.app import open_domain
-from gateway.key_exchange import CarrierHouse, KeyExchange
+from gateway.key_exchange import LEARN_AGAIN_S, CarrierHouse, KeyExchange
 from gateway.keys import PeerKeys
 from gateway.settings import GatewaySettings
 from gateway.store.domain import Domain, wall_ms
 from gm.keystore import KeyStore
 from gm.sm2 import PrivateKey
 from interparty import custody, key_delivery, key_house
+from interparty.client import PeerUnavailable
 from interparty.key_delivery import DeliveryError, believed
 from interparty.key_house import HouseError
-from interparty.key_messages import KeyDelivery, KeyNotice
+from interparty.key_messages import KeyDelivery, KeyNotice, PublicKeys, SignedKeyNotice
 from tests.gateway.installation import TRUST_KEY, make_key_store, settings_in
 
 NEW = PrivateKey.generate()
@@ -87,6 +88,64 @@ async def test_what_is_not_taken(settings: GatewaySettings, domain: tuple[Domain
     other = PrivateKey.generate().public_key.to_bytes().hex()
     with pytest.raises(DeliveryError, match="another key already"):
         await exchange.take("ttp", delivery(keys, value=other))
+
+
+def announced(sign: PrivateKey, keyid: str, version: int, key: PrivateKey) -> SignedKeyNotice:
+    notice = KeyNotice(
+        party="ttp",
+        key="sign",
+        version=version,
+        algorithm="sm2",
+        value=key.public_key.to_bytes().hex(),
+        state="active",
+        at=1,
+    )
+    return key_delivery.sign(notice, keyid, sign)
+
+
+async def test_sign_keys_that_known_ones_vouch_for_are_learned_when_asked_for(
+    settings: GatewaySettings, domain: tuple[Domain, KeyStore]
+) -> None:
+    own, keys = domain
+    peer_keys, third, now, asked = PeerKeys(settings, keys), PrivateKey.generate(), 0.0, 0
+    told = PublicKeys(
+        keys=[
+            announced(TRUST_KEY, "ttp/sign/1", 1, TRUST_KEY),
+            announced(TRUST_KEY, "ttp/sign/1", 2, NEW),
+            announced(NEW, "ttp/sign/2", 3, third),
+            announced(PrivateKey.generate(), "ttp/sign/2", 4, PrivateKey.generate()),
+        ]
+    )
+
+    async def ask() -> PublicKeys:
+        nonlocal asked
+        asked += 1
+        return told
+
+    exchange = KeyExchange(settings, own.store, keys, peer_keys.trust_keys, clock=lambda: now)
+    # Whoever asks at the same time waits for the one answer.
+    assert await asyncio.gather(exchange.learn(ask), exchange.learn(ask)) == [True, True]
+    assert peer_keys.trust_keys() == {
+        "ttp/sign/1": TRUST_KEY.public_key,
+        "ttp/sign/2": NEW.public_key,
+        "ttp/sign/3": third.public_key,
+    }
+    assert asked == 1
+    now = LEARN_AGAIN_S
+    assert not await exchange.learn(ask)
+    assert asked == 2
+
+
+async def test_a_trust_party_that_does_not_answer_teaches_nothing(
+    settings: GatewaySettings, domain: tuple[Domain, KeyStore]
+) -> None:
+    own, keys = domain
+
+    async def ask() -> PublicKeys:
+        raise PeerUnavailable("away")
+
+    exchange = KeyExchange(settings, own.store, keys, PeerKeys(settings, keys).trust_keys)
+    assert not await exchange.learn(ask)
 
 
 async def test_what_the_carrier_announces(settings: GatewaySettings, domain: tuple[Domain, KeyStore]) -> None:

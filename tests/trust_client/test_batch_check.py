@@ -61,6 +61,22 @@ async def test_a_head_that_does_not_hold_is_counted_and_told() -> None:
     assert (check.wrong, told) == (3, [True] * 3)
 
 
+async def test_a_head_under_a_key_that_is_learned_meanwhile_holds() -> None:
+    keys, asked = {"ttp/sign/1": STRANGER.public_key}, []
+
+    async def learn() -> bool:
+        asked.append(True)
+        keys["ttp/sign/2"] = KEY.public_key
+        return True
+
+    check = BatchCheck(lambda: keys, lambda: None, learn)
+    assert await check.holds(head(KEY), 2, None)
+    assert await check.holds(head(KEY), 2, None)
+    assert (check.wrong, asked) == (0, [True])
+    assert not await check.holds(head(PrivateKey.generate()), 2, None)
+    assert check.wrong == 1
+
+
 def test_the_root_over_few_answers_is_always_recomputed(monkeypatch: pytest.MonkeyPatch) -> None:
     check = BatchCheck(dict, lambda: None)
     assert all(check.is_recomputed(batch_check.ROOT_ALWAYS) for _ in range(100))

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from gm.sm2 import PrivateKey
+from gm.sm2 import PrivateKey, PublicKey
 from interparty import statements
 from interparty.client import PeerUnavailable
 from interparty.hot_messages import Question
@@ -71,7 +71,10 @@ class House:
         self.fails = 0
         self.asked: list[tuple[str, int]] = []
         self.cache = GrantCache()
-        self.feed = RevocationFeed("CMCC", lambda: {"ttp/sign/1": KEY.public_key}, self.ask, self, self.cache)
+        self.keys = {"ttp/sign/1": KEY.public_key}
+        self.learned: dict[str, PublicKey] = {}
+        """What the trust party announces when it is asked for its keys."""
+        self.feed = RevocationFeed("CMCC", lambda: self.keys, self.ask, self, self.cache, self.learn)
 
     # The follower.
 
@@ -86,6 +89,10 @@ class House:
         self.applied += [each.sequence for each in revocations]
 
     # The trust party.
+
+    async def learn(self) -> bool:
+        self.keys |= self.learned
+        return bool(self.learned)
 
     async def ask(self, epoch: str, after: int) -> RevocationsResponse:
         self.asked.append((epoch, after))
@@ -206,6 +213,14 @@ async def test_what_the_trust_party_did_not_sign_counts_for_nothing(house: House
     house.newest = 1
     await house.settled(lambda: house.applied == [1])
     assert len(house.asked) > 1  # the true one was asked for
+
+
+async def test_what_is_signed_under_a_key_that_is_learned_then_counts(house: House) -> None:
+    house.learned = {"ttp/sign/2": STRANGER.public_key}
+    asked = len(house.asked)
+    assert house.feed.received(revoked(1, key=STRANGER))
+    await house.settled(lambda: house.applied == [1])
+    assert len(house.asked) == asked
 
 
 async def test_what_could_not_be_made_durable_is_tried_again(house: House) -> None:
