@@ -6,7 +6,7 @@ import struct
 from typing import Final
 
 from gm import sm4
-from gm.errors import DecryptError
+from gm.errors import DecryptError, KeyStoreError
 from gm.keystore import Algorithm, Key, KeyProvider
 
 DATA_PURPOSE: Final = "data"
@@ -60,9 +60,18 @@ class Sealer:
         gm.errors.KeyStoreError when the key's version is unknown or destroyed."""
         if len(sealed) < OVERHEAD:
             raise DecryptError
-        key = self._keys.get(DATA_PURPOSE, _VERSION.unpack_from(sealed)[0])
+        key = self._key(_VERSION.unpack_from(sealed)[0])
         nonce_end = _VERSION.size + sm4.NONCE_SIZE
         return key.sm4.open_sealed(sealed[_VERSION.size : nonce_end], sealed[nonce_end:], aad)
+
+    def _key(self, version: int) -> Key:
+        try:
+            return self._keys.get(DATA_PURPOSE, version)
+        except KeyStoreError:
+            # Another process seals under a key that this one has not seen yet.
+            if not self._keys.refresh():
+                raise
+            return self._keys.get(DATA_PURPOSE, version)
 
     def index(self, label: str, value: bytes) -> bytes:
         """16 bytes that are equal for equal `value` under one `label` (such as "nonce") and tell nobody without the
@@ -77,6 +86,11 @@ class Sealer:
         current = self._keys.current(INDEX_PURPOSE)
         usable = [key for key in self._keys.keys(INDEX_PURPOSE) if key.state in _INDEXES and key != current]
         return [version_prefix(key.version) + _index(key, label, value) for key in (current, *usable)]
+
+    @property
+    def data_version(self) -> int:
+        """Of the current data key. Raises KeyStoreError if there is none."""
+        return self._keys.current(DATA_PURPOSE).version
 
     @property
     def index_version(self) -> int:

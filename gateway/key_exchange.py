@@ -18,6 +18,7 @@ from typing import Final
 
 from foundation.beside import transaction
 from foundation.pki import client_context
+from foundation.resealing import sealed_under
 from foundation.seal import DATA_PURPOSE, INDEX_PURPOSE
 from foundation.store import Store, StoreBusy, StoreUnavailable
 from gateway import keys as own_keys
@@ -25,6 +26,7 @@ from gateway.key_records import record, settle
 from gateway.settings import GatewaySettings
 from gateway.store import blind_index
 from gateway.store.domain import wall_ms
+from gateway.store.resealing import COLUMNS
 from gm.errors import GmError
 from gm.keystore import Key, KeyProvider
 from gm.sm2 import PublicKey
@@ -217,8 +219,10 @@ class CarrierHouse:
         """Nothing: whoever must know has it."""
 
     def destroying(self, conn: sqlite3.Connection, key: Key) -> None:
-        if key.purpose == DATA_PURPOSE:
-            raise HouseError(f"what is sealed under {key.purpose}/{key.version} could not be read any more")
+        if key.purpose == DATA_PURPOSE and (count := sealed_under(conn, COLUMNS, key.version)):
+            raise HouseError(
+                f"{count} values are sealed under {key.purpose}/{key.version}: ascs gateway reseal first"
+            )
         if key.purpose == INDEX_PURPOSE and (count := blind_index.count_under(conn, key.version)):
             raise HouseError(
                 f"{count} numbers and identifiers are indexed under {key.purpose}/{key.version}: a running gateway"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from evidence.succession import succeed
 from foundation import pki
+from foundation.resealing import sealed_under
 from foundation.seal import DATA_PURPOSE, INDEX_PURPOSE
 from foundation.store import Store
 from gm.keystore import Key, KeyProvider
@@ -34,7 +35,7 @@ from trust_party.keys import (
     open_store,
     signer,
 )
-from trust_party.resealing import indexed_under, sealed_under
+from trust_party.resealing import COLUMNS, indexed_under
 from trust_party.settings import TrustSettings
 from trust_party.store import MIGRATIONS
 
@@ -100,7 +101,7 @@ class TrustHouse:
         )
 
     def destroying(self, conn: sqlite3.Connection, key: Key) -> None:
-        if key.purpose == DATA_PURPOSE and (count := sealed_under(conn, key.version)):
+        if key.purpose == DATA_PURPOSE and (count := sealed_under(conn, COLUMNS, key.version)):
             raise HouseError(
                 f"{count} values are sealed under {key.purpose}/{key.version}: ascs trust reseal first"
             )

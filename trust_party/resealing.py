@@ -6,13 +6,14 @@ nothing back. What consents' own data keys seal is not touched; those keys are s
 """
 
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from evidence.batches import PADDING_TAG
 from evidence.log import RECORD_TAG
-from foundation.seal import DATA_PURPOSE, Sealer, version_prefix
+from foundation import resealing
+from foundation.resealing import Column
+from foundation.seal import Sealer, version_prefix
 from foundation.store import LOCK_WAIT_S
 from interparty.messages import Consent
 from trust_party.admission import transaction
@@ -21,53 +22,28 @@ from trust_party.deposits import AGREEMENT_AAD, CONSENT_AAD, NONCE_LABEL
 from trust_party.keys import open_store
 from trust_party.settings import TrustSettings
 
-ROWS_MAX: Final = 500
-"""Rows in one transaction."""
 NONCES: Final = "nonces"
 """What is indexed, among what is told of."""
 
 
-class _Column(NamedTuple):
-    """Values that are sealed under the party's own data key."""
-
-    table: str
-    key: str
-    sealed: str
-    where: str
-    aad: Callable[[Any], bytes]
-    """What a value is bound to, by its row's key."""
-
-
-_COLUMNS: Final = (
-    _Column("data_keys", "id", "sealed", "1", lambda _: KEY_AAD),
-    _Column("agreements", "sm3", "text_sealed", "1", lambda sm3: AGREEMENT_AAD + bytes(sm3)),
-    _Column(
+COLUMNS: Final = (
+    Column("data_keys", "id", "sealed", lambda _: KEY_AAD),
+    Column("agreements", "sm3", "text_sealed", lambda sm3: AGREEMENT_AAD + bytes(sm3)),
+    Column(
         "evidence_records",
         "record_id",
         "sealed",
-        "subject IS NULL AND sealed IS NOT NULL",
         lambda record_id: RECORD_TAG + int(record_id).to_bytes(8, "big"),
+        where="subject IS NULL AND sealed IS NOT NULL",
     ),
-    _Column(
+    Column(
         "evidence_batches",
         "first_leaf",
         "padding_sealed",
-        "1",
         lambda first_leaf: PADDING_TAG + int(first_leaf).to_bytes(8, "big"),
     ),
 )
-
-
-def sealed_under(conn: sqlite3.Connection, version: int) -> int:
-    """How many values are sealed under a version of the party's data key."""
-    prefix = version_prefix(version)
-    return sum(
-        conn.execute(
-            f"SELECT COUNT(*) FROM {each.table} WHERE {each.where} AND substr({each.sealed}, 1, 4) = ?",  # noqa: S608
-            (prefix,),
-        ).fetchone()[0]
-        for each in _COLUMNS
-    )
+"""What is sealed under the party's own data key. What consents' own data keys seal is not: those are sealed here."""
 
 
 def indexed_under(conn: sqlite3.Connection, version: int) -> int:
@@ -84,18 +60,13 @@ def reseal(settings: TrustSettings) -> dict[str, int]:
 
     Raises KeyStoreError, MigrationError, DecryptError, OSError, sqlite3.Error.
     """
-    keys = open_store(settings)
-    sealer, prefix = Sealer(keys), version_prefix(keys.current(DATA_PURPOSE).version)
-    done: dict[str, int] = {}
+    sealer = Sealer(open_store(settings))
     with transaction(settings):
         pass  # the schema is there
     with closing(sqlite3.connect(settings.database, timeout=LOCK_WAIT_S, isolation_level=None)) as conn:
         conn.execute("PRAGMA synchronous=FULL")
         conn.execute("PRAGMA secure_delete=ON")
-        for column in _COLUMNS:
-            done[column.table] = 0
-            while count := _some(conn, column, sealer, prefix):
-                done[column.table] += count
+        done = resealing.reseal(conn, COLUMNS, sealer)
         done[NONCES] = _renew_nonces(conn, sealer)
         conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return done
@@ -112,7 +83,7 @@ def _renew_nonces(conn: sqlite3.Connection, sealer: Sealer) -> int:
             rows = conn.execute(
                 "SELECT aid, consent_sm3, consent_sealed, substr(nonce_index, 1, 4) FROM authorizations"
                 " WHERE aid > ? AND nonce_index IS NOT NULL ORDER BY aid LIMIT ?",
-                (last, ROWS_MAX),
+                (last, resealing.ROWS_MAX),
             ).fetchall()
             stale = [row for row in rows if bytes(row[3]) != prefix]
             opened = keys.of_aids(conn, [row[0] for row in stale])
@@ -135,25 +106,3 @@ def _renew_nonces(conn: sqlite3.Connection, sealer: Sealer) -> int:
 def _nonce(key: DataKey, digest: bytes, sealed: bytes) -> bytes:
     consent = Consent.model_validate_json(key.open(sealed, CONSENT_AAD + digest))
     return bytes.fromhex(consent.nonce)
-
-
-def _some(conn: sqlite3.Connection, column: _Column, sealer: Sealer, prefix: bytes) -> int:
-    conn.execute("BEGIN IMMEDIATE")
-    try:
-        rows = conn.execute(
-            f"SELECT {column.key}, {column.sealed} FROM {column.table} WHERE {column.where}"  # noqa: S608
-            f" AND substr({column.sealed}, 1, 4) <> ? LIMIT ?",
-            (prefix, ROWS_MAX),
-        ).fetchall()
-        conn.executemany(
-            f"UPDATE {column.table} SET {column.sealed} = ? WHERE {column.key} = ?",  # noqa: S608
-            [
-                (sealer.seal(sealer.open(sealed, column.aad(key)), column.aad(key)), key)
-                for key, sealed in rows
-            ],
-        )
-        conn.execute("COMMIT")
-    except BaseException:
-        conn.execute("ROLLBACK")
-        raise
-    return len(rows)

@@ -17,7 +17,7 @@ from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors, run_p
 from ascs.commands.in_domain import in_domain
 from ascs.commands.key_evidence import gateway_key_evidence
 from ascs.commands.keys import key_commands
-from ascs.commands.reindex import reindex
+from ascs.commands.reindex import reindex, reseal
 from ascs.commands.trunks import trunk
 from gateway import app
 from gateway import keys as own_keys
@@ -58,6 +58,7 @@ gateway.add_command(approver)
 gateway.add_command(queries)
 gateway.add_command(evidence)
 gateway.add_command(reindex)
+gateway.add_command(reseal)
 
 
 @gateway.command()

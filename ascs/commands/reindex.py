@@ -1,4 +1,4 @@
-"""`ascs gateway reindex`: under the current index key, so that an earlier one can be destroyed."""
+"""`ascs gateway reindex` and `reseal`: under the current keys, so that earlier ones can be destroyed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from pathlib import Path
 
 import click
 
-from ascs.commands.common import CONFIG_FILE
+from ascs.commands.common import CONFIG_FILE, load_settings, plain_errors
 from ascs.commands.in_domain import in_domain
+from foundation.seal import Sealer
+from gateway import keys as own_keys
 from gateway.records.reindexing import Reindexing
 from gateway.settings import GatewaySettings
+from gateway.store import resealing
 from gateway.store.domain import Domain
 
 
@@ -22,3 +25,13 @@ def reindex(config: Path) -> None:
         return await Reindexing(domain).renew_all()
 
     click.echo(f"{in_domain(config, work)} numbers and identifiers indexed anew")
+
+
+@click.command()
+@CONFIG_FILE
+def reseal(config: Path) -> None:
+    """Seal anew what earlier data keys sealed, beside a running gateway or without one."""
+    settings = load_settings(config, GatewaySettings)
+    with plain_errors():
+        for column, count in resealing.reseal(settings, Sealer(own_keys.open_store(settings))).items():
+            click.echo(f"{column}: {count} sealed anew")

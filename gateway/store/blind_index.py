@@ -18,7 +18,7 @@ from foundation.rows import execute_rows, select_keys
 from foundation.seal import Sealer, version_prefix
 
 NAME_SIZE: Final = 16
-_SEAL: Final = b"blind_index.sealed"
+SEAL: Final = b"blind_index.sealed"
 _END: Final = b"\0"
 """Between label and value; no label has one."""
 
@@ -39,7 +39,7 @@ def names_of(conn: sqlite3.Connection, sealer: Sealer, values: Sequence[Value]) 
         if value not in names:
             label, octets = value
             name = names[value] = secrets.token_bytes(NAME_SIZE)
-            sealed = sealer.seal(label.encode("ascii") + _END + octets, _SEAL + name)
+            sealed = sealer.seal(label.encode("ascii") + _END + octets, SEAL + name)
             rows.append((sealer.tags(label, octets)[0], name, sealed))
     rows.sort()  # next to each other in the table's order: many fall on one page
     execute_rows(conn, "INSERT INTO blind_index (tag, name, sealed) VALUES @rows", rows)
@@ -79,7 +79,7 @@ def renew(conn: sqlite3.Connection, sealer: Sealer, limit: int) -> int:
     ).fetchall()
     renewed = []
     for tag, name, sealed in rows:
-        label, _, value = sealer.open(sealed, _SEAL + name).partition(_END)
+        label, _, value = sealer.open(sealed, SEAL + name).partition(_END)
         renewed.append((sealer.tags(label.decode("ascii"), value)[0], tag))
     conn.executemany("UPDATE blind_index SET tag = ? WHERE tag = ?", renewed)
     return len(renewed)

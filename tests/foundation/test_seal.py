@@ -1,10 +1,12 @@
 """Sealed columns open only where they were sealed; indexes reveal equality and nothing else."""
 
+from pathlib import Path
+
 import pytest
 
 from foundation.seal import DATA_PURPOSE, OVERHEAD, Nonces, Sealer, add_missing_keys
 from gm.errors import DecryptError, KeyStoreError
-from gm.keystore import KeyStore
+from gm.keystore import ITERATIONS_MIN, KeyStore
 
 
 def test_what_is_sealed_opens_under_the_same_aad(keystore: KeyStore) -> None:
@@ -69,3 +71,15 @@ def test_nonces_never_repeat_and_the_prefix_changes_when_the_counter_ends() -> N
     assert last[8:] == b"\xff\xff\xff\xff"
     assert (first[8:], second[8:]) == (b"\0\0\0\0", b"\0\0\0\1")
     assert first[:8] == second[:8] != last[:8]
+
+
+def test_what_another_process_sealed_under_a_key_that_this_one_has_not_seen_opens(
+    tmp_path: Path,
+) -> None:
+    keys = KeyStore.create(tmp_path / "two.store", "passphrase", iterations=ITERATIONS_MIN)
+    add_missing_keys(keys)
+    behind = Sealer(KeyStore.open(tmp_path / "two.store", "passphrase"))
+    keys.add(DATA_PURPOSE, "sm4")
+    assert behind.open(Sealer(keys).seal(b"text", b"aad"), b"aad") == b"text"
+    with pytest.raises(KeyStoreError):
+        behind.open(b"\0\0\0\x09" + Sealer(keys).seal(b"text", b"aad")[4:], b"aad")

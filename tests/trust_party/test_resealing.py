@@ -2,20 +2,21 @@
 
 import pytest
 
+import foundation.resealing
 from evidence import batches
+from foundation.resealing import sealed_under
 from foundation.seal import DATA_PURPOSE, INDEX_PURPOSE, Sealer
 from gm.errors import KeyStoreError
 from gm.sm3 import sm3
 from interparty import key_house
+from interparty.deposit_messages import Deposit
 from interparty.key_house import HouseError
-from interparty.messages import Deposit
 from tests.trust_party.world import NOW, Party, deposit_of
-from trust_party import resealing
 from trust_party.data_keys import DataKeys
 from trust_party.deposits import AGREEMENT_AAD
 from trust_party.key_operations import TrustHouse
 from trust_party.keys import open_store
-from trust_party.resealing import indexed_under, reseal, sealed_under
+from trust_party.resealing import COLUMNS, indexed_under, reseal
 
 
 async def sealed(party: Party, sql: str) -> bytes:
@@ -25,7 +26,7 @@ async def sealed(party: Party, sql: str) -> bytes:
 async def test_everything_opens_after_the_earlier_key_is_destroyed(
     party: Party, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resealing, "ROWS_MAX", 2)
+    monkeypatch.setattr(foundation.resealing, "ROWS_MAX", 2)
     aids = [(await party.active())[0] for _ in range(3)]
     await party.store.write(lambda conn: party.evidence.append(conn, [{"kind": "TEST"}], NOW))
     await party.sequencer.run()
@@ -39,14 +40,14 @@ async def test_everything_opens_after_the_earlier_key_is_destroyed(
     party.keys.add(DATA_PURPOSE, "sm4")
 
     assert reseal(party.settings) == {
-        "data_keys": 3,
-        "agreements": 1,
-        "evidence_records": others,
-        "evidence_batches": leaves[0][0],
+        "data_keys.sealed": 3,
+        "agreements.text_sealed": 1,
+        "evidence_records.sealed": others,
+        "evidence_batches.padding_sealed": leaves[0][0],
         "nonces": 0,
     }
     assert not any(reseal(party.settings).values())
-    assert await party.store.write(lambda conn: sealed_under(conn, 1)) == 0
+    assert await party.store.write(lambda conn: sealed_under(conn, COLUMNS, 1)) == 0
     party.keys.set_state(DATA_PURPOSE, 1, "destroyed")
 
     fresh = DataKeys(Sealer(party.keys))
@@ -84,7 +85,7 @@ async def again(party: Party, deposit: Deposit) -> str | None:
 async def test_a_nonce_is_known_again_before_during_and_after_indexing_anew(
     party: Party, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resealing, "ROWS_MAX", 2)
+    monkeypatch.setattr(foundation.resealing, "ROWS_MAX", 2)
     deposits = [deposit_of(party.people) for _ in range(5)]
     aids = [await again(party, each) for each in deposits]
     old = aids[0] or ""

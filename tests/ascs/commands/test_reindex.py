@@ -18,4 +18,7 @@ def test_after_a_rotation_everything_is_brought_under_the_new_key(gateway_file: 
     assert done("gateway", "reindex", gateway_file) == "0 numbers and identifiers indexed anew\n"
     assert done("gateway", "key", "rotate", gateway_file, "index") == "index/2 is active\n"
     assert done("gateway", "reindex", gateway_file) == "2 numbers and identifiers indexed anew\n"
+    done("gateway", "key", "rotate", gateway_file, "data")
+    for count in (2, 0):
+        assert f"blind_index.sealed: {count} sealed anew" in done("gateway", "reseal", gateway_file)
     assert done("gateway", "reindex", gateway_file) == "0 numbers and identifiers indexed anew\n"

@@ -11,7 +11,12 @@ def test_it_tells_what_it_sealed(trust_file: Path) -> None:
     assert lines == [
         *(
             f"{table}: 0 sealed anew"
-            for table in ("data_keys", "agreements", "evidence_records", "evidence_batches")
+            for table in (
+                "data_keys.sealed",
+                "agreements.text_sealed",
+                "evidence_records.sealed",
+                "evidence_batches.padding_sealed",
+            )
         ),
         "nonces: 0 indexed anew",
     ]
