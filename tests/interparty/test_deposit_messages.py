@@ -17,4 +17,4 @@ def test_a_batch_is_neither_empty_nor_larger_than_its_bound():
 
 
 def test_a_result_leaves_out_what_it_has_not():
-    assert DepositResult(error="no such EDI key").fields() == {"error": "no such EDI key"}
+    assert DepositResult(error="EDI_REUSED").fields() == {"error": "EDI_REUSED"}
