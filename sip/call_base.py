@@ -226,6 +226,11 @@ class CallBase:
         if self._referral is not None:
             self._referral.timer.cancel()
         self._answer = self._held_answer = None
+        # For half a minute more the INVITE's transaction stays, and as a client it needs the call for late answers.
+        if isinstance(self.invite, ServerTransaction) and self.invite.answered:
+            self.invite.owner = None
+            self.invite.forget_request()
+        self.request.forget_views()
         self._drop_early()
         if self.dialog is not None and not keep_dialog:
             self.agent.drop_dialog(self.dialog)

@@ -163,6 +163,10 @@ class Message:
         elif self._addresses is not None:
             self._addresses.pop(name, None)
 
+    def forget_views(self) -> None:
+        """Keep the header values alone: what was parsed of them is parsed again when it is asked for."""
+        self._vias = self._from = self._to = self._call_id = self._cseq = self._addresses = None
+
     def add(self, name: str, value: object) -> None:
         """Append one value after those that are there."""
         if name not in LONG_NAMES:

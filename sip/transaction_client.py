@@ -65,7 +65,8 @@ class ClientTransaction:
             self.resend = None
 
     def wait(self, seconds: float, now: float) -> None:
-        """Stay for late messages, then go. On a reliable transport nothing comes late."""
+        """Stay for late messages, then go. On a reliable transport nothing comes late. It is not sent again."""
+        self.data = b""
         if seconds <= 0:
             self.terminate()
         else:

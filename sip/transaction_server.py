@@ -68,6 +68,10 @@ class ServerTransaction:
     def start(self, now: float) -> None:
         raise NotImplementedError
 
+    def forget_request(self) -> None:
+        """Once it is answered for good: what comes again is matched by its key, and gets the same answer."""
+        self.request = Request(self.request.method, self.request.uri)
+
     def retransmitted(self) -> None:
         raise NotImplementedError
 
@@ -137,6 +141,7 @@ class InviteServer(ServerTransaction):
         if self.resend is not None:
             self.resend.cancel()
         if status < 300:
+            self.last = None  # the user repeats it
             self.state = ServerState.ACCEPTED
             self.wait(values.timeout, now)  # timer L
             return

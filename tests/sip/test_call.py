@@ -481,3 +481,17 @@ def test_cancels_and_answers_race_over_a_bad_wire(seed: int) -> None:
     endings = [name for name in pair.names(BOB) if name in ("CallCancelled", "CallEnded")]
     assert len(endings) == 1
     assert pair.empty()
+
+
+def test_an_ended_call_is_kept_by_nothing_but_the_callers_invite() -> None:
+    """Which acknowledges a late answer again. All else that stays for late messages is small."""
+    pair, call = established()
+    callee = pair.callee
+    call.hangup(pair.now)
+    pair.run(1.0)
+    owners = [each.owner for agent in (pair.alice, pair.bob) for each in agent.layer._servers.values()]
+    assert owners == [None] * len(owners) != []
+    assert callee.invite is not None
+    assert list(callee.invite.request.items()) == []
+    assert callee.call_id == call.call_id  # its own is whole
+    assert pair.empty()

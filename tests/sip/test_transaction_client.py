@@ -101,6 +101,7 @@ class TestInvite:
         transaction = start(layer, "INVITE")
         sent(layer)
         reply(layer, transaction, 200, 1.0)
+        assert transaction.data == b""  # it is not sent again
         reply(layer, transaction, 200, 1.5)
         reply(layer, transaction, 200, 2.0, tag="fork")
         assert statuses(layer) == [200, 200, 200]

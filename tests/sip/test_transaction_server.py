@@ -108,6 +108,19 @@ class TestInvite:
         layer.handle_timer(32.0)
         assert len(layer) == 0
 
+    @pytest.mark.parametrize(("status", "repeated"), [(200, []), (486, [486])])
+    def test_what_stays_of_one_that_is_answered_is_enough_for_what_comes_late(
+        self, status: int, repeated: list[int]
+    ) -> None:
+        layer = layer_of()
+        transaction = arrive(layer, INVITE)
+        respond(transaction, status, 0.0)
+        sent(layer)
+        transaction.forget_request()
+        assert (transaction.request.method, list(transaction.request.items())) == ("INVITE", [])
+        assert (transaction.last is None) == (not repeated)
+        assert again(layer, INVITE, 0.1) == repeated
+
     def test_nothing_goes_out_after_a_refusal(self) -> None:
         layer = layer_of()
         transaction = arrive(layer, INVITE)
