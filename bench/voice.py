@@ -59,7 +59,10 @@ def _print(result: dict[str, Any]) -> None:
     if "memory" in result:
         memory = result["memory"]
         each = ", ".join(f"{part} {value:.0f}" for part, value in memory["kib_a_call"].items())
-        print(f"{name:10}memory a call, KiB, with {memory['calls']} calls up: {each}")
+        print(
+            f"{name:10}memory a call, KiB, with {memory['calls']} calls up: {each};"
+            f" of one that has just ended: gateway {memory['kib_an_ended_call']:.0f}"
+        )
         print(
             f"{name:10}{result['good']} calls that sipp ended well; {result['call_records']} records of"
             f" answered calls, {result['evidence_records']} evidence records"

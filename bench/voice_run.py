@@ -26,6 +26,8 @@ FIRST_RATE = 50.0
 RATE_MAX = 6_400.0
 HALVINGS = 3
 """Steps between the last rate that held and the first that did not."""
+ENDED_S = 20.0
+"""Of calls that end at once: less than the 32 s for which something of each stays."""
 STAGES_AT = 5
 """Of the one rate that was asked for."""
 REST_S = 1.0
@@ -265,7 +267,14 @@ class GatewayRun(Run):
 
     async def fresh(self) -> dict[str, Any]:
         # A heap that load has grown would take the calls without growing.
-        return {"memory": await self.memory()}
+        ended = await self.ended_kib()
+        return {"memory": await self.memory() | {"kib_an_ended_call": ended}}
+
+    async def ended_kib(self) -> float:
+        """What stays of a call that has ended, in KiB, as long as late messages for it may come."""
+        before = self.resident_mb()
+        stage = await self.stage(self.load.delay_rate, seconds=ENDED_S)
+        return round((self.resident_mb()["gateway"] - before["gateway"]) * 1024 / stage["created"], 1)
 
     async def more(self) -> dict[str, Any]:
         best, tried = await self.most(rtp=True)
