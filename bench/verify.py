@@ -31,6 +31,7 @@ from gateway import keys as own_keys
 from gateway.settings import GatewaySettings
 from interparty.client import Peer
 from interparty.hot_messages import report_text
+from trust_client.batch_check import BatchCheck
 from trust_client.carrier import CarrierClient
 from trust_client.verifier import Grant, Outcome, Question, Verifier
 from trust_client.verify_stream import VerifyStream
@@ -114,6 +115,10 @@ def row(what: str, size: int, cell: dict[str, float]) -> str:
     )
 
 
+def _wrong() -> None:
+    raise RuntimeError("the trust party's signature does not hold")
+
+
 async def bench(options: argparse.Namespace, folder: Path, built: House) -> dict[str, Any]:
     processes = Processes(folder)
     results: dict[str, Any] = {"machine": machine.describe(), "aids": options.aids}
@@ -123,17 +128,19 @@ async def bench(options: argparse.Namespace, folder: Path, built: House) -> dict
         settings = load_settings(built.gateway, GatewaySettings)
         keys = own_keys.open_store(settings)
         tls = settings.tls
+        peer_keys = own_keys.PeerKeys(settings, keys)
         peer = Peer(
             settings.trust.url,
             client_context(tls.ca, tls.cert, tls.key),
             own_keys.request_signer(settings, keys),
-            own_keys.PeerKeys(settings, keys),
+            peer_keys,
             party=settings.trust.id,
         )
         client = CarrierClient(peer)
-        stream = VerifyStream(peer)
+        check = BatchCheck(peer_keys.trust_keys, _wrong)
+        stream = VerifyStream(peer, check=check)
         ways = {
-            "requests": Verifier(client, deadline=OPEN_S),
+            "requests": Verifier(client, deadline=OPEN_S, check=check),
             "stream": Verifier(client, deadline=OPEN_S, stream=stream),
         }
         async with asyncio.timeout(OPEN_S):
