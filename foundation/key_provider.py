@@ -5,11 +5,12 @@ gives is a gm.keystore.KeyProvider: docs/operate.md, "Keys in a hardware module"
 """
 
 import importlib
+import re
 import secrets
 from pathlib import Path
 from typing import Annotated, Final, Protocol
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator
 
 from foundation.atomic import write_atomic
 from foundation.config import Config, ConfigPath
@@ -18,7 +19,14 @@ from gm.keystore import KeyProvider, KeyStore
 
 PASSPHRASE_BYTES: Final = 32
 
-ProviderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
+
+def _named(name: str) -> str:
+    if re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", name) is None:
+        raise ValueError('a provider is named "package.module:function"')
+    return name
+
+
+ProviderName = Annotated[str, AfterValidator(_named)]
 
 
 class KeyStoreSettings(Config):

@@ -71,5 +71,5 @@ def test_what_leads_nowhere_is_said(tmp_path: Path, name: str, why: str) -> None
 def test_a_name_that_cannot_be_one_is_a_fault_of_its_line(tmp_path: Path, name: str) -> None:
     file = tmp_path / "keystore.toml"
     file.write_text(f'path = "keys"\npassphrase_file = "pin"\nprovider = "{name}"\n')
-    with pytest.raises(ConfigError, match=":3: provider: "):
+    with pytest.raises(ConfigError, match=r':3: provider: a provider is named "package.module:function"'):
         load(file, KeyStoreSettings)
