@@ -188,8 +188,7 @@ class WorkerPool:
 
     async def _start(self, name: str) -> None:
         worker = self._workers[name] = Worker(name, self)
-        first = [(ToFront.SETTINGS, pack_json(self._sections)), (ToFront.NUMBERS, self._numbers())]
-        await worker.start(self._spawn, first)
+        await worker.start(self._spawn, self._first)
         self._measure()
 
     async def _keep(self, name: str) -> None:
@@ -234,6 +233,10 @@ class WorkerPool:
     def _tell_all(self, kind: int, payload: bytes) -> None:
         for worker in self._workers.values():
             worker.channel.send(kind, 0, payload)
+
+    def _first(self) -> list[tuple[int, bytes]]:
+        """What a front process begins with."""
+        return [(ToFront.SETTINGS, pack_json(self._sections)), (ToFront.NUMBERS, self._numbers())]
 
     def _numbers(self) -> bytes:
         return pack_numbers(self._directory.current.access_numbers)

@@ -336,9 +336,11 @@ class FrontSessions:
         bind = connection.bind
         if messages and bind is not None:
             self._throttled[bind.system_id.decode("latin-1")] += messages
+        told = connection.congestion_state
         if connection.version >= VERSION_5_0:
             connection.congestion_state = CONGESTED
         connection.reject_request(sequence_number, command_id, CommandStatus.ESME_RTHROTTLED)
+        connection.congestion_state = told  # which the gateway's process tells, and it alone
 
     def _failed(self, held: Held, token: int, reason: FailureReason) -> None:
         self._channel.send(ToStore.FAILED, held.number, FAILURE.pack(token, FAILURES.index(reason)))

@@ -121,8 +121,8 @@ class Worker:
     def pid(self) -> int:
         return 0 if self._process is None else self._process.pid
 
-    async def start(self, spawn: Spawn, first: Sequence[tuple[int, bytes]]) -> None:
-        """Start it, tell it `first`, and wait until it serves. Raises WorkerFailed."""
+    async def start(self, spawn: Spawn, first: Callable[[], Sequence[tuple[int, bytes]]]) -> None:
+        """Start it, tell it what `first` gives once it can be told, and wait until it serves. Raises WorkerFailed."""
         channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._handed, handed = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._handed.setblocking(False)
@@ -137,7 +137,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         await loop.create_unix_connection(lambda: self.channel, sock=channel)
         self._heard = loop.time()
-        for kind, payload in first:
+        for kind, payload in first():
             self.channel.send(kind, 0, payload)
         ready, ended = asyncio.create_task(self._ready.wait()), asyncio.create_task(self.ended.wait())
         try:

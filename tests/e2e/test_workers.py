@@ -103,6 +103,15 @@ async def test_clients_land_on_both_and_limits_hold_over_both(house: House) -> N
         for number, esme in enumerate(esmes):
             status, _ = await asyncio.to_thread(esme.submit, aid, f"经{number}")
             assert status == CommandStatus.ESME_ROK
+        for number, esme in enumerate(esmes, start=1):
+            part = bytes((5, 0, 3, 77, 2, number)) + "各半".encode("utf-16-be")
+            sequence = await asyncio.to_thread(esme.send, aid, part, esm_class=0x40)
+            assert (await asyncio.to_thread(esme.answer, sequence)).status == CommandStatus.ESME_ROK
+        await house.message(
+            house.people[0],
+            lambda each: each["text"] == "各半各半",
+            "a long message whose parts came over each",
+        )
         esmes += await bound(house, BINDS - 2)
         refused = await asyncio.to_thread(status_of_bind, house.ports.smpp, ENT_A)
         assert refused == CommandStatus.ESME_RALYBND, "of all, over both"

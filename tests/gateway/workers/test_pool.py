@@ -170,6 +170,22 @@ async def test_changed_access_numbers_reach_every_process(world: World) -> None:
         await client.close()
 
 
+async def test_numbers_that_change_while_a_process_starts_are_the_ones_it_has() -> None:
+    world = World(settings=smpp())
+    spawn = world.pool._spawn
+
+    async def changes_meanwhile(name: str, channel: int, handed: int) -> Any:
+        world.directory.current = replace(world.directory.current, access_numbers={})
+        world.front.accounts_changed()
+        return await spawn(name, channel, handed)
+
+    world.pool._spawn = changes_meanwhile
+    async with world:
+        client = await bind(world)
+        assert (await client.call(MESSAGE)).command_status == CommandStatus.ESME_RINVSRCADR
+        await client.close()
+
+
 async def test_a_reload_takes_the_words_anew_in_every_process_and_keeps_the_old_when_they_are_bad(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

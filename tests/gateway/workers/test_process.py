@@ -27,7 +27,7 @@ async def started(tmp_path: Path, sections: object = SECTIONS) -> tuple[Worker, 
         return processes[0]
 
     worker = Worker("front-1", Nobody())
-    await worker.start(kept, [(ToFront.SETTINGS, pack_json(sections))])
+    await worker.start(kept, lambda: [(ToFront.SETTINGS, pack_json(sections))])
     return worker, processes[0]
 
 

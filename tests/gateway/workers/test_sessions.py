@@ -86,7 +86,9 @@ async def test_while_the_gateway_does_not_read_everything_is_throttled() -> None
         channel.pause_writing()
         assert (await client.call(MESSAGE)).command_status == THROTTLED
         channel.resume_writing()
-        assert (await client.call(MESSAGE)).command_status == 0
+        answer = await client.call(MESSAGE)
+        assert answer.command_status == 0
+        assert tlv(answer.body, Tag.CONGESTION_STATE) == bytes((0,)), "as the gateway says it"
         await client.close()
 
 
