@@ -163,36 +163,41 @@ def pack_submits(arrived: float, requests: Sequence[tuple[int, Checked | Unfit]]
 def unpack_submits(
     payload: bytes, number_of: Callable[[str], AccessNumberRow | None]
 ) -> tuple[float, list[tuple[int, Checked | Unfit]]]:
-    """What `pack_submits` packed. `number_of`: the access number as it is now; what came from one that is no more is
-    unfit. Raises struct.error, ValueError."""
-    arrived, count = _SUBMITS.unpack_from(payload)
-    at = _SUBMITS.size + count * _SUBMIT.size
-    if at > len(payload):
-        raise ValueError("fewer messages than were announced")
+    """What `pack_submits` packed, once or several times one after the other; the time is the first's. `number_of`: the
+    access number as it is now; what came from one that is no more is unfit. Raises struct.error, ValueError."""
+    first, _ = _SUBMITS.unpack_from(payload)
     found: list[tuple[int, Checked | Unfit]] = []
-    for (
-        sequence_number, status, is_refusal, raw_source, number_digits, raw_aid,
-        registered_delivery, priority_flag, replaces, data_coding, length, text_at, text_octets,
-        reference, total, sequence, not_before, expires_at, validity,
-    ) in _SUBMIT.iter_unpack(payload[_SUBMITS.size : at]):  # fmt: skip
-        if status:
-            found.append((sequence_number, Unfit(status, bool(is_refusal))))
-            continue
-        frame = payload[at : at + length]
-        at += length
-        source = raw_source.decode("latin-1")
-        number = number_of(source[:number_digits])
-        if number is None:
-            found.append((sequence_number, _UNKNOWN_NUMBER))
-            continue
-        part = PartInfo(reference, total, sequence) if total else None
-        checked = Checked(
-            number, source, raw_aid.decode("latin-1"), frame, part, registered_delivery, priority_flag,
-            bool(replaces), data_coding, frame[text_at : text_at + text_octets],
-            not_before, expires_at, validity,
-        )  # fmt: skip
-        found.append((sequence_number, checked))
-    return arrived, found
+    at, end = 0, len(payload)
+    while at < end:
+        _, count = _SUBMITS.unpack_from(payload, at)
+        at += _SUBMITS.size
+        records = payload[at : at + count * _SUBMIT.size]
+        at += count * _SUBMIT.size
+        if at > end:
+            raise ValueError("fewer messages than were announced")
+        for (
+            sequence_number, status, is_refusal, raw_source, number_digits, raw_aid,
+            registered_delivery, priority_flag, replaces, data_coding, length, text_at, text_octets,
+            reference, total, sequence, not_before, expires_at, validity,
+        ) in _SUBMIT.iter_unpack(records):  # fmt: skip
+            if status:
+                found.append((sequence_number, Unfit(status, bool(is_refusal))))
+                continue
+            frame = payload[at : at + length]
+            at += length
+            source = raw_source.decode("latin-1")
+            number = number_of(source[:number_digits])
+            if number is None:
+                found.append((sequence_number, _UNKNOWN_NUMBER))
+                continue
+            part = PartInfo(reference, total, sequence) if total else None
+            checked = Checked(
+                number, source, raw_aid.decode("latin-1"), frame, part, registered_delivery, priority_flag,
+                bool(replaces), data_coding, frame[text_at : text_at + text_octets],
+                not_before, expires_at, validity,
+            )  # fmt: skip
+            found.append((sequence_number, checked))
+    return first, found
 
 
 def pack_frames(tokens: Sequence[int], frames: Sequence[bytes]) -> bytes:

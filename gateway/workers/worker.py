@@ -47,6 +47,9 @@ SILENT_S: Final = 30.0
 STOP_S: Final = 5.0
 """From the end of its channel to its own."""
 
+GATHERED: Final = frozenset((ToStore.SUBMITS, ToStore.ANSWERS))
+"""Kinds of which several payloads, one after the other, are one."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -129,11 +132,13 @@ class Worker:
         try:
             with theirs, handed:
                 self._process = await spawn(self.name, theirs.fileno(), handed.fileno())
-        except OSError as error:
+        except BaseException as error:
             channel.close()
             self._handed.close()
             self.ended.set()
-            raise WorkerFailed(str(error)) from error
+            if isinstance(error, OSError):
+                raise WorkerFailed(str(error)) from error
+            raise
         loop = asyncio.get_running_loop()
         await loop.create_unix_connection(lambda: self.channel, sock=channel)
         self._heard = loop.time()
@@ -200,24 +205,36 @@ class Worker:
 
     def _take(self, messages: list[Message]) -> None:
         self._heard = asyncio.get_running_loop().time()
+        # What a session sent in several reads goes on together: all that follows costs by the list, not by the message.
+        gathered: dict[int, dict[int, list[bytes]]] = {}
         for kind, number, payload in messages:
+            if kind in GATHERED:
+                gathered.setdefault(number, {}).setdefault(kind, []).append(payload)
+                continue
+            for earlier, payloads in gathered.pop(number, {}).items():
+                self._do(earlier, number, b"".join(payloads))
+            self._do(kind, number, payload)
+        for number, of_session in gathered.items():
+            for kind, payloads in of_session.items():
+                self._do(kind, number, payloads[0] if len(payloads) == 1 else b"".join(payloads))
+
+    def _do(self, kind: int, number: int, payload: bytes) -> None:
+        session = self.sessions.get(number)
+        try:
             if kind == ToStore.READY:
                 self._ready.set()
-                continue
-            session = self.sessions.get(number)
-            try:
-                if kind == ToStore.TALLY:
-                    for system_id, count in json.loads(payload)["throttled"].items():
-                        self._owner.throttled(system_id, int(count))
-                elif session is not None:
-                    self._kinds[kind](session, payload)
-            except (struct.error, PduError, LookupError, TypeError, ValueError):
-                _log.exception("%s: message %d of session %d is not understood", self.name, kind, number)
-            except Exception:
-                # As in a session of this process: it must not stay without an answer for ever.
-                _log.exception("event handler failed")
-                if session is not None:
-                    session.abort("internal error")
+            elif kind == ToStore.TALLY:
+                for system_id, count in json.loads(payload)["throttled"].items():
+                    self._owner.throttled(system_id, int(count))
+            elif session is not None:
+                self._kinds[kind](session, payload)
+        except (struct.error, PduError, LookupError, TypeError, ValueError):
+            _log.exception("%s: message %d of session %d is not understood", self.name, kind, number)
+        except Exception:
+            # As in a session of this process: it must not stay without an answer for ever.
+            _log.exception("event handler failed")
+            if session is not None:
+                session.abort("internal error")
 
     def _tell(self, session: StandIn, event: Event) -> None:
         self._owner.on_events(session, [event])

@@ -47,6 +47,14 @@ def test_submits(requests: list[tuple[int, Checked | Unfit]]) -> None:
     assert wire.unpack_submits(packed, {"106988": NUMBER}.get) == (1.5, requests)
 
 
+@given(REQUESTS, REQUESTS)
+def test_submits_packed_one_after_the_other_are_all_of_them(
+    one: list[tuple[int, Checked | Unfit]], other: list[tuple[int, Checked | Unfit]]
+) -> None:
+    packed = wire.pack_submits(1.5, one) + wire.pack_submits(2.5, other)
+    assert wire.unpack_submits(packed, {"106988": NUMBER}.get) == (1.5, one + other)
+
+
 def test_what_came_from_a_number_that_is_no_more_is_unfit_and_its_neighbours_are_not() -> None:
     gone = NUMBER
     kept = AccessNumberRow("1070", "ent-a", "sms-a", None)

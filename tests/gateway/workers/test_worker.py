@@ -11,12 +11,29 @@ from gateway.sms.esme_session import DeliveryFailed, EsmeSession, MessagesChecke
 from gateway.store.accounts import AccountRow
 from gateway.workers.channel import Message
 from gateway.workers.stand_in import StandIn
-from gateway.workers.wire import FAILURE, HANDED, PLAIN, REFUSED, Asked, ToFront, ToStore, pack_submits
+from gateway.workers.wire import (
+    ANSWER,
+    FAILURE,
+    HANDED,
+    PLAIN,
+    REFUSED,
+    Asked,
+    ToFront,
+    ToStore,
+    pack_submits,
+)
 from gateway.workers.worker import Worker
 from smpp.codec import encode
 from smpp.constants import CommandStatus
-from smpp.events import BadPduReceived, BindRequested, ConnectionMustClose, Event
-from smpp.pdu import BindTransceiver, DeliverSm, Pdu
+from smpp.events import (
+    BadPduReceived,
+    BindRequested,
+    ConnectionMustClose,
+    Event,
+    MessagesReceived,
+    RequestReceived,
+)
+from smpp.pdu import BindTransceiver, DeliverSm, Pdu, QuerySm
 from smpp.session import SessionConfig
 from tests.gateway.carrier import AID
 from tests.gateway.workers.in_loop import Nobody
@@ -83,6 +100,32 @@ async def test_each_thing_it_says_becomes_an_event(owner: Told, worker: Worker) 
     assert isinstance(end, ConnectionMustClose)
     assert (end.reason, [request.context for request in end.lost]) == ("unbound by peer", ["two"])
     assert (owner.closed, worker.sessions) == ([7], {})
+
+
+async def test_what_several_reads_brought_goes_on_together_and_stays_before_what_came_after(
+    owner: Told, worker: Worker
+) -> None:
+    say(worker, (ToStore.BIND, BIND))
+    worker.sessions[7].accept_bind(b"")
+    frame = encode(Pdu(DeliverSm(), 0))
+    worker.sessions[7].request_messages([(frame, "one"), (frame, "two")])
+    query = encode(Pdu(QuerySm(message_id=b"1"), 9))
+    unfit = [pack_submits(float(number), [(number, Unfit(8))]) for number in range(1, 4)]
+    say(
+        worker,
+        (ToStore.SUBMITS, unfit[0]),
+        (ToStore.ANSWERS, ANSWER.pack(1, 0)),
+        (ToStore.SUBMITS, unfit[1]),
+        (ToStore.ANSWERS, ANSWER.pack(2, 8)),
+        (ToStore.REQUEST, query),
+        (ToStore.SUBMITS, unfit[2]),
+    )
+    assert owner.events[1:] == [
+        MessagesChecked(1.0, [(1, Unfit(8)), (2, Unfit(8))]),
+        MessagesReceived([], [("one", 0, b""), ("two", 8, b"")]),
+        RequestReceived(Pdu(QuerySm(message_id=b"1"), 9), query),
+        MessagesChecked(3.0, [(3, Unfit(8))]),
+    ]
 
 
 @pytest.mark.parametrize(
