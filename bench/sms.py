@@ -21,7 +21,7 @@ from typing import Any
 
 from bench import house, machine, profiles
 from bench.processes import ProcessEnded
-from bench.sms_run import ForwarderRun, GatewayRun, Load
+from bench.sms_run import ForwarderRun, FrontRun, GatewayRun, Load
 
 LATENCY_RATE, COST_RATE = 5_000.0, 10_000.0
 """At which the aims for latency and for cost are stated."""
@@ -165,8 +165,19 @@ def main() -> None:
                         profiles.report(folder, result["received"])
         if given.repeat > 1:
             _spread(results)
-        _aims(results)
+        if results:
+            _aims(results)
         forwarder = None
+        fronts: list[dict[str, Any]] = []
+        if given.front:
+            for workers in sorted({1, given.workers}):
+                folder = work / f"front-{workers}"
+                folder.mkdir()
+                built = house.copy(house.kept(given.aids[0], print), work / "house")
+                result = asyncio.run(FrontRun(load, folder, built, 1_000_000, workers).run())
+                result["loop"], result["aids"] = f"front {workers}", given.aids[0]
+                _print(result)
+                fronts.append(result)
         if given.forwarder:
             folder = work / "forwarder"
             folder.mkdir()
@@ -185,6 +196,7 @@ def main() -> None:
                 "asked": vars(given),
                 "runs": results,
                 "forwarder": forwarder,
+                "fronts": fronts,
             },
             indent=1,
         )
@@ -221,6 +233,9 @@ def _arguments() -> argparse.Namespace:
         "--cached-grants", type=int, default=0, help="grants that may be used again under the lease (0)"
     )
     parser.add_argument("--profile", action="store_true", help="sample what the gateway's main thread does")
+    parser.add_argument(
+        "--front", action="store_true", help="also the front alone, with rooms that answer at once"
+    )
     parser.add_argument("--no-forwarder", dest="forwarder", action="store_false")
     return parser.parse_args()
 

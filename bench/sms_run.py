@@ -227,3 +227,20 @@ class ForwarderRun(Run):
             ["-m", "bench.forwarder", str(ports.smpp), str(ports.smsc), str(self.house.aids_file)],
         )
         await house.until_listens(ports.smpp, self.processes.check)
+
+
+class FrontRun(Run):
+    """The gateway's front alone, which answers at once."""
+
+    def __init__(self, load: Load, folder: Path, built: House, aids: int, workers: int) -> None:
+        super().__init__(load, folder, built, aids)
+        self._workers = workers
+
+    async def start(self) -> None:
+        ports = self.house.ports
+        account = (ENTERPRISE.system_id, ENTERPRISE.smpp_password, ENTERPRISE.access_number)
+        self.named["front"] = await self.processes.start(
+            "front",
+            ["-m", "bench.front_stub", str(ports.smpp), str(self._workers), *account, str(self.folder)],
+        )
+        await house.until_listens(ports.smpp, self.processes.check)
