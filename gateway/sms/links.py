@@ -17,7 +17,7 @@ from gateway.sms import smsc_metrics
 from gateway.sms.smsc_errors import SmscErrors
 from gateway.sms.smsc_link import Answer, FromSmsc, Hooks, OnAccepted, OnAnswer, SmscLink, show_up
 from gateway.sms.smsc_outbind import OutbindListener
-from gateway.sms.smsc_share import in_use, take_turn
+from gateway.sms.smsc_share import in_use, take_turns
 from gateway.sms_settings import OutbindSettings, SmscSettings
 from smpp.aio.connection import Done
 from smpp.pdu import CancelSm, Pdu, QuerySm, ReplaceSm, SubmitSmResp
@@ -130,19 +130,18 @@ class SmscLinks:
         sent = 0
         while sent < len(messages):
             now = self._clock()
-            links = self._in_use
-            if len(links) > 1:
-                links = [link for link in links if link.pace.wait(now) <= 0 and link.open_bind() is not None]
+            links = [
+                link for link in self._in_use if link.pace.wait(now) <= 0 and link.open_bind() is not None
+            ]
             if not links:
                 break
-            link = links[0] if len(links) == 1 else take_turn(links)
-            bind = link.open_bind()
-            if bind is None or link.pace.wait(now) > 0:
-                break
-            # A pace, and others' turns, are kept message by message.
-            alone = len(self._in_use) == 1 and link.pace.is_free
-            # What refuses at the last moment is full or gone, and is not chosen again.
-            sent += link.submit(bind, messages[sent:] if alone else messages[sent : sent + 1])
+            # A pace is kept message by message.
+            at_once = len(messages) - sent if all(link.pace.is_free for link in links) else 1
+            for link, share in take_turns(links, at_once):
+                bind = link.open_bind()
+                if bind is not None:
+                    sent += link.submit(bind, messages[sent : sent + share])
+            # What a link had no room for the others may have; one that refused at the last moment is full or gone.
         return sent
 
     # ---- now and then

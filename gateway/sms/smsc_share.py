@@ -35,6 +35,16 @@ def in_use(links: Sequence[L]) -> list[L]:
     return [link for link in able if link.priority == first]
 
 
+def take_turns(ready: Sequence[L], messages: int) -> list[tuple[L, int]]:
+    """How many of so many messages each of the links (at least one) takes, as by `take_turn` for each of them."""
+    rounds, left = divmod(messages, sum(link.weight for link in ready))
+    # After a whole round every credit is what it was before.
+    shares = [rounds * link.weight for link in ready]
+    for _ in range(left):
+        shares[ready.index(take_turn(ready))] += 1
+    return [(link, share) for link, share in zip(ready, shares, strict=True) if share]
+
+
 def take_turn(ready: Sequence[L]) -> L:
     """One of the links (at least one), so that over time each is taken as its weight says, as evenly as can be.
 

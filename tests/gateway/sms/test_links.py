@@ -55,6 +55,15 @@ class TestSharing:
             await carrier.answered(8)
             assert sorted(carrier.by_link()) == ["a"] * 6 + ["b"] * 2
 
+    async def test_many_at_once_are_shared_and_what_one_has_no_room_for_the_other_takes(
+        self, carrier: Carrier, smscs: tuple[Smsc, Smsc]
+    ) -> None:
+        for smsc in smscs:
+            smsc.silent = True
+        assert carrier.send()  # by a, which has room for one more then, and b for two
+        assert carrier.links.send([(submit_frame(), place) for place in range(1, 5)]) == 3
+        await until(lambda: [len(smsc.bodies()) for smsc in smscs] == [2, 2])
+
     async def test_each_smsc_gets_the_number_in_its_form(
         self, carrier: Carrier, smscs: tuple[Smsc, Smsc]
     ) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sms.smsc_share import in_use, take_turn
+from gateway.sms.smsc_share import in_use, take_turn, take_turns
 
 
 @dataclass
@@ -39,6 +39,16 @@ def test_each_gets_exactly_its_weight_in_each_round(weights: list[int]) -> None:
     taken = Counter(take_turn(links).name for _ in range(2 * total))
     assert taken == {link.name: 2 * link.weight for link in links}
     assert all(link.credit == 0 for link in links)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.lists(st.integers(0, 40), max_size=5))
+def test_many_are_shared_as_if_each_had_its_turn(weights: list[int], lists: list[int]) -> None:
+    together = [Link(str(at), weight) for at, weight in enumerate(weights)]
+    singly = [Link(str(at), weight) for at, weight in enumerate(weights)]
+    for messages in lists:
+        shares = {link.name: share for link, share in take_turns(together, messages)}
+        assert shares == Counter(take_turn(singly).name for _ in range(messages))
+        assert [link.credit for link in together] == [link.credit for link in singly]
 
 
 def test_a_link_that_was_full_does_not_get_in_bulk_what_it_missed() -> None:
