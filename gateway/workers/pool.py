@@ -26,7 +26,7 @@ from gateway.sms_settings import SmppSettings, SmsSettings
 from gateway.store.accounts import AccountRow
 from gateway.workers.stand_in import StandIn
 from gateway.workers.wire import PLAIN, TLS, ToFront, pack_call, pack_json, pack_numbers
-from gateway.workers.worker import Process, Spawn, Worker, WorkerFailed
+from gateway.workers.worker import SILENT_LOOKS, Process, Spawn, Worker, WorkerFailed
 from smpp.aio.acceptor import Acceptor
 from smpp.aio.client import ConnectFailed
 from smpp.pdu import Outbind
@@ -213,17 +213,16 @@ class WorkerPool:
                 _log.error("%s", error)
 
     async def _until_ended(self, worker: Worker) -> None:
-        loop = asyncio.get_running_loop()
         while not worker.ended.is_set():
             try:
                 async with asyncio.timeout(LOOK_S):
                     await worker.ended.wait()
             except TimeoutError:
+                worker.quiet += 1
                 self._measure()
-                if worker.is_silent(loop.time()):
+                if worker.quiet == SILENT_LOOKS:
                     _log.error("%s says nothing and is ended", worker.name)
                     worker.kill()
-                    await worker.ended.wait()
 
     def _measure(self) -> None:
         metrics.FRONT_WORKERS.set(sum(worker.serves for worker in self._workers.values()))

@@ -42,8 +42,11 @@ from smpp.states import TRY_LATER
 
 START_S: Final = 20.0
 """From its start until it can be given connections."""
-SILENT_S: Final = 30.0
-"""It says something every second. Silent for so long, it is ended and another started."""
+LATE_LOOKS: Final = 3
+"""It says something every second, and is looked at every second. Silent at so many looks, it gets no connection."""
+SILENT_LOOKS: Final = 30
+"""Silent at so many, it is ended and another started. Looks are counted, and not seconds: after a pause of this process
+itself nobody was heard for long."""
 STOP_S: Final = 5.0
 """From the end of its channel to its own."""
 
@@ -100,12 +103,13 @@ class Worker:
         self.channel = Channel(self._take, self._lost, self._resumed)
         self.ended = asyncio.Event()
         """Its channel is closed; of its sessions everything was told."""
+        self.quiet = 0
+        """Looks in a row at which nothing had been heard of it."""
         self._owner = owner
         self._process: Process | None = None
         self._handed: socket.socket | None = None
         self._ready = asyncio.Event()
         self._calls: dict[int, Callable[[str | None], None]] = {}
-        self._heard = 0.0
         self._kinds: dict[int, Callable[[StandIn, bytes], None]] = {
             ToStore.BIND: self._bind,
             ToStore.SUBMITS: self._submits,
@@ -141,7 +145,6 @@ class Worker:
             raise
         loop = asyncio.get_running_loop()
         await loop.create_unix_connection(lambda: self.channel, sock=channel)
-        self._heard = loop.time()
         for kind, payload in first():
             self.channel.send(kind, 0, payload)
         ready, ended = asyncio.create_task(self._ready.wait()), asyncio.create_task(self.ended.wait())
@@ -157,11 +160,7 @@ class Worker:
     @property
     def serves(self) -> bool:
         """Whether it can be given connections."""
-        return self._ready.is_set() and not self.ended.is_set()
-
-    def is_silent(self, now: float) -> bool:
-        """Whether it has said nothing for too long; `now` is the loop's time."""
-        return now - self._heard > SILENT_S
+        return self._ready.is_set() and not self.ended.is_set() and self.quiet < LATE_LOOKS
 
     def hand(self, sock: socket.socket, session: StandIn, kind: int) -> bool:
         """Give it an accepted connection, which is closed here; False when it takes none now."""
@@ -204,7 +203,7 @@ class Worker:
     # ---- what it says
 
     def _take(self, messages: list[Message]) -> None:
-        self._heard = asyncio.get_running_loop().time()
+        self.quiet = 0
         # What a session sent in several reads goes on together: all that follows costs by the list, not by the message.
         gathered: dict[int, dict[int, list[bytes]]] = {}
         for kind, number, payload in messages:

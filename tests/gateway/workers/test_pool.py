@@ -12,7 +12,7 @@ from gateway.records import metrics
 from gateway.settings import GatewaySettings
 from gateway.sms_settings import SmppSettings, SmsSettings
 from gateway.workers import pool as pools
-from gateway.workers import worker as workers_
+from gateway.workers.worker import LATE_LOOKS, SILENT_LOOKS
 from smpp.aio.client import BindRefusedError, Client, ConnectFailed
 from smpp.codec import encode
 from smpp.constants import CommandStatus
@@ -151,13 +151,28 @@ async def test_with_no_process_there_is_no_connection_and_nothing_hangs(world: W
 
 
 async def test_one_that_says_nothing_is_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pools, "LOOK_S", 0.01)
     monkeypatch.setattr(pools, "RESTART_MIN_S", 0.01)
-    monkeypatch.setattr(workers_, "SILENT_S", 0.0)
-    before = list(world.processes)
-    await until(lambda: len(world.processes) > len(before))
-    monkeypatch.setattr(workers_, "SILENT_S", 30.0)
+    before = len(world.processes)
+    for worker in world.pool._workers.values():
+        worker.quiet = SILENT_LOOKS - 1
+    monkeypatch.setattr(pools, "LOOK_S", 0.0)
+    await until(lambda: len(world.processes) > before)
+    monkeypatch.setattr(pools, "LOOK_S", 1.0)
     await until(lambda: world.pool.state == "ok")
+
+
+async def test_one_that_is_late_gets_no_connection_until_it_speaks(world: World) -> None:
+    first, _ = world.pool._workers.values()
+    first.quiet = LATE_LOOKS
+    assert world.pool.state == "degraded"
+    clients = [await bind(world), await bind(world)]
+    assert loads(world) == [0, 2]
+    world.processes[0].front._sessions.tally()  # type: ignore[union-attr]
+    await until(lambda: world.pool.state == "ok")
+    clients.append(await bind(world))
+    assert loads(world) == [1, 2]
+    for client in clients:
+        await client.close()
 
 
 async def test_changed_access_numbers_reach_every_process(world: World) -> None:

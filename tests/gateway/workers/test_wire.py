@@ -4,7 +4,7 @@ import json
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.access_number import AccessNumberRow
@@ -38,15 +38,17 @@ def checked(draw: st.DrawFn) -> Checked:
 
 
 UNFIT = st.builds(Unfit, st.integers(1, 0xFFFF_FFFF), st.booleans())
-REQUESTS = st.lists(st.tuples(st.integers(1, 0x7FFF_FFFF), st.one_of(checked(), UNFIT)), max_size=20)
+REQUESTS = st.lists(st.tuples(st.integers(1, 0x7FFF_FFFF), st.one_of(checked(), UNFIT)), max_size=10)
 
 
+@settings(max_examples=50)
 @given(REQUESTS)
 def test_submits(requests: list[tuple[int, Checked | Unfit]]) -> None:
     packed = wire.pack_submits(1.5, requests)
     assert wire.unpack_submits(packed, {"106988": NUMBER}.get) == (1.5, requests)
 
 
+@settings(max_examples=20)
 @given(REQUESTS, REQUESTS)
 def test_submits_packed_one_after_the_other_are_all_of_them(
     one: list[tuple[int, Checked | Unfit]], other: list[tuple[int, Checked | Unfit]]
