@@ -59,7 +59,7 @@ class WorkerPool:
         """`on_throttled`: messages of an account that a front
         process answered so by itself. `on_resumed`: sessions that have room again."""
         self.on_events = on_events
-        self.throttled = on_throttled
+        self._on_throttled = on_throttled
         self.resumed = on_resumed
         self.tls_port = 0
         self._spawn = spawn
@@ -157,6 +157,10 @@ class WorkerPool:
 
     def number_of(self, address: str) -> AccessNumberRow | None:
         return self._directory.access_number(address)
+
+    def throttled(self, system_id: str, messages: int) -> None:
+        if self._directory.account(system_id) is not None:  # else there would be a series of whatever it says
+            self._on_throttled(system_id, messages)
 
     def gone(self, session: StandIn) -> None:
         self._acceptor.forget(session)

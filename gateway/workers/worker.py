@@ -50,6 +50,8 @@ itself nobody was heard for long."""
 STOP_S: Final = 5.0
 """From the end of its channel to its own."""
 
+BAD_AT_ONCE_MAX: Final = 65_536
+"""Refused PDUs that one message can tell of: more than a read has."""
 GATHERED: Final = frozenset((ToStore.SUBMITS, ToStore.ANSWERS))
 """Kinds of which several payloads, one after the other, are one."""
 
@@ -285,7 +287,7 @@ class Worker:
     def _bad(self, session: StandIn, payload: bytes) -> None:
         status, command_id, count = REFUSED.unpack_from(payload)
         event = BadPduReceived(status, command_id, payload[REFUSED.size :].decode(errors="replace"))
-        self._owner.on_events(session, [event] * count)
+        self._owner.on_events(session, [event] * min(count, BAD_AT_ONCE_MAX))
 
     def _closed(self, session: StandIn, payload: bytes) -> None:
         self._over(session, payload.decode(errors="replace"))

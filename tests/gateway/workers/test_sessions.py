@@ -56,8 +56,11 @@ async def test_over_what_it_may_owe_it_throttles_by_itself_and_says_how_often(
         assert len(world.submitted) == 2
         front(world).tally()
         await until(lambda: metrics.SUBMITS.value("sms-a", str(int(THROTTLED))) == before + 2)
+        front(world)._throttled["nobody's account"] = 1
+        front(world).tally()
         world.answer(0)
         await until(lambda: len(got) == 4)
+        assert metrics.SUBMITS.value("nobody's account", str(int(THROTTLED))) == 0
         client.request(MESSAGE, got.append)
         await until(lambda: len(world.submitted) == 3)
         world.answer(1)

@@ -22,7 +22,7 @@ from gateway.workers.wire import (
     ToStore,
     pack_submits,
 )
-from gateway.workers.worker import Worker
+from gateway.workers.worker import BAD_AT_ONCE_MAX, Worker
 from smpp.codec import encode
 from smpp.constants import CommandStatus
 from smpp.events import (
@@ -153,6 +153,11 @@ async def test_what_is_not_understood_is_logged_and_what_follows_is_taken(
     say(worker, (kind, payload), (ToStore.CLOSED, b"then"))
     assert "is not understood" in caplog.text
     assert isinstance(owner.events[-1], ConnectionMustClose)
+
+
+async def test_of_refused_pdus_no_more_are_told_than_a_read_can_have(owner: Told, worker: Worker) -> None:
+    say(worker, (ToStore.BAD, REFUSED.pack(3, 0x666, 0xFFFF_FFFF) + b"unknown command_id"))
+    assert len(owner.events) == BAD_AT_ONCE_MAX
 
 
 async def test_a_room_that_fails_ends_that_session_alone(owner: Told, worker: Worker) -> None:
