@@ -11,8 +11,8 @@ from foundation.tasks import end
 from gateway.store.domain import Domain
 from gm.errors import GmError
 
-ROWS_MAX = 200
-"""Rows in one operation of the store, some milliseconds' work."""
+ROWS_MAX = 100
+"""Rows in one operation of the store: two milliseconds, of which a message may wait."""
 PAUSE_S = 0.02
 """Between two such operations: messages go first."""
 EVERY_S = 5.0
