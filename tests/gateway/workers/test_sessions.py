@@ -53,7 +53,7 @@ async def test_over_what_it_may_owe_it_throttles_by_itself_and_says_how_often(
         await until(lambda: len(got) == 3)
         assert [each.command_status for each in got] == [THROTTLED] * 3
         assert {tlv(each.body, Tag.CONGESTION_STATE) for each in got} == {bytes((100,))}
-        assert len(world.submitted) == 2
+        await until(lambda: len(world.submitted) == 2)
         front(world).tally()
         await until(lambda: metrics.SUBMITS.value("sms-a", str(int(THROTTLED))) == before + 2)
         front(world)._throttled["nobody's account"] = 1
