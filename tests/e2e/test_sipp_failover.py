@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from ascs.demo.parties import OtherCore
 from tests.e2e.conftest import running_house
 from tests.e2e.house import ENT_A, House, free_ports
 from tests.e2e.scenario import SDP, Callee, Caller
-from tests.e2e.test_sipp import authenticated, passed, sipp
+from tests.e2e.test_sipp import authenticated, listening, passed, sipp
 from tests.ports import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.peer("sipp"), pytest.mark.asyncio(loop_scope="module")]
@@ -57,7 +56,7 @@ async def call_over_the_spare(house: House, folder: Path) -> None:
         scenario.write(folder / side / "scenario.xml")
     own = str(free_port(socket.SOCK_DGRAM))
     async with sipp(folder / "spare", "-sf", "scenario.xml", "-p", str(SPARE)) as spare:
-        await asyncio.sleep(0.2)  # sipp says nothing when it listens
+        await listening(SPARE)
         arguments = ["-sf", "scenario.xml", *authenticated(house, ENT_A, aid), "-p", own]
         async with sipp(folder / "enterprise", *arguments) as phone:
             seen = await passed(folder / "enterprise", phone)
@@ -80,5 +79,6 @@ async def test_a_peer_that_answers_503_is_passed_over(two_peers: House, tmp_path
     )
     arguments = ["-sf", "scenario.xml", "-p", str(two_peers.core_port)]
     async with sipp(tmp_path / "first", *arguments) as first:
+        await listening(two_peers.core_port)
         await call_over_the_spare(two_peers, tmp_path)
         await passed(tmp_path / "first", first)

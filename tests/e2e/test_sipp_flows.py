@@ -34,7 +34,7 @@ from tests.e2e.scenario import (
     Caller,
     Scenario,
 )
-from tests.e2e.test_sipp import SCENARIOS, authenticated, passed, sipp
+from tests.e2e.test_sipp import SCENARIOS, authenticated, listening, passed, sipp
 from tests.ports import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.peer("sipp"), pytest.mark.asyncio(loop_scope="session")]
@@ -307,7 +307,7 @@ async def run(
     calling = ["-sf", "scenario.xml", *authenticated(house, enterprise, aid), "-p", own, *options]
     called = ["-sf", "scenario.xml", "-p", str(house.core_port)]
     async with sipp(folder / "core", *called) as core:
-        await asyncio.sleep(0.2)  # sipp says nothing when it listens
+        await listening(house.core_port)
         async with sipp(folder / "enterprise", *calling) as phone:
             seen = await passed(folder / "enterprise", phone)
         return seen, await passed(folder / "core", core)
@@ -433,6 +433,7 @@ async def test_callback(core_house: House, tmp_path: Path, name: str) -> None:
     phone.mkdir()
     enterprise.write(phone / "scenario.xml")
     async with sipp(phone, "-sf", "scenario.xml", "-p", str(port)) as process:
+        await listening(port)
         reserves = name == "the core reserves before anybody rings"
         more = (AWAITED, "Require: precondition", "Supported: 100rel") if reserves else (SDP,)
         calls = then(person_calls(person, *more[1:], body=more[0]))
