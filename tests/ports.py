@@ -5,6 +5,7 @@ kernel takes ports for outgoing connections (ip_local_port_range, from 32768): a
 the look and the program's own bind. And they lie above what a demo takes.
 """
 
+import asyncio
 import fcntl
 import os
 import socket
@@ -15,6 +16,8 @@ from pathlib import Path
 _SLICES = range(25_000, 32_200, 600)
 _SINGLES = 250
 """Of a slice, for programs that listen on one port; the rest is for ranges."""
+LISTENS_S = 15.0
+_UDP = Path("/proc/net/udp")
 _given = 0
 _ranges = 0
 
@@ -58,3 +61,10 @@ def port_range(count: int) -> tuple[int, int]:
     first = _slice() + _SINGLES + _ranges
     _ranges += count + count % 2
     return first, first + count - 1
+
+
+async def listening(port: int) -> None:
+    """Returns when a program is bound to that UDP port of 127.0.0.1, for one that does not say so itself."""
+    async with asyncio.timeout(LISTENS_S):
+        while f" 0100007F:{port:04X} " not in await asyncio.to_thread(_UDP.read_text):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)

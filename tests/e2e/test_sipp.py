@@ -13,8 +13,8 @@ import pytest
 
 from ascs.demo.layout import HOST, DemoEnterprise
 from tests.conftest import find_program
-from tests.e2e.house import ENT_A, ENT_B, House, until
-from tests.ports import free_port
+from tests.e2e.house import ENT_A, ENT_B, House
+from tests.ports import free_port, listening
 
 pytestmark = [pytest.mark.e2e, pytest.mark.peer("sipp"), pytest.mark.asyncio(loop_scope="session")]
 
@@ -42,15 +42,6 @@ async def sipp(folder: Path, *arguments: str) -> AsyncIterator[asyncio.subproces
         if process.returncode is None:
             process.kill()
             await process.wait()
-
-
-async def listening(port: int) -> None:
-    """Returns when a program is bound to that UDP port of loopback: sipp does not say so itself."""
-
-    async def is_bound() -> bool:
-        return f" 0100007F:{port:04X} " in await asyncio.to_thread(Path("/proc/net/udp").read_text)
-
-    await until(is_bound, f"somebody listens at {port}")
 
 
 async def passed(folder: Path, process: asyncio.subprocess.Process) -> str:

@@ -14,8 +14,8 @@ from ascs.demo.parties import OtherCore
 from tests.e2e.conftest import running_house
 from tests.e2e.house import ENT_A, House, free_ports
 from tests.e2e.scenario import SDP, Callee, Caller
-from tests.e2e.test_sipp import authenticated, listening, passed, sipp
-from tests.ports import free_port
+from tests.e2e.test_sipp import authenticated, passed, sipp
+from tests.ports import free_port, listening
 
 pytestmark = [pytest.mark.e2e, pytest.mark.peer("sipp"), pytest.mark.asyncio(loop_scope="module")]
 

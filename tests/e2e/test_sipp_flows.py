@@ -34,8 +34,8 @@ from tests.e2e.scenario import (
     Caller,
     Scenario,
 )
-from tests.e2e.test_sipp import SCENARIOS, authenticated, listening, passed, sipp
-from tests.ports import free_port
+from tests.e2e.test_sipp import SCENARIOS, authenticated, passed, sipp
+from tests.ports import free_port, listening
 
 pytestmark = [pytest.mark.e2e, pytest.mark.peer("sipp"), pytest.mark.asyncio(loop_scope="session")]
 
