@@ -213,15 +213,20 @@ async def test_a_reload_takes_the_words_anew_in_every_process_and_keeps_the_old_
             body = replace(MESSAGE, short_message=text)
             return [(await client.call(body)).command_status for client in clients]
 
+        def lists() -> list[Any]:
+            return [each.front._sessions._texts.words for each in world.processes]  # type: ignore[union-attr]
+
         refused = [CommandStatus.ESME_RSUBMITFAIL] * 2
+        before = lists()
         assert [await statuses(each) for each in (b"first", b"second")] == [refused, [0, 0]]
         words.write_text("second\n")
         world.front.reload()
+        await until(lambda: not any(now is then for now, then in zip(lists(), before, strict=True)))
         assert [await statuses(each) for each in (b"first", b"second")] == [[0, 0], refused]
         words.unlink()
         world.front.reload()
+        await until(lambda: caplog.text.count("words not reloaded") == 2)
         assert await statuses(b"second") == refused
-        assert caplog.text.count("words not reloaded") == 2
         for client in clients:
             await client.close()
 
