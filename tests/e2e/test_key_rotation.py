@@ -288,6 +288,8 @@ async def test_a_stream_under_a_key_that_is_destroyed_loses_no_question(world: W
         await load.goes_on()
         async with world.carrier_house() as house:
             await key_house.rotate(house, "http", now_ms)
+        # The stream stays under the first key; requests are signed under the second once the gateway has seen it.
+        await until(lambda: world.gateway.keys.current(carrier_keys.HTTP).version == 2)
         async with world.trust_house() as house:
             with house.transaction() as conn:
                 for name, key in people.items():
