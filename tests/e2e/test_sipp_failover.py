@@ -65,10 +65,26 @@ async def call_over_the_spare(house: House, folder: Path) -> None:
     assert house.people[1].msisdn[2:] not in seen
 
 
+def refuse_what_came(peer: socket.socket) -> None:
+    """Else the INVITE would be repeated for 32 s (RFC 3261, 17.1.1.2), to whoever has the port next."""
+    peer.setblocking(False)
+    copied = ("Via:", "From:", "To:", "Call-ID:", "CSeq:")
+    while True:
+        try:
+            octets, sender = peer.recvfrom(65_535)
+        except BlockingIOError:
+            return
+        lines = [line for line in octets.decode().split("\r\n") if line.startswith(copied)]
+        tagged = [f"{line};tag=late" if line.startswith("To:") else line for line in lines]
+        answer = ["SIP/2.0 503 Service Unavailable", *tagged, "Content-Length: 0", "", ""]
+        peer.sendto("\r\n".join(answer).encode(), sender)
+
+
 async def test_a_peer_that_says_nothing_is_passed_over(two_peers: House, tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind((HOST, two_peers.core_port))
         await call_over_the_spare(two_peers, tmp_path)
+        refuse_what_came(silent)
 
 
 async def test_a_peer_that_answers_503_is_passed_over(two_peers: House, tmp_path: Path) -> None:
