@@ -8,16 +8,15 @@ send `data_to_send()`, act on the events, and call `handle_timer` at `next_timer
 from __future__ import annotations
 
 import logging
-import struct
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from smpp.codec import PARSERS, UNREADABLE, Framer, PduError, decode, encode_body
+from smpp.bulk import Bulk
+from smpp.codec import Framer, PduError, decode, encode_body
 from smpp.config import SessionConfig as SessionConfig
-from smpp.constants import HEADER_OCTETS, RESPONSE_BIT, Tag
+from smpp.constants import RESPONSE_BIT, Tag
 from smpp.constants import CommandId as Id
 from smpp.constants import CommandStatus as Status
-from smpp.errors import EncodeError
 from smpp.errors import LocalProtocolError as LocalProtocolError
 from smpp.errors import WindowFull as WindowFull
 from smpp.events import (
@@ -58,7 +57,6 @@ from smpp.splice import set_sequence_number
 from smpp.states import (
     BOUND,
     BOUND_BY,
-    MESSAGE,
     MESSAGE_RESP,
     SENT_IN,
     TRY_LATER,
@@ -72,11 +70,6 @@ from smpp.versions import CONGESTION_MAX, Dialect
 log = logging.getLogger(__name__)
 
 _NOTHING: Final[frozenset[int]] = frozenset()
-_unpack_head = struct.Struct(">4xIII").unpack_from
-"""command_id, command_status and sequence_number of a frame."""
-_MESSAGE_ID_END: Final = HEADER_OCTETS + 65
-"""Where a message_id that begins behind the header must have ended (4.4.2)."""
-_pack_number = struct.Struct(">I").pack
 
 
 class Session:
@@ -90,9 +83,6 @@ class Session:
         self.unexpected_responses = 0
         """Responses that answered nothing of ours: late, doubled or never asked for."""
         self._peer_role: Role = "mc" if role == "esme" else "esme"
-        self._peer_message = MESSAGE[self._peer_role]
-        self._parse_message = PARSERS[self._peer_message]
-        self._own_message = MESSAGE[role]
         self._state = SessionState.OPEN
         self._sends = SENT_IN[role, SessionState.OPEN]
         self._taken = _NOTHING
@@ -104,6 +94,7 @@ class Session:
         self._live = Liveness(config, now)
         self._dialect = Dialect()
         self._handshake = Handshake(config, self._dialect)
+        self._bulk = Bulk(role, self._incoming, self._outgoing, self._dialect)
         self._unbind_request: int | None = None
         self._unbind_deadline = 0.0
         self._unbind_sent = False
@@ -218,27 +209,11 @@ class Session:
 
         Raises LocalProtocolError, and EncodeError when this peer cannot be sent the first.
         """
-        command_id = self._own_message
-        outgoing = self._outgoing
-        room = self.config.outbound_window - len(outgoing.pending) + outgoing.own
+        room = self.config.outbound_window - self._outgoing.unacknowledged
         if room <= 0:
             return 0
-        self._check_request(command_id, False)
-        adapt = None if self._dialect.takes_tlvs else self._dialect.frame
-        take, pending, out = outgoing.take_sequence_number, outgoing.pending, self._out
-        sent = 0
-        for frame, context in messages[:room]:
-            if adapt is not None:
-                try:
-                    frame = adapt(frame, command_id)
-                except EncodeError:
-                    if sent:
-                        break
-                    raise
-            number = take()
-            out += (frame[:12], _pack_number(number), frame[16:])
-            pending[number] = PendingRequest(number, command_id, context, now)
-            sent += 1
+        self._check_request(self._bulk.sends, False)
+        sent = self._bulk.send(messages[:room], now, self._out)
         self._live.last_transaction = now
         return sent
 
@@ -266,12 +241,7 @@ class Session:
         """As `send_message_response` for (sequence number, message_id) of each."""
         if self._state is SessionState.CLOSED:
             return
-        command_id, encode = MESSAGE_RESP[self.role], self._dialect.message_response
-        settle, out = self._incoming.settle, self._out
-        for sequence_number, message_id in answers:
-            if not settle(sequence_number):
-                raise LocalProtocolError("no open request with that sequence number")
-            out.append(encode(command_id, sequence_number, message_id))
+        self._bulk.answer(answers, self._out)
         self._unbind_if_settled()
 
     def reject(self, request: Pdu, status: int) -> None:
@@ -324,9 +294,11 @@ class Session:
         window = self.config.inbound_window
         queued = self._queued
         bulk = MessagesReceived([], []) if self.config.in_bulk else None
+        message, take = self._bulk.takes, self._bulk.take
         for frame in self._framer.feed(data):
             if bulk is not None:
-                if self._take_message(frame, bulk, now):
+                if take(frame, bulk, window if message in self._taken else 0):
+                    live.last_transaction = now
                     continue
                 if bulk.requests or bulk.responses:
                     # In the order in which they came.
@@ -394,40 +366,6 @@ class Session:
         return self._take_queued()
 
     # ---- inside: the peer's PDUs
-
-    def _take_message(self, frame: bytes, bulk: MessagesReceived, now: float) -> bool:
-        """Takes what all the rest is for straight on: a message, or a plain answer to one of ours. False leaves it
-        to be taken as any other PDU, which also finds what is wrong with it."""
-        command_id, status, sequence_number = _unpack_head(frame)
-        if command_id == self._peer_message:
-            incoming = self._incoming
-            if command_id not in self._taken or incoming.count >= self.config.inbound_window:
-                return False
-            try:
-                body = self._parse_message(frame, len(frame))
-            except UNREADABLE:
-                return False
-            incoming.open[sequence_number] = incoming.open.get(sequence_number, 0) + 1
-            incoming.count += 1
-            bulk.requests.append((sequence_number, body, frame))
-        elif command_id == self._own_message | RESPONSE_BIT:
-            pending = self._outgoing.pending
-            request = pending.get(sequence_number)
-            last = len(frame) - 1
-            if (
-                request is None
-                or request.command_id != self._own_message
-                or request.done is not None
-                # message_id and nothing behind it, or no body at all (4.4.2, 4.6.2).
-                or not (last < HEADER_OCTETS or frame.find(b"\0", HEADER_OCTETS, _MESSAGE_ID_END) == last)
-            ):
-                return False
-            del pending[sequence_number]
-            bulk.responses.append((request.context, status, frame[HEADER_OCTETS:last]))
-        else:
-            return False
-        self._live.last_transaction = now
-        return True
 
     def _receive_request(self, pdu: Pdu, frame: bytes, now: float) -> None:
         """A request that does not simply go to the application."""
