@@ -8,7 +8,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from foundation.store import Stage, StoreBusy, StoreUnavailable
 from foundation.tasks import end
@@ -17,14 +17,15 @@ from gateway.policy.hours import opens_in
 from gateway.policy.refusal import Refusal
 from gateway.records import metrics
 from gateway.sms import upstream_ids
-from gateway.sms.final import FINAL_STATES, Delivery, End, finish_messages, finish_one
+from gateway.sms.accepted import Accepted, record
+from gateway.sms.final import Delivery, End, finish_messages, finish_one
 from gateway.sms.long_messages import KEPT_S, give_up
 from gateway.sms.outgoing import Outgoing, open_outgoing
 from gateway.sms.smsc_errors import Action, SmscErrors
 from gateway.sms_settings import SmsSettings
 from gateway.store import long_messages, messages, records
 from gateway.store.domain import Domain
-from gateway.store.messages import MessageRow, ParkedReceipt
+from gateway.store.messages import MessageRow
 from masking.smpp_rules import PRIORITY_MAX
 from smpp.aio.connection import RequestFailed
 from smpp.constants import CommandStatus
@@ -62,19 +63,6 @@ class Sender(Protocol):
     def free(self) -> int: ...
 
     def send(self, messages: Sequence[tuple[bytes, MessageRow]]) -> int: ...
-
-
-class _Accepted(NamedTuple):
-    """The SMSC answered for a message: its name, and the id that it gave."""
-
-    row: MessageRow
-    smsc: str
-    upstream_id: str
-
-
-def upstream_key(smsc: str, key: str) -> str:
-    """One column for SMSC and id: ids are unique only within an SMSC."""
-    return f"{smsc}/{key}"
 
 
 class Dispatcher:
@@ -117,7 +105,7 @@ class Dispatcher:
         self._backlog = 0
         """As it was counted last."""
         self._stopping = False
-        self._accepting: Stage[_Accepted, list[Delivery]] = Stage(
+        self._accepting: Stage[Accepted, list[Delivery]] = Stage(
             self._accept, self._accept_done, order=DISPATCH_ORDER, patience_s=PATIENCE_S
         )
 
@@ -240,7 +228,7 @@ class Dispatcher:
         metrics.SENT.add(smsc, "0", n=len(answers))
         try:
             self._domain.store.put_all(
-                self._accepting, [_Accepted(row, smsc, given.decode("latin-1")) for row, given in answers]
+                self._accepting, [Accepted(row, smsc, given.decode("latin-1")) for row, given in answers]
             )
         except (StoreBusy, StoreUnavailable) as error:
             # They stay QUEUED and are sent again: twice rather than never.
@@ -275,63 +263,12 @@ class Dispatcher:
 
     # --- accepted by the SMSC -------------------------------------------------------------------------
 
-    def _accept(self, conn: sqlite3.Connection, accepted: list[_Accepted]) -> list[list[Delivery]]:
-        named: list[tuple[_Accepted, str]] = []
-        nameless: list[int] = []
-        rows: list[tuple[int, str, str]] = []
-        remember = self._domain.recent.put
-        for each in accepted:
-            row, smsc, upstream_id = each
-            key = upstream_ids.key(self._dialects[smsc], upstream_id)
-            if not key:
-                nameless.append(row.id)
-                continue
-            key = upstream_key(smsc, key)
-            named.append((each, key))
-            rows.append((row.id, key, upstream_id))
-            remember(key, upstream_key(smsc, upstream_id), row)
-        messages.accept(conn, rows)
-        messages.accept_nameless(conn, nameless)
-        parked: list[ParkedReceipt] = []
-        if self._domain.recent.may_be_parked:
-            parked = messages.unpark(conn, [key for _, key in named])
-        deliveries = self._claim(conn, named, parked) if parked else {}
+    def _accept(self, conn: sqlite3.Connection, accepted: list[Accepted]) -> list[list[Delivery]]:
+        deliveries = record(conn, self._domain, self._dialects, accepted, self._settings.outbox_validity_s)
         return [deliveries.get(each.row.id, _NONE) for each in accepted]
 
-    def _claim(
-        self, conn: sqlite3.Connection, named: list[tuple[_Accepted, str]], parked: list[ParkedReceipt]
-    ) -> dict[int, list[Delivery]]:
-        """Receipts that came before the response which names their message."""
-        by_key: dict[str, list[_Accepted]] = {}
-        for each, key in named:
-            by_key.setdefault(key, []).append(each)
-        found: dict[int, list[Delivery]] = {}
-        for receipt in parked:
-            # The id that reads the same decides; else the one message under the key.
-            candidates = by_key.get(receipt.upstream, [])
-            chosen = upstream_ids.pick(
-                receipt.upstream_id, [(each.upstream_id, each) for each in reversed(candidates)]
-            )
-            if (
-                chosen is None
-                or MessageState(receipt.message_state) not in FINAL_STATES
-                or chosen.row.id in found
-            ):
-                continue
-            readings = upstream_ids.keys(self._dialects[chosen.smsc], receipt.upstream_id)
-            messages.forget_parked(
-                conn, receipt.upstream_id, [upstream_key(chosen.smsc, each) for each in readings]
-            )
-            found[chosen.row.id] = finish_one(
-                conn,
-                self._domain,
-                End(chosen.row, MessageState(receipt.message_state), receipt.error),
-                self._settings.outbox_validity_s,
-            )
-        return found
-
     def _accept_done(
-        self, accepted: list[_Accepted], results: list[list[Delivery]] | None, error: BaseException | None
+        self, accepted: list[Accepted], results: list[list[Delivery]] | None, error: BaseException | None
     ) -> None:
         for each in accepted:
             self._drop(each.row.id)

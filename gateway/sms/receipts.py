@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from foundation.store import Stage, StoreBusy, StoreUnavailable
 from gateway.records import metrics
 from gateway.sms import upstream_ids
-from gateway.sms.dispatch import upstream_key
+from gateway.sms.accepted import upstream_key
 from gateway.sms.final import (
     FINAL_STATES,
     INTERMEDIATE_ASKED,
