@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from foundation.store import Store
 from simulators.smsc.counters import Counters
 from simulators.smsc.dialect import write_id
+from simulators.smsc.expiry import Expiry
 from simulators.smsc.ledger import DiskLedger, Ledger, MemoryLedger, Updated
 from simulators.smsc.lifetimes import BadTime, lifetime
 from simulators.smsc.messages import RECEIPT_ANSWERED, RECEIPT_OWED, Message, Reply, delivery
@@ -32,9 +33,6 @@ ADMITTED_BACKLOG_MAX = 20_000
 """Messages that wait for the disk, above which submit_sm is answered ESME_RTHROTTLED."""
 RECEIPT_FIRST_MS = 1_000
 """How long a response is held back for the receipt that shall go before it."""
-SWEEP_SLICE = 4_000
-"""Open messages looked at in one tick for the end of their validity."""
-SWEEP_EVERY_MS = 1_000
 
 _STATES = {int(state): state for state in MessageState}
 
@@ -70,8 +68,7 @@ class Center:
         self._fleet = settings.has_handsets
         self._last_id = 0
         self._dirty: set[PeerQueue] = set()
-        self._sweep: list[Message] = []
-        self._swept_at = 0
+        self._expiry = Expiry()
         self.handsets = PeerQueue(_delivery_frame, self._handset_answered)
         self.peers = {account.system_id: self._peer(account) for account in settings.accounts}
         self._routes = sorted(
@@ -300,16 +297,8 @@ class Center:
     def sweep(self) -> None:
         """End what has outlived its validity, a slice at a time. Call several times a second."""
         self.refresh()
-        now = self.now
-        if not self._sweep:
-            if now - self._swept_at < SWEEP_EVERY_MS:
-                return
-            self._swept_at = now
-            self._sweep = list(self.open.values())
-        batch, self._sweep = self._sweep[:SWEEP_SLICE], self._sweep[SWEEP_SLICE:]
-        for message in batch:
-            if message.expires_at <= now and not message.in_flight and message.id in self.open:
-                self._outlived(message, now)
+        for message in self._expiry.over(self.open, self.now):
+            self._outlived(message, self.now)
         self.settle()
 
     def _outlived(self, message: Message, now: int) -> None:
