@@ -125,6 +125,7 @@ class Gateway:
             self._peer_keys,
             party=settings.trust.id,
             timeout=settings.trust.timeout_s,
+            refresh_keys=self.keys.refresh,
         )
         self.trust = CarrierClient(self._peer, lambda: self.keys.current(own_keys.SIGN).sm2)
         cache = GrantCache(settings.trust.cached_grants)

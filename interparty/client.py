@@ -11,6 +11,7 @@ import secrets
 import ssl
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final, Protocol, Self, TypeVar, runtime_checkable
 
 import aiohttp
@@ -19,6 +20,7 @@ from pydantic import ValidationError
 from yarl import URL
 
 from foundation.pki import PkiError, party_of_certificate
+from gm.errors import GmError
 from interparty.bodies import JSON, describe, problem_detail
 from interparty.key_messages import PublicKeys
 from interparty.messages import Message
@@ -118,10 +120,12 @@ class Peer:
         timeout: float = TIMEOUT_SECONDS,
         connections: int = CONNECTIONS_MAX,
         capture: Callable[[bytes], None] | None = None,
+        refresh_keys: Callable[[], object] | None = None,
     ) -> None:
         """`url` is "https://host:port"; `party` the id that the peer's certificate and SM2 keyids must
         name (without it the certificate only has to be valid for the host and the keyid known to `keys`);
-        `timeout` is in seconds; `capture` gets every decrypted byte received.
+        `timeout` is in seconds; `capture` gets every decrypted byte received; `refresh_keys` looks whether
+        another process changed the keys that `signer` reads, in a thread (it may raise GmError).
         """
         self._url = URL(url)
         if self._url.scheme != "https" or self._url.path not in ("", "/"):
@@ -133,6 +137,7 @@ class Peer:
         self._timeout = timeout
         self._connections = connections
         self._capture = capture
+        self._refresh_keys = refresh_keys
         self._session: aiohttp.ClientSession | None = None
         self._waiting = 0
 
@@ -223,23 +228,13 @@ class Peer:
 
     async def _exchange(self, method: str, path: str, query: str, body: bytes, unsigned: bool) -> bytes:
         signer = signer_of(self._signer)
-        headers = sign_request(
-            signer,
-            method=method,
-            path=path,
-            query=query,
-            body=body,
-            created=int(time.time()),
-            nonce=secrets.token_urlsafe(16),
-        )
-        signature = headers["signature"]
-        if body:
-            headers["content-type"] = JSON
-        target = URL(f"{self._url.origin()}{path}{'?' + query if query else ''}", encoded=True)
-        async with self._connected().request(
-            method, target, data=body or None, headers=headers, allow_redirects=False
-        ) as response:
-            received = await _read_bounded(response)
+        response, received, signature = await self._send(signer, method, path, query, body)
+        if response.status == HTTPStatus.UNAUTHORIZED:
+            newer = await self._newer_signer(signer)
+            if newer is not None:
+                # What was refused unread may be asked again.
+                signer = newer
+                response, received, signature = await self._send(signer, method, path, query, body)
         if response.status >= 500:
             raise PeerUnavailable(f"peer answered {response.status}")
         try:
@@ -261,21 +256,44 @@ class Peer:
             raise PeerUnavailable(f"peer answered {response.status}")
         return received
 
-    async def _learn(self, keys: "LearningKeys", signer: Signer) -> bool:
-        """Ask for the peer's keys. The answer proves itself: each key by one that is known."""
+    async def _send(
+        self, signer: Signer, method: str, path: str, query: str, body: bytes
+    ) -> tuple[aiohttp.ClientResponse, bytes, str]:
+        """One request; its response, the body of that, and the request's Signature field."""
         headers = sign_request(
             signer,
-            method="GET",
-            path=KEYS_PATH,
-            query="",
-            body=b"",
+            method=method,
+            path=path,
+            query=query,
+            body=body,
             created=int(time.time()),
             nonce=secrets.token_urlsafe(16),
         )
+        signature = headers["signature"]
+        if body:
+            headers["content-type"] = JSON
+        target = URL(f"{self._url.origin()}{path}{'?' + query if query else ''}", encoded=True)
         async with self._connected().request(
-            "GET", f"{self._url.origin()}{KEYS_PATH}", headers=headers, allow_redirects=False
+            method, target, data=body or None, headers=headers, allow_redirects=False
         ) as response:
-            received = await _read_bounded(response)
+            return response, await _read_bounded(response), signature
+
+    async def _newer_signer(self, refused: Signer) -> Signer | None:
+        """Another process may have made our next key, and had this one destroyed, since we looked last: the signer of
+        now, None when it is still the one whose request was refused."""
+        if self._refresh_keys is None:
+            return None
+        try:
+            await asyncio.to_thread(self._refresh_keys)
+            signer = signer_of(self._signer)
+        except GmError as error:
+            _log.warning("own keys not looked at: %s", error)
+            return None
+        return signer if signer.keyid != refused.keyid else None
+
+    async def _learn(self, keys: "LearningKeys", signer: Signer) -> bool:
+        """Ask for the peer's keys. The answer proves itself: each key by one that is known."""
+        _, received, _ = await self._send(signer, "GET", KEYS_PATH, "", b"")
         try:
             told = PublicKeys.model_validate_json(received)
         except ValidationError:

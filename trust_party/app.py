@@ -263,6 +263,7 @@ def _connector(
             directory,
             party=carrier.id,
             capture=_recorder(capture),
+            refresh_keys=keys.refresh,
         )
 
     return connect

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from foundation import beside, pki
+from foundation.tasks import end
 from gateway import app as gateway_app
 from gateway import keys as carrier_keys
 from gateway.app import Gateway
@@ -283,23 +284,40 @@ async def every_step_is_evidence(world: World) -> None:
 async def test_a_stream_under_a_key_that_is_destroyed_loses_no_question(world: World) -> None:
     load = Load(world)
     load.start()
-    people = {name: PrivateKey.generate() for name in ("li", "wang")}
     try:
         await load.goes_on()
         async with world.carrier_house() as house:
             await key_house.rotate(house, "http", now_ms)
         # The stream stays under the first key; requests are signed under the second once the gateway has seen it.
         await until(lambda: world.gateway.keys.current(carrier_keys.HTTP).version == 2)
-        async with world.trust_house() as house:
-            with house.transaction() as conn:
-                for name, key in people.items():
-                    custody.enrol_first(conn, name, name, key.public_key, now_ms())
-            order = custody.draw_up("ttp", "destroy", now_ms(), purpose=f"http/{CARRIER}", version=1)
-            approvals = [custody.approve(order, name, key, now_ms()) for name, key in people.items()]
-            key_house.carry_out(house, order, approvals, now_ms())
+        await destroy_first_shared_key(world)
         await until(lambda: len(world.trust.directory.shared_keys(CARRIER)) == 1)
         await load.goes_on()
         await load.goes_on()
     finally:
         await load.stop()
     assert load.failures == []
+
+
+async def test_a_request_under_a_key_that_is_gone_is_signed_anew_with_the_one_after_it(world: World) -> None:
+    """The gateway has not looked into its key store since another process changed it."""
+    await end(world.gateway._poller)
+    async with world.carrier_house() as house:
+        await key_house.rotate(house, "http", now_ms)
+    await destroy_first_shared_key(world)
+    await until(lambda: len(world.trust.directory.shared_keys(CARRIER)) == 1)
+    assert world.gateway.keys.current(carrier_keys.HTTP).version == 1
+    await world.gateway.trust.ping()
+    assert world.gateway.keys.current(carrier_keys.HTTP).version == 2
+
+
+async def destroy_first_shared_key(world: World) -> None:
+    """At the trust party, by two of its people."""
+    people = {name: PrivateKey.generate() for name in ("li", "wang")}
+    async with world.trust_house() as house:
+        with house.transaction() as conn:
+            for name, key in people.items():
+                custody.enrol_first(conn, name, name, key.public_key, now_ms())
+        order = custody.draw_up("ttp", "destroy", now_ms(), purpose=f"http/{CARRIER}", version=1)
+        approvals = [custody.approve(order, name, key, now_ms()) for name, key in people.items()]
+        key_house.carry_out(house, order, approvals, now_ms())

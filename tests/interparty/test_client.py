@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from gm.errors import GmError
 from interparty import client, server, signed_http
 from interparty.client import PeerProblem, PeerUnavailable
 from interparty.deposit_messages import AidStatus
@@ -95,3 +96,41 @@ async def test_a_server_without_the_right_response_key_is_unavailable(context_of
                 await ask(peer)
     finally:
         await started.stop()
+
+
+class OwnKeys:
+    """A key store that another process changes: what was read of it last, and what is in it now."""
+
+    def __init__(self, read, now):
+        self.read, self.now = read, now
+        self.looks = 0
+
+    def refresh(self):
+        self.looks += 1
+        if isinstance(self.now, Exception):
+            raise self.now
+        self.read = self.now
+
+    def signer(self):
+        return self.read
+
+
+GONE = signed_http.Signer("CMCC/sign/9", signer_of("ent-a").key)
+"""Under a key that the server does not know, or knows no more."""
+
+
+async def test_a_request_under_a_key_that_is_gone_is_signed_anew(running, peer_to):
+    own = OwnKeys(GONE, signer_of("CMCC"))
+    async with peer_to(running.port, own.signer, certificate="CMCC", refresh_keys=own.refresh) as peer:
+        assert (await ask(peer)).status == "ACTIVE"
+        await ask(peer)
+    assert own.looks == 1
+
+
+@pytest.mark.parametrize("now", [GONE, GmError("the key store cannot be read")])
+async def test_it_is_asked_again_only_under_another_key(running, peer_to, now):
+    own = OwnKeys(GONE, now)
+    async with peer_to(running.port, own.signer, certificate="CMCC", refresh_keys=own.refresh) as peer:
+        with pytest.raises(PeerProblem, match="401"):
+            await ask(peer)
+    assert (own.looks, running.captured.count(b"POST /v1/conversions")) == (1, 1)
