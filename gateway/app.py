@@ -189,11 +189,11 @@ class Gateway:
             dialects,
             smsc_errors,
             self.deliveries.offer,
-            self.trust_rows.wake,
+            self.trust_rows.wake_reports,
             self.directory.access_number_of,
         )
         self.receipts = Receipts(
-            self.domain, settings.sms, dialects, self.deliveries.offer, self.trust_rows.wake
+            self.domain, settings.sms, dialects, self.deliveries.offer, self.trust_rows.wake_reports
         )
         self.revocations = Revocations(
             self.domain,
@@ -201,10 +201,10 @@ class Gateway:
             self.links,
             settings.sms,
             self.deliveries.offer,
-            self.trust_rows.wake,
+            self.trust_rows.wake_reports,
         )
         self.lost_receipts = LostReceipts(
-            self.domain, self.links, settings.sms, self.deliveries.offer, self.trust_rows.wake
+            self.domain, self.links, settings.sms, self.deliveries.offer, self.trust_rows.wake_reports
         )
         self.confirmations = Confirmations(
             self.domain,
@@ -256,7 +256,7 @@ class Gateway:
             settings.sms,
             self.texts,
             self.deliveries.offer,
-            self.trust_rows.wake,
+            self.trust_rows.wake_reports,
         )
         congestion = Congestion(lambda: self.domain.store.backlog / QUEUE_MAX, lambda: self.dispatcher.load)
         self.workers: WorkerPool | None = None
@@ -285,7 +285,7 @@ class Gateway:
             aid_domain=settings.carrier.aid_domain,
             country_code=settings.country_code,
             logs_folder=settings.logs_folder,
-            on_trust_rows=self.trust_rows.wake,
+            on_trust_rows=self.trust_rows.wake_reports,
         )
         self.operations = Operations(settings.operations, self.health)
         self._api: Running | None = None

@@ -59,10 +59,14 @@ class TrustRows:
             await courier.stop()
 
     def wake(self) -> None:
-        """Statements or CDRs were committed."""
-        self._reports.wake()
+        """Statements were committed, perhaps CDRs too."""
+        self.wake_reports()
         for courier in self._statements:
             courier.wake()
+
+    def wake_reports(self) -> None:
+        """CDRs were committed, as at the end of each message and call: no statement is looked for."""
+        self._reports.wake()
 
     def _sender(
         self, send: Callable[[list[dict[str, Any]]], Awaitable[None]]

@@ -139,6 +139,21 @@ async def test_what_is_written_later_goes_when_it_is_announced(
     await until(lambda: len(party.taken) == 2)
 
 
+async def test_what_ends_a_contact_looks_for_no_statement(
+    domain: Domain, party: TrustParty, trust_rows: TrustRows
+) -> None:
+    trust_rows.start()
+    for _ in range(3):
+        await unreported(domain)  # behind what each looks for at the start
+    await put(domain, TrustKind.CANCELLATION)
+    await end(domain, CDR)
+    trust_rows.wake_reports()
+    await all_reported(domain)
+    assert party.taken == [REPORT]
+    trust_rows.wake()
+    await until(lambda: len(party.taken) == 2)
+
+
 async def test_a_report_is_of_its_cdr(domain: Domain, party: TrustParty, trust_rows: TrustRows) -> None:
     call = CDR._replace(id=2, kind="call", result="ANSWERED", digest=None)
     await end(domain, CDR, call)
