@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, StringConstraints
 
-from interparty.key_messages import KEYS_MAX, LogKeyBody
+from interparty.key_messages import KEYS_MAX, LogKeyBody, SignedKeyNotice
 from interparty.messages import PROOF_NODES_MAX, CheckpointBody, Message
 from interparty.values import Count, Millis, PartyId, QueryCount, SignatureText, Sm3Hex
 
@@ -162,4 +162,7 @@ class Bundle(Message):
     records: Annotated[list[BundleRecord], Field(min_length=1, max_length=BUNDLE_RECORDS_MAX)]
     """What is proved."""
     keys: Annotated[dict[KeyIdText, PublicKeyHex], Field(max_length=BUNDLE_KEYS_MAX)]
-    """SM2 keys of the parties named in the records, by keyid. Believe one only if you have it from elsewhere."""
+    """SM2 keys of the parties named in the records and of the witnesses, by keyid. Believe one only if you have it from
+    elsewhere, or by the word of one that you have."""
+    notices: Annotated[list[SignedKeyNotice], Field(max_length=BUNDLE_KEYS_MAX)] | None = None
+    """What these parties said of later sign keys of theirs, each under one of before; absent if there are none."""

@@ -140,12 +140,17 @@ def make(house: House, purpose: str, now_ms: int, *, id: str = "") -> Key:
         key = house.keys.add(purpose, rotation.algorithm, state="pre-active", id=id)
         if rotation.announced_as == "sign":
             # While the key before still signs: its word for this one stands for good.
-            signed = house.announcer.signed(key, "sign", now_ms)
-            conn.execute(
-                "INSERT INTO key_notices (keyid, body) VALUES (?, ?) ON CONFLICT (keyid) DO NOTHING",
-                (key_delivery.keyid_of(signed.statement), signed.model_dump_json(exclude_none=True)),
-            )
+            _vouch(house, conn, key, now_ms)
     return key if rotation.announced_as else activate(house, purpose, key.version, now_ms)
+
+
+def _vouch(house: House, conn: sqlite3.Connection, key: Key, now_ms: int) -> None:
+    """Keep the current sign key's word for another, unless one's word for it is kept."""
+    signed = house.announcer.signed(key, "sign", now_ms)
+    conn.execute(
+        "INSERT INTO key_notices (keyid, body) VALUES (?, ?) ON CONFLICT (keyid) DO NOTHING",
+        (key_delivery.keyid_of(signed.statement), signed.model_dump_json(exclude_none=True)),
+    )
 
 
 def activate(house: House, purpose: str, version: int, now_ms: int) -> Key:
@@ -252,6 +257,9 @@ def _destroy(
         raise HouseError(f"{purpose}/{version} is in use: rotate it first")
     if not gone:
         house.destroying(conn, key)
+        if house.rotation(purpose).announced_as == "sign":
+            # Statements that it signed are checked when it is long gone, with a public half that is nowhere else.
+            _vouch(house, conn, key, now_ms)
     author = Author(house.party, key_ledger.operator(), now_ms)
     # On record before: what cannot be put on record is not done.
     house.record(conn, key_ledger.moved(conn, key, author, was=key.state, now="destroyed", **said))

@@ -6,7 +6,7 @@ was not given is named as not checked. Times are told in Asia/Shanghai.
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from interparty import statements
 from interparty.evidence_messages import Bundle, BundleRecord, WitnessedCheckpoint
 from interparty.messages import CheckpointBody, Consent
 from interparty.text import b64url_decode
+from trust_client.key_chain import chains
 from trust_client.log_chain import chain
 
 SHANGHAI: Final = timezone(timedelta(hours=8))
@@ -37,11 +38,12 @@ class Trusted:
     log_keys: Sequence[PublicKey]
     """Keys of logs; what they name as their successors is believed too."""
     witnesses: Keys = field(default_factory=dict)
-    """Those whose cosignatures count."""
+    """Those whose cosignatures count; what their keys name as the next is believed too."""
     quorum: int = 0
     """How many of them must have cosigned."""
     parties: Keys = field(default_factory=dict)
-    """Those who sign statements: enterprises, carriers, the trust party."""
+    """Those who sign statements: enterprises, carriers, the trust party; what their keys name as the next is believed
+    too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +83,14 @@ def read(text: str | bytes) -> Bundle:
 
 def verify(bundle: Bundle, trusted: Trusted) -> Report:
     """Check everything in a bundle."""
+    given, told = trusted, bundle.notices or ()
+    trusted = replace(given, witnesses=chains(given.witnesses, told), parties=chains(given.parties, told))
     findings = [*_checkpoint(bundle, trusted)]
     if not findings[0].holds:
         return Report(findings)
     consents: dict[str, int] = {}
     for record in bundle.records:
-        findings += _record(bundle, record, trusted, consents)
+        findings += _record(bundle, record, given, trusted, consents)
     return Report(findings)
 
 
@@ -211,7 +215,7 @@ def _cosigned(witnessed: WitnessedCheckpoint, trusted: Trusted, what: str) -> Fi
 
 
 def _record(
-    bundle: Bundle, record: BundleRecord, trusted: Trusted, consents: dict[str, int]
+    bundle: Bundle, record: BundleRecord, given: Trusted, trusted: Trusted, consents: dict[str, int]
 ) -> Iterator[Finding]:
     raw = record.record.encode()
     included = verify_inclusion(
@@ -233,7 +237,7 @@ def _record(
     teller = _TELLERS.get(kind)
     if teller is not None:
         try:
-            yield from teller(_Told(bundle, record, fields, trusted, consents))
+            yield from teller(_Told(bundle, record, fields, given, trusted, consents))
         except (AttributeError, LookupError, TypeError, ValueError):
             yield Finding(False, f"  The {kind} lacks what one must have.")
 
@@ -245,17 +249,25 @@ class _Told:
     bundle: Bundle
     record: BundleRecord
     fields: dict[str, Any]
+    given: Trusted
     trusted: Trusted
+    """With what the keys given vouch for."""
     consents: dict[str, int]
     """Leaves of the deposits told so far, by the SM3 of their consents."""
 
     def signed(self, party: str, tag: str, statement: Any, signature: str, text: str) -> Finding:
         """Whether a party signed a statement; `text` says what that means."""
-        given = self.trusted.parties.get(party)
-        if given is not None:
-            holds = any(statements.verify(key, tag, statement, signature) for key in given)
-            verdict = "" if holds else " The signature does NOT verify under the key given."
-            return Finding(holds, f"  {text}{verdict}")
+        believed = self.trusted.parties.get(party)
+        if believed is not None:
+            key = next((key for key in believed if statements.verify(key, tag, statement, signature)), None)
+            verdict = ""
+            if key is None:
+                verdict = (
+                    " The signature does NOT verify under the key given, nor under one that it vouches for."
+                )
+            elif key not in self.given.parties[party]:
+                verdict = " Signed under a key that the one you gave vouches for."
+            return Finding(key is not None, f"  {text}{verdict}")
         inside = any(
             statements.verify(key, tag, statement, signature)
             for keyid, text in self.bundle.keys.items()

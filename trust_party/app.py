@@ -22,7 +22,7 @@ from trust_party import metrics, verify_stream
 from trust_party.admission import transaction
 from trust_party.anchoring import Anchoring
 from trust_party.answered import AnsweredBatches
-from trust_party.bundles import Bundles, party_keys
+from trust_party.bundles import Bundles
 from trust_party.cancellations import Cancellations
 from trust_party.clock import now_ms
 from trust_party.confirmations import Confirmations
@@ -48,6 +48,7 @@ from trust_party.rotations import Rotations
 from trust_party.routes import Routes
 from trust_party.sequencer import Sequencer
 from trust_party.settings import TrustSettings
+from trust_party.sign_keys import SignKeys
 from trust_party.store import MIGRATIONS
 from trust_party.sweeper import Sweeper
 from trust_party.verification import LiveIndex, Verification
@@ -172,7 +173,7 @@ async def started(settings: TrustSettings) -> AsyncIterator[TrustParty]:
             evidence,
             sequencer,
             witnesses,
-            party_keys(settings, keys, directory),
+            SignKeys(store, keys, settings.party),
             key_exchange.log_keys,
         )
         routes = Routes(

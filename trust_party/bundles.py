@@ -5,44 +5,28 @@ What a bundle shows of others is nothing: of the enterprise's other consents of 
 
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
 from evidence import merkle
 from evidence.log import ErasedError, OpenedRecord
 from foundation.store import Store
-from gm.keystore import KeyProvider
-from gm.sm2 import PublicKey
 from interparty.evidence_messages import BUNDLE_RECORDS_MAX, Bundle, BundleRecord, LaterCheckpoint, LogKey
 from interparty.key_messages import LogKeys
 from interparty.messages import CheckpointBody
-from trust_party.directory import Directory
 from trust_party.evidence_log import Evidence, consistency, inclusions
-from trust_party.keys import own_sign_keys
 from trust_party.sequencer import Sequencer
-from trust_party.settings import TrustSettings
+from trust_party.sign_keys import SignKeys
 from trust_party.witnesses import Witnesses
 
 OPENED_AT_ONCE: Final = 100
 """Records opened in one operation of the store."""
 
-PartyKeys = Callable[[str], Mapping[str, PublicKey] | None]
-"""The SM2 keys of a party by keyid: those of the directory, and the trust party's own."""
-
 LogKeysNow = Callable[[], Awaitable[LogKeys]]
 """Every key that the log had."""
 
 _PARTY_FIELDS: Final = ("enterprise", "carrier", "by", "approver", "requester", "party")
-
-
-def party_keys(settings: TrustSettings, keys: KeyProvider, directory: Directory) -> PartyKeys:
-    """The SM2 keys under which statements in records verify: the trust party's own, or those of who was admitted."""
-
-    def of(party: str) -> Mapping[str, PublicKey] | None:
-        return own_sign_keys(settings, keys) if party == settings.party else directory.sign_keys(party)
-
-    return of
 
 
 class Bundles:
@@ -54,14 +38,14 @@ class Bundles:
         evidence: Evidence,
         sequencer: Sequencer,
         witnesses: Witnesses,
-        party_keys: PartyKeys,
+        sign_keys: SignKeys,
         log_keys: LogKeysNow,
     ) -> None:
         self._store = store
         self._evidence = evidence
         self._sequencer = sequencer
         self._witnesses = witnesses
-        self._party_keys = party_keys
+        self._sign_keys = sign_keys
         self._log_keys = log_keys
 
     async def export(self, record_ids: Sequence[int]) -> Bundle | None:
@@ -100,15 +84,25 @@ class Bundles:
         ]
         log_id = chosen.checkpoint.log_id
         chain = (await self._log_keys()).keys
-        key = self._evidence.log_key(bytes.fromhex(log_id))
+        later = await self._later(chosen.checkpoint, newest)
+        parties = {party for _, one, _ in opened for party in _parties(json.loads(one.record))}
+        for seen in (chosen, later):
+            if seen is not None:
+                parties.update(each.statement.witness for each in seen.cosignatures)
+        known = await self._sign_keys.of(parties)
         return Bundle(
-            log=LogKey(log_id=log_id, public_key=key.to_bytes().hex()),
+            log=LogKey(
+                log_id=log_id,
+                # The key may be destroyed since: its successor knows it.
+                public_key=next(each.public_key for each in chain if each.log_id == log_id),
+            ),
             checkpoint=chosen.checkpoint,
             cosignatures=chosen.cosignatures,
             successions=chain if len(chain) > 1 else None,
-            later=await self._later(chosen.checkpoint, newest),
+            later=later,
             records=records,
-            keys=self._keys([json.loads(one.record) for _, one, _ in opened]),
+            keys={keyid: key.to_bytes().hex() for keyid, key in known.keys.items()},
+            notices=known.notices or None,
         )
 
     async def _later(self, chosen: CheckpointBody, newest: CheckpointBody) -> LaterCheckpoint | None:
@@ -129,13 +123,6 @@ class Bundles:
                 continue
             opened.append((record_id, one, _consents(conn, json.loads(one.record))))
         return opened
-
-    def _keys(self, records: Sequence[dict[str, Any]]) -> dict[str, str]:
-        keys: dict[str, str] = {}
-        for party in sorted({party for record in records for party in _parties(record)}):
-            for keyid, key in (self._party_keys(party) or {}).items():
-                keys[keyid] = key.to_bytes().hex()
-        return keys
 
 
 def _consents(conn: sqlite3.Connection, record: dict[str, Any]) -> list[str] | None:

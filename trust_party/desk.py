@@ -14,10 +14,10 @@ from foundation.seal import Sealer
 from foundation.store import Store, StoreUnavailable
 from interparty.evidence_messages import Bundle
 from interparty.query_messages import EvidencePage, EvidenceQuery, KeyEvidenceQuery
-from trust_party.bundles import Bundles, party_keys
+from trust_party.bundles import Bundles
 from trust_party.clock import now_ms
 from trust_party.data_keys import DataKeys
-from trust_party.directory import Caller, Directory
+from trust_party.directory import Caller
 from trust_party.evidence_log import Evidence
 from trust_party.evidence_queries import EvidenceQueries
 from trust_party.key_events import KeyEvents
@@ -25,6 +25,7 @@ from trust_party.key_exchange import log_keys
 from trust_party.keys import LogKeys, open_store
 from trust_party.sequencer import Sequencer
 from trust_party.settings import TrustSettings
+from trust_party.sign_keys import SignKeys
 from trust_party.store import MIGRATIONS
 from trust_party.witnesses import Witnesses
 
@@ -57,8 +58,6 @@ async def _opened(settings: TrustSettings) -> AsyncIterator[tuple[Store, Evidenc
     try:
         sealer = Sealer(keys)
         evidence = Evidence(LogKeys(keys), sealer, DataKeys(sealer))
-        directory = Directory(store, keys)
-        await directory.refresh()
         sequencer = Behind(store, evidence)
         witnesses = Witnesses(store, evidence, sequencer, int(settings.witness_seconds * 1000))
         yield (
@@ -69,7 +68,7 @@ async def _opened(settings: TrustSettings) -> AsyncIterator[tuple[Store, Evidenc
                 evidence,
                 sequencer,
                 witnesses,
-                party_keys(settings, keys, directory),
+                SignKeys(store, keys, settings.party),
                 partial(log_keys, store, keys),
             ),
         )

@@ -10,7 +10,7 @@ from evidence.log import NEWEST, NODES, EvidenceLog, OpenedRecord, SignedCheckpo
 from evidence.log import Sealer as RecordSealer
 from foundation.seal import Sealer
 from foundation.store import Store
-from gm.sm2 import PrivateKey, PublicKey
+from gm.sm2 import PrivateKey
 from interparty.messages import CheckpointBody, ConsistencyBody, InclusionBody
 from interparty.text import b64url_encode
 from trust_party.data_keys import DataKeys
@@ -27,16 +27,9 @@ class Evidence:
     """
 
     def __init__(self, keys: PrivateKey | LogKeys, sealer: Sealer, data_keys: DataKeys) -> None:
-        self._keys = keys
         self.log = EvidenceLog(keys if isinstance(keys, PrivateKey) else keys.current)
         self.sealer = sealer
         self._data_keys = data_keys
-
-    def log_key(self, log_id: bytes) -> PublicKey:
-        """The key under which the log has, or had, this name. Raises LookupError."""
-        if isinstance(self._keys, PrivateKey):
-            return self._keys.public_key
-        return self._keys.public(log_id)
 
     def next_id(self, conn: sqlite3.Connection) -> int:
         """The number that the next record appended in this transaction will have. Numbers stay inside: they count

@@ -18,7 +18,6 @@ from interparty.key_delivery import Announcer, DeliveryError, check, keyid_of, o
 from interparty.key_ledger import Author
 from interparty.key_messages import (
     KeyDelivery,
-    KeyNotice,
     KeyReceipt,
     LogKeyBody,
     LogKeys,
@@ -52,10 +51,12 @@ def take(
     evidence: Evidence,
     own: str,
     caller: Caller,
-    notice: KeyNotice,
+    signed: SignedKeyNotice,
     now_ms: int,
 ) -> bool:
-    """Keep a key that a party delivered; False if it was there already. Raises DeliveryError, KeyStoreError."""
+    """Keep a key that a party delivered by a notice that was checked; False if it was there already. Raises
+    DeliveryError, KeyStoreError."""
+    notice = signed.statement
     if notice.key not in TAKEN.get(caller.role, frozenset()):
         raise DeliveryError(f"no such key of a party in the role of {caller.role}")
     value, keyid = bytes.fromhex(notice.value), keyid_of(notice)
@@ -63,7 +64,7 @@ def take(
     # A shared key is one of the trust party's own too.
     author = Author(own, notice.party, now_ms)
     settle(conn, keys, author, found=True, evidence=evidence)
-    taken = put(conn, keys, notice, keyid, value)
+    taken = put(conn, keys, signed, keyid, value)
     settle(conn, keys, author, evidence=evidence)
     if taken:
         public = None if notice.key == "http" else value
@@ -73,7 +74,7 @@ def take(
 
 
 def _put_sign_key(
-    conn: sqlite3.Connection, _keys: KeyProvider, notice: KeyNotice, keyid: str, value: bytes
+    conn: sqlite3.Connection, _keys: KeyProvider, signed: SignedKeyNotice, keyid: str, value: bytes
 ) -> bool:
     row = conn.execute("SELECT public_key FROM sign_keys WHERE keyid = ?", (keyid,)).fetchone()
     if row is not None:
@@ -81,14 +82,16 @@ def _put_sign_key(
             raise DeliveryError("this keyid names another key already")
         return False
     conn.execute(
-        "INSERT INTO sign_keys (keyid, party, public_key) VALUES (?, ?, ?)", (keyid, notice.party, value)
+        "INSERT INTO sign_keys (keyid, party, public_key, notice) VALUES (?, ?, ?, ?)",
+        (keyid, signed.statement.party, value, signed.model_dump_json(exclude_none=True)),
     )
     return True
 
 
 def _put_edi_key(
-    conn: sqlite3.Connection, _keys: KeyProvider, notice: KeyNotice, _keyid: str, value: bytes
+    conn: sqlite3.Connection, _keys: KeyProvider, signed: SignedKeyNotice, _keyid: str, value: bytes
 ) -> bool:
+    notice = signed.statement
     row = conn.execute(
         "SELECT public_key FROM carrier_edi_keys WHERE carrier = ? AND key_id = ?",
         (notice.party, notice.edi_key_id),
@@ -105,9 +108,9 @@ def _put_edi_key(
 
 
 def _put_http_key(
-    _conn: sqlite3.Connection, keys: KeyProvider, notice: KeyNotice, keyid: str, value: bytes
+    _conn: sqlite3.Connection, keys: KeyProvider, signed: SignedKeyNotice, keyid: str, value: bytes
 ) -> bool:
-    purpose = HTTP_PURPOSE + notice.party
+    purpose = HTTP_PURPOSE + signed.statement.party
     for key in keys.keys(purpose):
         if key.id == keyid:
             if key.state == "destroyed" or key.material != value:
@@ -147,7 +150,7 @@ class KeyExchange:
         now = self._now_ms()
         notice = check(signed, caller.sign_keys, party=caller.id, recipient=self._party, now_ms=now)
         taken = await self._store.write(
-            lambda conn: take(conn, self._keys, self._evidence, self._party, caller, notice, now)
+            lambda conn: take(conn, self._keys, self._evidence, self._party, caller, signed, now)
         )
         if taken:
             await self._directory.refresh()

@@ -144,7 +144,7 @@ class TrustHouse:
         signed = open_envelope(envelope, own)
         notice = check(signed, caller.sign_keys, party=sender, recipient=self.party, now_ms=now)
         with self.transaction() as conn:
-            taken = take(conn, self.keys, self.evidence, self.party, caller, notice, now)
+            taken = take(conn, self.keys, self.evidence, self.party, caller, signed, now)
         return f"{notice.party}/{notice.key}/{notice.version}", taken
 
     async def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from evidence.checkpoint import log_id as log_id_of
 from foundation.atomic import write_atomic
 from foundation.identities import KeyId
 from foundation.key_provider import create_keys, open_keys
@@ -69,13 +68,6 @@ class LogKeys:
         """The key that signs. Raises KeyStoreError."""
         return self._keys.current(LOG).sm2
 
-    def public(self, log_id: bytes) -> PublicKey:
-        """The key that a log_id names. Raises LookupError."""
-        for key in self._keys.keys(LOG):
-            if key.state != "destroyed" and log_id_of(key.sm2.public_key) == log_id:
-                return key.sm2.public_key
-        raise LookupError("no key of this log")
-
 
 def signer(settings: TrustSettings, keys: KeyProvider) -> Signer:
     """Signs HTTP messages with the current SM2 key."""
@@ -83,9 +75,13 @@ def signer(settings: TrustSettings, keys: KeyProvider) -> Signer:
     return Signer(key_id(settings, key), key.sm2)
 
 
-def own_sign_keys(settings: TrustSettings, keys: KeyProvider) -> dict[str, PublicKey]:
-    """The public halves of all keys that statements were signed with, by keyid."""
-    return {key_id(settings, key): key.sm2.public_key for key in keys.keys(SIGN) if key.state != "destroyed"}
+def own_sign_keys(party: str, keys: KeyProvider) -> dict[str, PublicKey]:
+    """The public halves of the trust party's keys for statements that are not destroyed, by keyid."""
+    return {
+        str(KeyId(party, SIGN, key.version)): key.public
+        for key in keys.keys(SIGN)
+        if key.state != "destroyed"
+    }
 
 
 def sign_key(keys: KeyProvider) -> PrivateKey:

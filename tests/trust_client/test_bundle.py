@@ -225,7 +225,7 @@ def test_a_record_of_any_shape_is_told_or_found_wanting(draw: random.Random) -> 
     """The log's operator may put anything under a leaf; what checks it must not fall over it."""
     record = json.loads(VECTOR["bundle"]["records"][0]["record"])
     confirmation = json.loads(VECTOR["bundle"]["records"][1]["record"])
-    made = bundles.read(json.dumps(VECTOR["bundle"]))
+    made, trusted = bundles.read(json.dumps(VECTOR["bundle"])), Trusted([KEYS["log"]])
     for original in (record, confirmation, confirmation | {"kind": "CANCELLATION", "by": "CMCC"}):
         for path in places(original):
             changed = copy.deepcopy(original)
@@ -237,9 +237,7 @@ def test_a_record_of_any_shape_is_told_or_found_wanting(draw: random.Random) -> 
             leaf = leaf_of(text.encode(), bytes(32))
             one = BundleRecord(index=0, record=text, salt="00" * 32, proof=[], consents=["ab" * 32])
             state = made.checkpoint.model_copy(update={"size": 1, "root": leaf.hex()})
-            told = bundles._record(
-                made.model_copy(update={"checkpoint": state}), one, Trusted([KEYS["log"]]), {}
-            )
+            told = bundles._record(made.model_copy(update={"checkpoint": state}), one, trusted, trusted, {})
             holds = [finding.holds for finding in told]
             assert holds[0] is True
 

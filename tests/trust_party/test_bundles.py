@@ -5,13 +5,17 @@ import json
 import pytest
 
 from evidence.batches import LEAVES_MIN
-from interparty import key_house, statements
+from gm.sm2 import PrivateKey, PublicKey
+from interparty import custody, key_house, statements
 from interparty.evidence_messages import BUNDLE_RECORDS_MAX, Bundle, Cosignature, SignedCosignature
+from interparty.key_delivery import sign
+from interparty.key_messages import KeyNotice, SignedKeyNotice
 from tests.trust_party.test_reports import report
 from tests.trust_party.world import CARRIER, NOW, REGULATOR, RETENTION_DAYS, Party, deposit_of
 from trust_client import bundle as bundles
 from trust_client.bundle import Trusted
 from trust_party.clock import DAY_MS
+from trust_party.key_exchange import take
 from trust_party.key_operations import TrustHouse
 
 
@@ -135,6 +139,83 @@ async def test_a_bundle_under_a_newer_key_of_the_log_is_proved_to_who_has_the_fi
         # A chain that is left out or altered leads nowhere.
         for told in (None, bundle.successions[:1]):
             assert not bundles.verify(bundle.model_copy(update={"successions": told}), given).holds
+
+
+def delivered(party: Party, name: str, version: int, signer: PrivateKey, key: PrivateKey) -> SignedKeyNotice:
+    """A party's next sign key, as it comes to the trust party."""
+    notice = KeyNotice(
+        party=name,
+        recipient=party.settings.party,
+        key="sign",
+        version=version,
+        algorithm="sm2",
+        value=key.public_key.to_bytes().hex(),
+        state="pre-active",
+        at=NOW,
+    )
+    return sign(notice, f"{name}/sign/{version - 1}", signer)
+
+
+async def test_what_was_signed_under_newer_keys_is_proved_to_who_has_the_first(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A carrier, an enterprise and a witness replaced their sign keys since."""
+    given = trusted(party, 3)
+    people = party.people
+    for name, keys in (
+        (CARRIER, people.carriers),
+        ("ent-a", people.enterprises),
+        (REGULATOR, people.regulators),
+    ):
+        newer = PrivateKey.generate()
+        notice = delivered(party, name, 2, keys[name], newer)
+        caller = party.directory.caller(name)
+        assert caller is not None
+        await party.store.write(
+            lambda conn, caller=caller, notice=notice: take(
+                conn, party.keys, party.evidence, party.settings.party, caller, notice, NOW
+            )
+        )
+        monkeypatch.setitem(keys, name, newer)
+    await party.store.write(
+        lambda conn: conn.execute("UPDATE admission_version SET version = version + 1 WHERE id = 1")
+    )
+    await party.directory.refresh()
+    aid, _ = await party.active()
+    await party.sequencer.run()
+    await cosign_all(party)
+    bundle = await exported(party, aid)
+    found = bundles.verify(bundle, given)
+    assert found.complete, [each.text for each in found.findings if not each.holds]
+    assert sum("the one you gave vouches for" in each.text for each in found.findings) == 2
+    without = bundles.verify(bundle.model_copy(update={"notices": None}), given)
+    assert not without.holds
+
+
+async def test_a_statement_under_a_key_that_is_destroyed_is_proved(party: Party) -> None:
+    """The trust party's own: nobody else has the public half."""
+    given = trusted(party)
+    house = TrustHouse(party.settings, party.keys, None)
+    ids = [
+        row["record_id"]
+        for row in await party.store.read("SELECT record_id FROM key_records ORDER BY record_id")
+    ]
+    await key_house.rotate(house, "sign", lambda: NOW)
+    latest = PublicKey.from_bytes(party.keys.current("sign").public.to_bytes())
+    custodians = {name: PrivateKey.generate() for name in ("li", "wang")}
+    with house.transaction() as conn:
+        for name, key in custodians.items():
+            custody.enrol_first(conn, name, name, key.public_key, NOW)
+    order = custody.draw_up(party.settings.party, "destroy", NOW, purpose="sign", version=1)
+    approvals = [custody.approve(order, name, key, NOW) for name, key in custodians.items()]
+    key_house.carry_out(house, order, approvals, NOW)
+    made = await party.bundles.export(ids)
+    assert made is not None
+    for keys in (given.parties[party.settings.party], [latest]):
+        found = bundles.verify(
+            made, Trusted(given.log_keys, parties={**given.parties, party.settings.party: keys})
+        )
+        assert [each.text for each in found.findings[2:] if not each.holds] == []
 
 
 async def test_what_is_pending_is_waited_for(party: Party) -> None:

@@ -10,7 +10,7 @@ from foundation.key_provider import KeyStoreSettings
 from foundation.seal import Sealer
 from foundation.store import Store
 from gm.keystore import ITERATIONS_MIN, KeyProvider, KeyStore
-from gm.sm2 import PrivateKey, PublicKey
+from gm.sm2 import PrivateKey
 from interparty import edi as edis
 from interparty import statements
 from interparty.deposit_messages import (
@@ -49,7 +49,7 @@ from trust_party.evidence_queries import EvidenceQueries
 from trust_party.guesses import Guesses
 from trust_party.key_events import KeyEvents
 from trust_party.key_exchange import KeyExchange
-from trust_party.keys import SIGN, LogKeys, open_store, own_sign_keys
+from trust_party.keys import SIGN, LogKeys, open_store
 from trust_party.number_queries import NumberQueries
 from trust_party.reports import Reports
 from trust_party.restoration import Restoration
@@ -57,6 +57,7 @@ from trust_party.revocations import RevocationFeed
 from trust_party.rotations import Rotations
 from trust_party.sequencer import Sequencer
 from trust_party.settings import TlsSettings, TrustSettings
+from trust_party.sign_keys import SignKeys
 from trust_party.store import MIGRATIONS
 from trust_party.sweeper import Sweeper
 from trust_party.verification import LiveIndex, Verification
@@ -254,7 +255,7 @@ class Party:
             self.evidence,
             self.sequencer,
             self.witnesses,
-            self.directory_keys,
+            SignKeys(self.store, self.keys, settings.party),
             self.key_exchange.log_keys,
         )
         self.key_events = KeyEvents(self.store, self.evidence, self.bundles, lambda: self.seconds)
@@ -289,10 +290,6 @@ class Party:
         self.asked_carriers: dict[str, Any] = {}
         """Routes of carriers for queries by number."""
         self.sweeper = Sweeper(self.store, self.evidence, self.sequencer, self.live)
-
-    def directory_keys(self, party: str) -> Mapping[str, PublicKey] | None:
-        own = own_sign_keys(self.settings, self.keys)
-        return own if party == self.settings.party else self.directory.sign_keys(party)
 
     async def deposit(
         self, *deposits: Deposit, enterprise: str = "ent-a", now: int = NOW

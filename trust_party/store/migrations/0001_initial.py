@@ -25,7 +25,9 @@ STATEMENTS = [
     """CREATE TABLE carriers (
         id TEXT PRIMARY KEY, name TEXT NOT NULL, url TEXT NOT NULL, admitted_at BIGINT NOT NULL)""",
     "CREATE TABLE regulators (id TEXT PRIMARY KEY, name TEXT NOT NULL, admitted_at BIGINT NOT NULL)",
-    "CREATE TABLE sign_keys (keyid TEXT PRIMARY KEY, party TEXT NOT NULL, public_key BLOB NOT NULL)",
+    # `notice`: how the party said that this is its key, under the one before; NULL for one given at admission.
+    """CREATE TABLE sign_keys (
+        keyid TEXT PRIMARY KEY, party TEXT NOT NULL, public_key BLOB NOT NULL, notice TEXT)""",
     """CREATE TABLE carrier_edi_keys (
         carrier TEXT NOT NULL, key_id TEXT NOT NULL, public_key BLOB NOT NULL,
         PRIMARY KEY (carrier, key_id))""",
