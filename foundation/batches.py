@@ -46,13 +46,17 @@ class Stage(Generic[Item, Result]):
         *,
         order: int,
         patience_s: float = 0.0,
+        spacing_s: float = 0.0,
     ) -> None:
         """Of the stages in one commit, the one with the least `order` runs first. `patience_s`: how long items may
-        wait for a commit that others ask for, where nobody waits for them."""
+        wait for a commit that others ask for, where nobody waits for them. `spacing_s`: how long after the beginning
+        of the last commit they may wait for the next, so that a busy store commits for several at once; in an idle
+        one they wait for nothing."""
         self.run = run
         self.done = done
         self.order = order
         self.patience_s = patience_s
+        self.spacing_s = spacing_s
 
 
 Batch = tuple[list[tuple[Op[Any], Done[Any]]], list[tuple[Stage[Any, Any], list[Any]]]]

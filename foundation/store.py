@@ -95,6 +95,11 @@ class Store:
         self._urgent = False
         """Something is queued that has no patience, or has had it."""
         self._patience: asyncio.TimerHandle | None = None
+        """Ends the patience of what has the least."""
+        self._due = 0.0
+        """When `_patience` does."""
+        self._began = float("-inf")
+        """When the last transaction began, by the loop's clock."""
         self._reads = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reader: aiosqlite.Connection | None = None
@@ -171,10 +176,21 @@ class Store:
             self._staged = dict(sorted(self._staged.items(), key=lambda entry: entry[0].order))
         else:
             waiting += items
-        if not stage.patience_s:
+        if not self._urgent:
+            self._wait(stage)
+
+    def _wait(self, stage: Stage[Any, Any]) -> None:
+        """For a commit that others ask for, as long as the stage may."""
+        loop = self._running()
+        now = loop.time()
+        due = now + stage.patience_s if stage.patience_s else self._began + stage.spacing_s
+        if due <= now:
             self._wake()
-        elif not self._urgent and self._patience is None:
-            self._patience = self._running().call_later(stage.patience_s, self._lose_patience)
+        elif self._patience is None or due < self._due:
+            if self._patience is not None:
+                self._patience.cancel()
+            self._due = due
+            self._patience = loop.call_at(due, self._lose_patience)
 
     def _admit(self, count: int = 1) -> None:
         if self._failure is not None:
@@ -318,6 +334,7 @@ class Store:
         if self._failure is not None:
             self._tell(_all_refused(batch, self._failure))
             return
+        self._began = self._running().time()
         try:
             self._writer.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:

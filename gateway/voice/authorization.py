@@ -6,15 +6,16 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
-from foundation.store import StoreBusy, StoreUnavailable
+from foundation.store import Stage, StoreBusy, StoreUnavailable
 from gateway.policy.decision import Ask, decide_contacts
 from gateway.policy.refusal import Case, Refusal
 from gateway.store import records
 from gateway.store.domain import Domain
 from gateway.voice import call_record
 from gateway.voice.call_caps import CallOf
-from gateway.voice.call_record import CallRecord, Direction
+from gateway.voice.call_record import COMMITS_APART_S, CallRecord, Direction
 from trust_client.verifier import Grant, Question, Refused, Unavailable, Verifier
 
 _log = logging.getLogger(__name__)
@@ -30,6 +31,18 @@ class Authorized:
 
 Done = Callable[[Authorized | Case], None]
 
+CALLS_ORDER: Final = 50
+"""Where in a commit calls are authorized: behind the messages."""
+
+
+class _Asked(NamedTuple):
+    """A call that the trust party has answered for: `grant`, or None and its reason."""
+
+    call: CallOf
+    grant: Grant | None
+    reason: str | None
+    done: Done
+
 
 class Authorization:
     """Asks about each call, whatever was granted before: calls are few."""
@@ -37,6 +50,9 @@ class Authorization:
     def __init__(self, domain: Domain, verifier: Verifier) -> None:
         self._domain = domain
         self._verifier = verifier
+        self._stage: Stage[_Asked, Authorized | Refusal] = Stage(
+            self._decide, _decided, order=CALLS_ORDER, spacing_s=COMMITS_APART_S
+        )
 
     def ask(self, call: CallOf, done: Done) -> None:
         """`done` is told once: the call's record, or the case of its refusal, whose cause is recorded."""
@@ -52,45 +68,43 @@ class Authorization:
             return
         grant = answer if isinstance(answer, Grant) else None
         reason = answer.reason if isinstance(answer, Refused) else None
-
-        def op(conn: sqlite3.Connection) -> Authorized | Refusal:
-            return self._commit(conn, call, grant, reason)
-
-        def written(outcome: Authorized | Refusal | None, error: BaseException | None) -> None:
-            if error is not None or outcome is None:
-                if not isinstance(error, StoreBusy | StoreUnavailable):
-                    _log.error("call not recorded", exc_info=error)
-                done(Case.NOT_AVAILABLE)
-            else:
-                done(outcome.case if isinstance(outcome, Refusal) else outcome)
-
         # A refusal by the trust party takes the same way through the store as one decided here:
         # from outside, nothing tells which it was.
         try:
-            self._domain.store.submit(op, written)
+            self._domain.store.put(self._stage, _Asked(call, grant, reason, done))
         except (StoreBusy, StoreUnavailable):
             done(Case.NOT_AVAILABLE)
 
-    def _commit(
-        self, conn: sqlite3.Connection, call: CallOf, grant: Grant | None, reason: str | None
-    ) -> Authorized | Refusal:
-        domain, enterprise_id, now = self._domain, call.trunk.enterprise_id, self._domain.now_ms()
-        number, aid = call.number.number, call.aid or ""
-        found = decide_contacts(conn, domain, [Ask(grant, enterprise_id, number)], now)[0]
-        if isinstance(found, Refusal):
-            refusal = records.RefusalRow(
-                domain.ids.next(), now, enterprise_id, "voice", number, aid, reason or found.cause
-            )
-            records.put_refusals(conn, [refusal])
-            return found
-        record = CallRecord(
-            id=domain.ids.next(),
-            direction=Direction.CALL,
-            enterprise_id=enterprise_id,
-            access_number=number,
-            aid=aid,
-            edi_id=found.edi_id,
-            started_at=now,
+    def _decide(self, conn: sqlite3.Connection, asked: list[_Asked]) -> list[Authorized | Refusal]:
+        domain, now = self._domain, self._domain.now_ms()
+        asks = [Ask(each.grant, each.call.trunk.enterprise_id, each.call.number.number) for each in asked]
+        decided: list[Authorized | Refusal] = []
+        refusals: list[records.RefusalRow] = []
+        for (call, _, reason, _), found in zip(asked, decide_contacts(conn, domain, asks, now), strict=True):
+            of = (call.trunk.enterprise_id, call.number.number, call.aid or "")
+            if isinstance(found, Refusal):
+                refusals.append(
+                    records.RefusalRow(domain.ids.next(), now, of[0], "voice", *of[1:], reason or found.cause)
+                )
+                decided.append(found)
+            else:
+                record = CallRecord(domain.ids.next(), Direction.CALL, *of, found.edi_id, now)
+                decided.append(Authorized(record, found.msisdn))
+        records.put_refusals(conn, refusals)
+        call_record.insert(
+            conn, domain, [(each.record, each.msisdn) for each in decided if isinstance(each, Authorized)]
         )
-        call_record.insert(conn, domain, record, found.msisdn)
-        return Authorized(record, found.msisdn)
+        return decided
+
+
+def _decided(
+    asked: list[_Asked], decided: list[Authorized | Refusal] | None, error: BaseException | None
+) -> None:
+    if decided is None:
+        if not isinstance(error, StoreBusy | StoreUnavailable):
+            _log.error("call not recorded", exc_info=error)
+        for each in asked:
+            each.done(Case.NOT_AVAILABLE)
+        return
+    for each, outcome in zip(asked, decided, strict=True):
+        each.done(outcome.case if isinstance(outcome, Refusal) else outcome)

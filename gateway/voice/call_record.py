@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final, NamedTuple
 
-from foundation.store import StoreBusy, StoreUnavailable
+from foundation.rows import execute_rows
+from foundation.store import Stage, StoreBusy, StoreUnavailable
 from gateway.records import metrics
 from gateway.store import records
 from gateway.store.domain import Domain
@@ -19,6 +22,15 @@ from sip.dialog_state import restore, save
 from sip.media.control import MediaStats, Side, SideStats
 
 SEAL_CALL = "call"
+
+ANSWERS_ORDER: Final = 51
+ENDS_ORDER: Final = 52
+"""Where in a commit: behind the authorization of calls."""
+COMMITS_APART_S: Final = 0.004
+"""Calls that come and are answered while others do wait so long for a commit that is for all of them; setting up a
+call in a mobile network takes a hundred times as long."""
+ENDS_PATIENCE_S: Final = 0.02
+"""For the end of a call nobody waits."""
 
 _log = logging.getLogger(__name__)
 
@@ -86,11 +98,35 @@ class _End:
     ended_at: int
 
 
-def insert(conn: sqlite3.Connection, domain: Domain, record: CallRecord, msisdn: str) -> None:
-    """The row that stands while the call is up: written in the commit that authorizes it."""
-    conn.execute(
-        "INSERT INTO call (id, direction, enterprise_id, access_number, aid, edi_id, started_at, answered_at,"
-        " sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+class _Answer(NamedTuple):
+    """What is noted of a call that is answered, in the order of the statement; `noted` is told when it is."""
+
+    answered_at: int
+    sealed: bytes
+    id: int
+    noted: asyncio.Future[None]
+
+
+def _note_answers(conn: sqlite3.Connection, answers: list[_Answer]) -> list[None]:
+    conn.executemany(
+        "UPDATE call SET answered_at = ?, sealed = ? WHERE id = ?", [answer[:3] for answer in answers]
+    )
+    return [None] * len(answers)
+
+
+def _answers_noted(answers: list[_Answer], _: list[None] | None, error: BaseException | None) -> None:
+    for answer in answers:
+        if answer.noted.done():
+            continue
+        if error is None:
+            answer.noted.set_result(None)
+        else:
+            answer.noted.set_exception(error)
+
+
+def insert(conn: sqlite3.Connection, domain: Domain, calls: Sequence[tuple[CallRecord, str]]) -> None:
+    """The rows that stand while calls are up, each with its MSISDN: written in the commit that authorizes them."""
+    rows = [
         (
             record.id,
             record.direction,
@@ -101,7 +137,14 @@ def insert(conn: sqlite3.Connection, domain: Domain, record: CallRecord, msisdn:
             record.started_at,
             record.answered_at,
             domain.vault.seal(SEAL_CALL, json.dumps({"msisdn": msisdn}).encode()),
-        ),
+        )
+        for record, msisdn in calls
+    ]
+    execute_rows(
+        conn,
+        "INSERT INTO call (id, direction, enterprise_id, access_number, aid, edi_id, started_at, answered_at,"
+        " sealed) VALUES @rows",
+        rows,
     )
 
 
@@ -120,33 +163,31 @@ def _side_counts(side: SideStats) -> dict[str, int | float | None]:
     }
 
 
-def _close(conn: sqlite3.Connection, domain: Domain, end: _End) -> bool:
-    """Row to CDR and report; False when the row is gone, so that no call is billed twice."""
+def _close(conn: sqlite3.Connection, domain: Domain, ends: Sequence[_End]) -> list[bool]:
+    """Rows to CDRs, which are their reports' outbox; False of a row that is gone, so that no call is billed twice."""
+    closed = [conn.execute("DELETE FROM call WHERE id = ?", (end.record.id,)).rowcount == 1 for end in ends]
+    records.put_cdrs(conn, [_cdr(end) for end, was_up in zip(ends, closed, strict=True) if was_up])
+    return closed
+
+
+def _cdr(end: _End) -> records.CdrRow:
     record = end.record
-    if conn.execute("DELETE FROM call WHERE id = ?", (record.id,)).rowcount != 1:
-        return False
-    records.put_cdrs(
-        conn,
-        [
-            records.CdrRow(
-                id=record.id,
-                public_id=record.id,
-                kind=record.direction,
-                account="",
-                enterprise_id=record.enterprise_id,
-                access_number=record.access_number,
-                aid=record.aid,
-                edi_id=record.edi_id,
-                started_at=record.started_at,
-                answered_at=record.answered_at,
-                ended_at=end.ended_at,
-                result=end.result,
-                octets=end.heard.a.octets + end.heard.b.octets if end.heard else 0,
-                media=_media_text(end.heard) if end.heard else None,
-            )
-        ],
+    return records.CdrRow(
+        id=record.id,
+        public_id=record.id,
+        kind=record.direction,
+        account="",
+        enterprise_id=record.enterprise_id,
+        access_number=record.access_number,
+        aid=record.aid,
+        edi_id=record.edi_id,
+        started_at=record.started_at,
+        answered_at=record.answered_at,
+        ended_at=end.ended_at,
+        result=end.result,
+        octets=end.heard.a.octets + end.heard.b.octets if end.heard else 0,
+        media=_media_text(end.heard) if end.heard else None,
     )
-    return True
 
 
 class CallRecords:
@@ -160,6 +201,15 @@ class CallRecords:
         self._on_trust_rows = on_trust_rows
         self._under_way: dict[int, _End] = {}
         self._waiting: dict[int, _End] = {}
+        self._answers: Stage[_Answer, None] = Stage(
+            _note_answers, _answers_noted, order=ANSWERS_ORDER, spacing_s=COMMITS_APART_S
+        )
+        self._ends: Stage[_End, bool] = Stage(
+            lambda conn, ends: _close(conn, domain, ends),
+            self._closed,
+            order=ENDS_ORDER,
+            patience_s=ENDS_PATIENCE_S,
+        )
 
     @property
     def open_ends(self) -> int:
@@ -172,17 +222,12 @@ class CallRecords:
 
         Raises StoreBusy, StoreUnavailable.
         """
-        record.answered_at = answered_at = self._domain.now_ms()
+        record.answered_at = self._domain.now_ms()
         kept = {"msisdn": msisdn, "dialogs": [[side, save(dialog)] for side, dialog in dialogs]}
         sealed = self._domain.vault.seal(SEAL_CALL, json.dumps(kept).encode())
-        await self._domain.store.write(
-            lambda conn: (
-                conn.execute(
-                    "UPDATE call SET answered_at = ?, sealed = ? WHERE id = ?",
-                    (answered_at, sealed, record.id),
-                ).rowcount
-            )
-        )
+        noted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._domain.store.put(self._answers, _Answer(record.answered_at, sealed, record.id, noted))
+        await noted
 
     def close(self, record: CallRecord, result: Result, heard: MediaStats | None) -> None:
         """The call is over; `heard` is what came from each side, None where there was no media or is no count."""
@@ -196,21 +241,21 @@ class CallRecords:
             self._submit(end)
 
     def _submit(self, end: _End) -> None:
-        key = end.record.id
-
-        def done(closed: bool | None, error: BaseException | None) -> None:
-            self._under_way.pop(key, None)
-            if error is None:
-                self._on_trust_rows()
-                return
-            _log.warning("a call's record waits to be closed: %s", type(error).__name__)
-            self._waiting[key] = end
-
-        self._under_way[key] = end
+        self._under_way[end.record.id] = end
         try:
-            self._domain.store.submit(lambda conn: _close(conn, self._domain, end), done)
+            self._domain.store.put(self._ends, end)
         except (StoreBusy, StoreUnavailable) as error:
-            done(None, error)
+            self._closed([end], None, error)
+
+    def _closed(self, ends: list[_End], closed: list[bool] | None, error: BaseException | None) -> None:
+        for end in ends:
+            self._under_way.pop(end.record.id, None)
+        if closed is not None:
+            self._on_trust_rows()
+            return
+        _log.warning("records of %d calls wait to be closed: %s", len(ends), type(error).__name__)
+        for end in ends:
+            self._waiting[end.record.id] = end
 
     async def left(self) -> list[Left]:
         """The calls that an earlier run left; before the first of this one. Raises StoreUnavailable."""
@@ -237,11 +282,8 @@ class CallRecords:
         """
         domain, ended_at = self._domain, self._domain.now_ms()
 
-        def op(conn: sqlite3.Connection) -> None:
-            for each in left:
-                _close(conn, domain, _End(each.record, Result.INTERRUPTED, None, ended_at))
-
-        await domain.store.write(op)
+        ends = [_End(each.record, Result.INTERRUPTED, None, ended_at) for each in left]
+        await domain.store.write(lambda conn: _close(conn, domain, ends))
         if left:
             _log.warning("%d calls were up when the gateway ended; their records are closed", len(left))
             self._on_trust_rows()

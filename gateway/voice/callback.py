@@ -244,7 +244,7 @@ class Callbacks:
             edi_id=edi_id,
             started_at=self._domain.now_ms(),
         )
-        call_record.insert(conn, self._domain, record, msisdn)
+        call_record.insert(conn, self._domain, [(record, msisdn)])
         return record
 
     def _invitation(self, callback: _Callback, record: CallRecord, target: tuple[Uri, Flow]) -> Invitation:

@@ -226,6 +226,14 @@ class TestPatience:
         await until(lambda: bool(patient.told))
         assert await texts(store) == ["a"]
 
+    async def test_the_least_patience_of_those_that_wait_counts(self, store: Store) -> None:
+        patient, hasty = Inserts(order=1), Inserts(order=2)
+        patient.stage.patience_s, hasty.stage.patience_s = 60.0, 0.001
+        store.put(patient.stage, "a")
+        store.put(hasty.stage, "b")
+        await until(lambda: bool(hasty.told))
+        assert patient.told == [(["a"], [1], None)]
+
     async def test_it_is_not_lost_when_the_store_is_closed(self, tmp_path: Path, revisions: Path) -> None:
         store = Store.open(tmp_path / "a.db", revisions)
         patient = Inserts()
@@ -233,3 +241,33 @@ class TestPatience:
         store.put(patient.stage, "a")
         await store.close()
         assert patient.told == [(["a"], [1], None)]
+
+
+class TestSpacing:
+    """Changes that somebody waits for, but not to the millisecond: a busy store commits for several at once."""
+
+    async def test_in_an_idle_store_it_goes_at_once(self, store: Store) -> None:
+        spaced = Inserts()
+        spaced.stage.spacing_s = 60.0
+        store.put(spaced.stage, "a")
+        await settled(store)
+        assert spaced.told == [(["a"], [1], None)]
+
+    async def test_soon_after_a_commit_it_waits_for_others(self, store: Store) -> None:
+        spaced = Inserts()
+        spaced.stage.spacing_s = 60.0
+        await store.write(lambda _: None)
+        for text in "ab":
+            store.put(spaced.stage, text)
+            await asyncio.sleep(0)
+        assert spaced.runs == []
+        await store.write(lambda _: None)
+        await settled(store)
+        assert spaced.runs == [["a", "b"]]
+
+    async def test_it_waits_no_longer_than_it_may(self, store: Store) -> None:
+        spaced = Inserts()
+        spaced.stage.spacing_s = 0.001
+        await store.write(lambda _: None)
+        store.put(spaced.stage, "a")
+        await until(lambda: bool(spaced.told))

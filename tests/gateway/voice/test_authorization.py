@@ -45,6 +45,6 @@ async def test_nobody_who_answers_is_another(world: World, monkeypatch: pytest.M
     def busy(*_: object) -> None:
         raise StoreBusy
 
-    monkeypatch.setattr(world.domain.store, "submit", busy)
+    monkeypatch.setattr(world.domain.store, "put_all", busy)
     assert await asked(world, AID_REFUSED) is Case.NOT_AVAILABLE
     monkeypatch.undo()

@@ -195,7 +195,7 @@ async def test_a_record_that_the_store_did_not_take_is_closed_later(
         def busy(*_: object) -> None:
             raise StoreBusy
 
-        patch.setattr(world.domain.store, "submit", busy)
+        patch.setattr(world.domain.store, "put_all", busy)
         out.hangup(world.phone.now())
         await world.core.next(CallEnded)
         await until(lambda: not world.service.calls_up)

@@ -29,7 +29,7 @@ class Desk:
 
     async def up(self, record: CallRecord) -> CallRecord:
         """The row that the authorizing commit writes."""
-        await self.domain.store.write(lambda conn: call_record.insert(conn, self.domain, record, MSISDN))
+        await self.domain.store.write(lambda conn: call_record.insert(conn, self.domain, [(record, MSISDN)]))
         return record
 
     async def kept(self) -> tuple[list[Any], list[Any], list[Report]]:
@@ -114,7 +114,7 @@ async def test_what_the_store_cannot_take_is_kept_until_it_can(
         raise StoreBusy("full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(desk.domain.store), "submit", busy)
+        patch.setattr(type(desk.domain.store), "put_all", busy)
         desk.records.close(call, Result.NO_ANSWER, None)
         desk.records.retry()
         assert desk.records.open_ends == 1
