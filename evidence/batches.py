@@ -29,8 +29,8 @@ LEAVES_MAX: Final = 8192
 """Leaves of the largest batch: drawing and hashing them is some milliseconds' work."""
 TURN_MAX: Final = 65_536
 """Leaves that are planned at once; what is pending beyond waits for the next plan."""
-SLICE: Final = 1024
-"""Leaves that are hashed and written at a time, some milliseconds' work."""
+SLICE: Final = 512
+"""Leaves that are hashed and written at a time, two or three milliseconds' work."""
 
 PADDING: Final = b'{"kind":"PADDING"}'
 PADDING_TAG: Final = b"ASCS-PAD1\0"

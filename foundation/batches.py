@@ -1,7 +1,7 @@
 """What one transaction of the store does: operations and stages, run together, and apart where one of them fails."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
@@ -70,16 +70,23 @@ class OpFailed(Exception):
     """An operation of an optimistic batch raised: run the batch again, each apart."""
 
 
-def run_plainly(writer: sqlite3.Connection, batch: Batch) -> Outcomes:
-    """Without savepoints, since nearly every batch has no failure in it. Raises OpFailed, and the error of a disk."""
+def run_plainly(writer: sqlite3.Connection, batch: Batch, outcomes: Outcomes) -> Iterator[None]:
+    """Without savepoints, since nearly every batch has no failure in it. Fills `outcomes`, which are whole when it
+    ends, and gives way after each operation. Raises OpFailed, and the error of a disk."""
     single, staged = batch
+    for op, done in single:
+        outcomes[0].append((done, _run_or_fail(op, writer), None))
+        yield
+    for stage, items in staged:
+        outcomes[1].append((stage, items, _run_or_fail(stage.run, writer, items), None))
+
+
+def _run_or_fail(run: Callable[..., Any], *args: Any) -> Any:
     try:
-        outcomes: list[Outcome] = [(done, op(writer), None) for op, done in single]
-        results: list[Staged] = [(stage, items, stage.run(writer, items), None) for stage, items in staged]
+        return run(*args)
     except BaseException as error:
         _raise_if_disk(error)
         raise OpFailed from error
-    return outcomes, results
 
 
 def run_apart(writer: sqlite3.Connection, batch: Batch, forget: Callable[[], None]) -> Outcomes:

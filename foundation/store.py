@@ -4,10 +4,10 @@ Every change is a function over the one connection that writes. What is queued, 
 transaction, which is committed once (WAL, `synchronous=FULL`: the commit is on the disk), and only then the
 callers are told. So what is acknowledged is safe, and a hundred changes cost one fsync.
 
-The statements run on the event loop, which they keep for microseconds each; only what waits for the disk, the
-commit, runs in a thread, and while it does the next changes gather. With the statements in a thread too, each
-of them would give the interpreter away and wait to get it back: measured in the gateway at full load, that
-cost a tenth of the rate and most of the time that a receipt took.
+The statements run on the event loop, which they keep for microseconds each, and give back after a millisecond;
+only what waits for the disk, the commit, runs in a thread, and while it does the next changes gather. With the
+statements in a thread too, each of them would give the interpreter away and wait to get it back: measured in the
+gateway at full load, that cost a tenth of the rate and most of the time that a receipt took.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import os
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -53,6 +53,9 @@ QUEUE_MAX: Final = 20_000
 """Operations handed over and not yet answered."""
 READS_MAX: Final = 1_000
 """Reads that wait for the reader."""
+TURN_S: Final = 0.001
+"""Operations run on the loop for so long at a time: what else is to be done there waits no longer behind a long batch
+of them than behind one operation."""
 LOCK_WAIT_S: Final = 10.0
 """How long a commit waits for another process (a command beside a running platform) to end its own."""
 LOCK_POLL_S: Final = 0.01
@@ -359,9 +362,18 @@ class Store:
 
     def _run(self, batch: Batch) -> None:
         """Run a batch in the open transaction and have it committed."""
+        outcomes: Outcomes = [], []
+        self._go_on(batch, outcomes, run_plainly(self._writer, batch, outcomes))
+
+    def _go_on(self, batch: Batch, outcomes: Outcomes, steps: Iterator[None]) -> None:
+        """Run the next operations of a batch, for TURN_S; the rest on the loop's next turns."""
+        until = time.monotonic() + TURN_S
         try:
             try:
-                outcomes = run_plainly(self._writer, batch)
+                for _ in steps:
+                    if time.monotonic() >= until:
+                        self._running().call_soon(self._go_on, batch, outcomes, steps)
+                        return
             except OpFailed:
                 self._roll_back()
                 if self._failure is not None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from foundation.batches import Batch, OpFailed, Stage, run_apart, run_plainly
+from foundation.batches import Batch, OpFailed, Outcomes, Stage, run_apart, run_plainly
 
 
 @pytest.fixture
@@ -39,8 +39,15 @@ WELL: Batch = ([(put("li"), told), (put("wang"), told)], [(STAGE, ["zhang", "zha
 TWICE: Batch = ([(put("li"), told), (put("li"), told)], [(STAGE, ["zhang", "li", "zhao"])])
 
 
+def plainly(conn: sqlite3.Connection, batch: Batch) -> Outcomes:
+    outcomes: Outcomes = [], []
+    for _ in run_plainly(conn, batch, outcomes):
+        pass
+    return outcomes
+
+
 def test_operations_run_in_order_and_stages_over_all_of_their_items(conn: sqlite3.Connection) -> None:
-    single, staged = run_plainly(conn, WELL)
+    single, staged = plainly(conn, WELL)
     assert [result for _, result, _ in single] == [1, 2]
     assert [(items, results) for _, items, results, _ in staged] == [(["zhang", "zhao"], ["ZHANG", "ZHAO"])]
     assert names(conn) == ["li", "wang", "zhang", "zhao"]
@@ -48,7 +55,18 @@ def test_operations_run_in_order_and_stages_over_all_of_their_items(conn: sqlite
 
 def test_one_that_fails_is_no_ones_but_has_all_run_again(conn: sqlite3.Connection) -> None:
     with pytest.raises(OpFailed):
-        run_plainly(conn, TWICE)
+        plainly(conn, TWICE)
+
+
+def test_it_gives_way_after_each_operation(conn: sqlite3.Connection) -> None:
+    outcomes: Outcomes = [], []
+    steps = run_plainly(conn, WELL, outcomes)
+    next(steps)
+    assert len(outcomes[0]) == 1
+    next(steps)
+    assert (len(outcomes[0]), len(outcomes[1])) == (2, 0)
+    assert next(steps, "over") == "over"
+    assert len(outcomes[1]) == 1
 
 
 def test_apart_what_fails_is_undone_alone_and_told_why(conn: sqlite3.Connection) -> None:
@@ -62,7 +80,7 @@ def test_apart_what_fails_is_undone_alone_and_told_why(conn: sqlite3.Connection)
     assert len(forgotten) == 2
 
 
-@pytest.mark.parametrize("run", [run_plainly, lambda conn, batch: run_apart(conn, batch, lambda: None)])
+@pytest.mark.parametrize("run", [plainly, lambda conn, batch: run_apart(conn, batch, lambda: None)])
 def test_a_disk_that_fails_is_no_operations_mistake(conn: sqlite3.Connection, run: Any) -> None:
     def fails(_: sqlite3.Connection) -> None:
         error = sqlite3.OperationalError("disk I/O error")

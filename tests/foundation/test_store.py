@@ -9,7 +9,7 @@ import pytest
 
 from foundation import store as engine
 from foundation.migrate import MigrationError, upgrade
-from foundation.store import Store, StoreBusy, StoreUnavailable
+from foundation.store import Op, Store, StoreBusy, StoreUnavailable
 from tests.foundation.disks import FailingWriter, SlowDisk, StuckWriter, disk_error, insert, texts, until
 
 SECOND = """
@@ -171,6 +171,43 @@ async def test_while_a_commit_waits_for_the_disk_the_loop_goes_on_and_changes_ga
     disk.go_on.set()
     await until(lambda: answered == [1, 2, 3, 4])
     assert disk.commits == 2
+
+
+async def test_a_long_batch_gives_the_loop_back_between_operations_and_is_one_commit(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "TURN_S", 0.0)
+    seen: list[str] = []
+
+    def op(text: str) -> Op[None]:
+        def run(conn: sqlite3.Connection) -> None:
+            insert(text)(conn)
+            seen.append(text)
+            asyncio.get_running_loop().call_soon(seen.append, "turn")
+
+        return run
+
+    disk = SlowDisk(store._writer)
+    disk.go_on.set()
+    store._writer = disk  # type: ignore[assignment]
+    await asyncio.gather(*(store.write(op(text)) for text in "abc"))
+    assert seen[:5] == ["a", "turn", "b", "turn", "c"]
+    assert disk.commits == 1
+
+
+async def test_what_fails_after_a_turn_of_the_loop_undoes_nothing_but_itself(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "TURN_S", 0.0)
+
+    def fails(_: sqlite3.Connection) -> int:
+        raise ValueError("mine")
+
+    results = await asyncio.gather(
+        store.write(insert("a")), store.write(fails), store.write(insert("b")), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [int, ValueError, int]
+    assert await texts(store) == ["a", "b"]
 
 
 async def test_another_process_that_writes_is_waited_for(store: Store, tmp_path: Path) -> None:
