@@ -5,7 +5,7 @@ it would have found something: so the same search is run over the same bytes wit
 every encoding.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from masking.needles import needles
 
 __all__ = ["ChannelReport", "LeakReport", "SelfCheck", "search", "self_check"]
 
-CHUNK_OCTETS = 1 << 20
+CHUNK_OCTETS = 1 << 17
+"""Searched at a time: about a second where it is text, which is read in many ways."""
 OVERLAP_OCTETS = 8192
 """A number, in the longest encoding here (telephone events, INFO bodies), may lie across two chunks."""
 HITS_KEPT = 20
@@ -82,16 +83,20 @@ class SelfCheck:
         return self.planted > 0 and not self.overlooked
 
 
-def search(captures: Sequence[tuple[str, Path]], numbers: Sequence[str]) -> LeakReport:
+def search(
+    captures: Sequence[tuple[str, Path]], numbers: Sequence[str], go_on: Callable[[], None] = lambda: None
+) -> LeakReport:
     """Search (party, capture file) for E.164 digits, IMSIs and IMEIs.
 
-    A channel's frames are searched as one stream, since a number may be split between two of them. Raises
-    OSError, foundation.capture.CaptureError, ValueError for what is no number.
+    A channel's frames are searched as one stream, since a number may be split between two of them. `go_on` is called
+    before each chunk and may raise, to end a search that nobody waits for. Raises OSError,
+    foundation.capture.CaptureError, ValueError for what is no number.
     """
     prepared = Numbers(numbers)
     reports: dict[tuple[str, str], ChannelReport] = {}
     for party, path in captures:
         for channel, offset, chunk, fresh in _chunks(path):
+            go_on()
             report = reports.setdefault((party, channel), ChannelReport(party, channel))
             report.octets += fresh
             hits = find(chunk, prepared)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
@@ -246,11 +247,11 @@ class Demo:
         handsets = await self._handsets.handsets()
         await self._hand_over()
         click.echo("")
-        self._search([each[name] for each in handsets for name in ("msisdn", "imsi", "imei")])
+        await self._search([each[name] for each in handsets for name in ("msisdn", "imsi", "imei")])
         self._script = Script.PASSED
         self._describe(ready=True)
 
-    def _search(self, numbers: Sequence[str]) -> None:
+    async def _search(self, numbers: Sequence[str]) -> None:
         """Every byte that enterprises and trust party received, searched for every number."""
         a, b = (actor.enterprise.id for actor in self._actors)
         captures = [
@@ -258,7 +259,7 @@ class Demo:
             (b, self._layout.enterprise(b) / "received.capture"),
             ("trust party", self._layout.trust / "received.capture"),
         ]
-        report = leak_search.search(captures, numbers)
+        report = await _search_beside(captures, numbers)
         for line in report.lines():
             click.echo(line)
         missing = [
@@ -310,6 +311,23 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
         task.result()
     finally:
         await end(task, stopped)
+
+
+async def _search_beside(
+    captures: Sequence[tuple[str, Path]], numbers: Sequence[str]
+) -> leak_search.LeakReport:
+    """The search in a thread, so that the demo can be ended meanwhile; it ends with whoever waits for it."""
+    given_up = threading.Event()
+
+    def go_on() -> None:
+        if given_up.is_set():
+            raise DemoInterrupted
+
+    try:
+        return await asyncio.to_thread(leak_search.search, captures, numbers, go_on)
+    except asyncio.CancelledError:
+        given_up.set()
+        raise
 
 
 async def _listens(port: int) -> bool:

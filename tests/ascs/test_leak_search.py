@@ -54,6 +54,21 @@ def test_a_number_in_the_overlap_is_counted_once(tmp_path: Path) -> None:
     assert search([("ent-a", capture(tmp_path / "a", *frames))], NUMBERS).found == 1
 
 
+def test_a_search_that_nobody_waits_for_ends_at_the_next_chunk(tmp_path: Path) -> None:
+    path = capture(tmp_path / "a", *[("rtp", b"\xaa" * CHUNK_OCTETS)] * 3)
+    chunks = iter(range(2))
+
+    class GivenUp(Exception):
+        pass
+
+    def go_on() -> None:
+        if next(chunks):
+            raise GivenUp
+
+    with pytest.raises(GivenUp):
+        search([("ent-a", path)], NUMBERS, go_on)
+
+
 def test_every_encoding_is_found_in_a_capture(tmp_path: Path) -> None:
     planted = needles(NUMBERS[0])
     for place, needle in enumerate(planted):

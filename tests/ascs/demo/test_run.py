@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +137,25 @@ async def test_an_earlier_demos_description_is_gone_before_the_next_is_ready(tmp
     (tmp_path / DESCRIPTION).write_text(json.dumps({"ready": True}))
     prepare(Options(tmp_path))
     assert not (tmp_path / DESCRIPTION).exists()
+
+
+async def test_the_leak_search_ends_with_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, ended = threading.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def search(_captures: Any, _numbers: Any, go_on: Callable[[], None]) -> None:
+        begun.set()
+        try:
+            while True:
+                go_on()
+        except DemoInterrupted:
+            loop.call_soon_threadsafe(ended.set)
+            raise
+
+    monkeypatch.setattr(demo_run.leak_search, "search", search)
+    searching = asyncio.create_task(demo_run._search_beside([], []))
+    await asyncio.to_thread(begun.wait)
+    searching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await searching
+    await ended.wait()
