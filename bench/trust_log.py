@@ -11,6 +11,7 @@ import asyncio
 import random
 import secrets
 import shutil
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -27,10 +28,12 @@ from foundation.seal import Sealer, add_missing_keys
 from foundation.store import Store
 from gm.keystore import ITERATIONS_MIN, KeyStore
 from gm.sm2 import PrivateKey
+from interparty.text import b64url_encode
 from trust_party import evidence_log
 from trust_party.data_keys import DataKeys
 from trust_party.evidence_log import Evidence
 from trust_party.sequencer import Sequencer
+from trust_party.settings import TrustSettings
 from trust_party.store import MIGRATIONS
 
 OPERATION: Final = 500
@@ -47,6 +50,11 @@ RECORD: Final = (
 )
 PIECE: Final = 65_536
 """Leaves of a batch in a log that is made for proofs."""
+COSIGNED: Final = 50_000
+"""Checkpoints of which the size on the disk is taken."""
+WITNESSES: Final = ("CMCC", "ent-a", "regulator")
+SIGNATURE: Final = 64
+YEAR_S: Final = 365 * 86_400
 PROOFS: Final = 500
 SERVED: Final = 500
 """Proofs that are made together, as for the deposits of one request."""
@@ -173,6 +181,42 @@ async def _proving(store: Store, folder: Path, leaves: int) -> dict[str, float]:
     }
 
 
+async def cosigned(folder: Path) -> float:
+    """Bytes on the disk of one checkpoint with what each of WITNESSES signed of it."""
+    rig = Rig(folder)
+    log_id, signature = secrets.token_bytes(merkle.HASH_SIZE), secrets.token_bytes(SIGNATURE)
+    text = b64url_encode(signature)
+
+    def put(conn: sqlite3.Connection) -> None:
+        conn.executemany(
+            "INSERT INTO evidence_checkpoints (checkpoint_id, log_id, size, time_ms, root, signature)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    each,
+                    log_id,
+                    1_000_000 * each,
+                    10_000 * each,
+                    secrets.token_bytes(merkle.HASH_SIZE),
+                    signature,
+                )
+                for each in range(1, COSIGNED + 1)
+            ),
+        )
+        conn.executemany(
+            "INSERT INTO evidence_cosignatures (checkpoint_id, witness, signed_at, signature) VALUES (?, ?, ?, ?)",
+            (
+                (each, witness, 10_000 * each, text)
+                for each in range(1, COSIGNED + 1)
+                for witness in WITNESSES
+            ),
+        )
+
+    await rig.store.write(put)
+    await rig.store.close()
+    return (folder / "trust.db").stat().st_size / COSIGNED
+
+
 def _resident_mb() -> float:
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
@@ -193,6 +237,14 @@ def log_figures(folder: Path, records: int, sizes: list[int]) -> dict[str, Any]:
         flush=True,
     )
     shutil.rmtree(folder / "append")
+    (folder / "cosigned").mkdir()
+    kept = results["cosigned_bytes"] = asyncio.run(cosigned(folder / "cosigned"))
+    every = TrustSettings.model_fields["witness_seconds"].default
+    print(
+        f"checkpoints with {len(WITNESSES)} cosignatures: {kept:,.0f} bytes each; one every {every:g} s is"
+        f" {kept * YEAR_S / every / 1e9:.1f} GB a year",
+        flush=True,
+    )
     print(
         f"{'leaves':>12}{'nodes':>7}{'inclusion ms p50':>18}{'p99':>7}{'consistency p50':>17}{'p99':>7}"
         f"{f'{SERVED} together':>15}{'check':>8}{'memory MB':>11}{'disk MB':>9}"

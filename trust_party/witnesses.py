@@ -32,7 +32,8 @@ LOOKED_AT_MAX: Final = 32
 CLOCK_SKEW_MS: Final = 300_000
 """How far ahead of ours a witness's clock may be."""
 UNCOSIGNED_MS: Final = 3 * DAY_MS
-"""How long a checkpoint that nobody cosigned is kept: one for every batch, about 200 bytes each."""
+"""How long a checkpoint that nobody cosigned is kept: one for every batch, about 200 bytes each. One that somebody
+cosigned is evidence and stays: at most one every `every_ms` (docs/evidence.md says what a year takes)."""
 PRUNE_SECONDS: Final = 60.0
 """How often those that are older are forgotten."""
 PRUNED_AT_ONCE: Final = 1000
