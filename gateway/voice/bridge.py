@@ -186,8 +186,9 @@ class Bridge:
         if control is None:
             raise MediaUnavailable("no relay")
         early = self._table.settings.early_media == "relay"
-        self.media = await CallMedia.open(control, text_of(record.id), early_from_core=early)
-        offer = self.caller.call.request.body
+        offer, caller = self.caller.call.request.body, self.caller
+        told = (caller.media_side, offer, caller.call.flow.host) if offer else None
+        self.media = await CallMedia.open(control, text_of(record.id), early_from_core=early, offer=told)
         if reservation(self.caller.call.request, self.policy) == "awaited":
             await self._await_reservation(offer)
             return

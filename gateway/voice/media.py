@@ -43,6 +43,9 @@ class CallMedia:
             "b": _Shown(secrets.randbits(62)),
         }
         self._remotes: dict[Side, list[RemoteMedia]] = {"a": [], "b": []}
+        """What a side announced last, and before."""
+        self._known: dict[Side, RemoteMedia] = {}
+        """What the relay was told of each side."""
         self._theirs: dict[Side, bytes] = {"a": b"", "b": b""}
 
     @classmethod
@@ -53,11 +56,17 @@ class CallMedia:
         *,
         early_from_core: bool,
         networks: tuple[Side, Side] = SIDES,
+        offer: tuple[Side, bytes, str] | None = None,
     ) -> CallMedia:
         """Take ports. Without `early_from_core` what the core sends is withheld until the answer: ring-back tones
-        and network announcements can name a person. Raises MediaError."""
-        ports = await control.create(call_id, gate_b=early_from_core, networks=networks)
-        return cls(control, call_id, ports)
+        and network announcements can name a person. `offer`: the side whose offer comes first, which `relay` or
+        `answer` is given next, the offer, and from where it is signalled. Raises SdpError, MediaError."""
+        told = None if offer is None else (offer[0], remote_media(*_read(offer[1]), signalling_host=offer[2]))
+        ports = await control.create(call_id, gate_b=early_from_core, networks=networks, told=told)
+        media = cls(control, call_id, ports)
+        if told is not None:
+            media._known[told[0]] = told[1]
+        return media
 
     async def relay(self, side: Side, body: bytes, signalling_host: str, *, talk: bool = False) -> bytes:
         """Take a side's description; the one that the other side is shown. `talk`: the call is answered with it, and
@@ -85,7 +94,7 @@ class CallMedia:
         if again != shown.body or not again:
             again = build(shown.version + 1)
         remote = remote_media(theirs, audio, signalling_host=signalling_host)
-        await self._control.update(self.call_id, side, remote, opens="b" if talk else None)
+        await self._tell(side, remote, opens="b" if talk else None)
         shown.before = shown.body
         if again != shown.body:
             shown.version, shown.body = shown.version + 1, again
@@ -127,7 +136,7 @@ class CallMedia:
     async def listen(self, side: Side, body: bytes, signalling_host: str) -> None:
         """Where a side listens now; the other side is not told. Raises SdpError, MediaError."""
         remote = remote_media(*_read(body), signalling_host=signalling_host)
-        await self._control.update(self.call_id, side, remote)
+        await self._tell(side, remote)
         self._remotes[side] = [*self._remotes[side][-1:], remote]
         self._theirs[side] = body
 
@@ -138,7 +147,13 @@ class CallMedia:
             remotes.pop()
             shown = self._shown[other_side(side)]
             shown.body = shown.before
-            await self._control.update(self.call_id, side, remotes[-1])
+            await self._tell(side, remotes[-1])
+
+    async def _tell(self, side: Side, remote: RemoteMedia, opens: Side | None = None) -> None:
+        """Have the relay know where a side listens. Raises MediaError."""
+        if opens is not None or self._known.get(side) != remote:
+            await self._control.update(self.call_id, side, remote, opens=opens)
+            self._known[side] = remote
 
     def theirs(self, side: Side) -> bytes:
         """What a side said last of itself."""

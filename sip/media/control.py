@@ -105,10 +105,17 @@ class MediaControl(Protocol):
     """Anchors the media of calls. Every method raises MediaError or MediaUnavailable."""
 
     async def create(
-        self, call_id: str, *, gate_a: bool = True, gate_b: bool = True, networks: tuple[Side, Side] = SIDES
+        self,
+        call_id: str,
+        *,
+        gate_a: bool = True,
+        gate_b: bool = True,
+        networks: tuple[Side, Side] = SIDES,
+        told: tuple[Side, RemoteMedia] | None = None,
     ) -> MediaPorts:
         """Take ports for a call. A closed gate withholds what that side sends (early media). `networks`: in which the
-        two sides are; both in the same one where a call has been put through to another party there."""
+        two sides are; both in the same one where a call has been put through to another party there. `told`: what a
+        side's SDP announced already, as `update` tells it, without asking twice."""
 
     async def update(
         self, call_id: str, side: Side, remote: RemoteMedia, *, opens: Side | None = None

@@ -101,12 +101,25 @@ class RelayClient:
         return self._process.pid
 
     async def create(
-        self, call_id: str, *, gate_a: bool = True, gate_b: bool = True, networks: tuple[Side, Side] = SIDES
+        self,
+        call_id: str,
+        *,
+        gate_a: bool = True,
+        gate_b: bool = True,
+        networks: tuple[Side, Side] = SIDES,
+        told: tuple[Side, RemoteMedia] | None = None,
     ) -> MediaPorts:
         """See MediaControl."""
+        side, remote = (None, None) if told is None else (told[0], remote_to(told[1]))
         return ports_from(
             await self._request(
-                "create", call_id=call_id, gate_a=gate_a, gate_b=gate_b, networks=list(networks)
+                "create",
+                call_id=call_id,
+                gate_a=gate_a,
+                gate_b=gate_b,
+                networks=networks,
+                side=side,
+                remote=remote,
             )
         )
 

@@ -117,9 +117,11 @@ class Relay:
         )
         opened: dict[Side, _Pair] = {}
         try:
+            if request["remote"] is not None:
+                session.leg(_side(request)).update(remote_from(request["remote"]))
             for side, network in zip(SIDES, _networks(request), strict=True):
                 opened[side] = self._open_pair(network)
-        except MediaError:
+        except (MediaError, KeyError, TypeError, ValueError, AttributeError):
             self._core.delete(session.call_id)
             self._close_pairs(opened)
             raise

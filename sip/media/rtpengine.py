@@ -142,7 +142,13 @@ class RtpengineClient:
         return not self._ended
 
     async def create(
-        self, call_id: str, *, gate_a: bool = True, gate_b: bool = True, networks: tuple[Side, Side] = SIDES
+        self,
+        call_id: str,
+        *,
+        gate_a: bool = True,
+        gate_b: bool = True,
+        networks: tuple[Side, Side] = SIDES,
+        told: tuple[Side, RemoteMedia] | None = None,
     ) -> MediaPorts:
         """See MediaControl. An offer and an answer that name no address yet have ports taken for both sides."""
         if call_id in self._calls:
@@ -157,6 +163,8 @@ class RtpengineClient:
             for side, open in (("a", gate_a), ("b", gate_b)):
                 if not open:
                     await self._ask("block media", call_id, **{"from-tag": side})
+            if told is not None:
+                await self.update(call_id, *told)
         except MediaError:
             await self._abandon(call_id)
             raise

@@ -114,9 +114,12 @@ class FakeRelay:
         gate_a: bool = True,
         gate_b: bool = True,
         networks: tuple[Side, Side] = ("a", "b"),
+        told: tuple[Side, RemoteMedia] | None = None,
     ) -> MediaPorts:
         if self.full:
             raise MediaError("no port left")
+        if told is not None:
+            self.remotes[told[0]].append(told[1])
         self.created.append((call_id, gate_b))
         self.calls.add(call_id)
         self.networks.append(networks)
