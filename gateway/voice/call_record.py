@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from pydantic_core import to_json
+
 from foundation.rows import execute_rows
 from foundation.store import Stage, StoreBusy, StoreUnavailable
 from gateway.records import metrics
@@ -136,7 +138,7 @@ def insert(conn: sqlite3.Connection, domain: Domain, calls: Sequence[tuple[CallR
             record.edi_id,
             record.started_at,
             record.answered_at,
-            domain.vault.seal(SEAL_CALL, json.dumps({"msisdn": msisdn}).encode()),
+            domain.vault.seal(SEAL_CALL, to_json({"msisdn": msisdn})),
         )
         for record, msisdn in calls
     ]
@@ -150,7 +152,7 @@ def insert(conn: sqlite3.Connection, domain: Domain, calls: Sequence[tuple[CallR
 
 def _media_text(heard: MediaStats) -> str:
     """Counts alone: from which address a side sent is not kept."""
-    return json.dumps({"enterprise": _side_counts(heard.a), "core": _side_counts(heard.b)})
+    return to_json({"enterprise": _side_counts(heard.a), "core": _side_counts(heard.b)}).decode()
 
 
 def _side_counts(side: SideStats) -> dict[str, int | float | None]:
@@ -223,6 +225,7 @@ class CallRecords:
         Raises StoreBusy, StoreUnavailable.
         """
         record.answered_at = self._domain.now_ms()
+        # (Not `to_json`: an address may hold octets that are no UTF-8, and these it refuses.)
         kept = {"msisdn": msisdn, "dialogs": [[side, save(dialog)] for side, dialog in dialogs]}
         sealed = self._domain.vault.seal(SEAL_CALL, json.dumps(kept).encode())
         noted: asyncio.Future[None] = asyncio.get_running_loop().create_future()

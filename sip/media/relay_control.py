@@ -4,10 +4,11 @@ A frame is u32 length, then one JSON object. Request: {"id", "op", ...}; answer:
 {"id", "error"}. The channel's end is the relay's end.
 """
 
-import json
 import struct
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic_core import from_json, to_json
 
 from sip.media.control import LocalMedia, MediaPorts, MediaStats, RemoteMedia, SideStats
 
@@ -26,7 +27,6 @@ __all__ = [
 
 MAX_FRAME_OCTETS = 1 << 20
 _LENGTH = struct.Struct("!I")
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class ControlFrameTooLong(ValueError):
@@ -74,7 +74,7 @@ class ControlFramer:
                 raise ControlFrameTooLong
             if len(self._buffer) < _LENGTH.size + length:
                 break
-            value = json.loads(str(self._buffer[_LENGTH.size : _LENGTH.size + length], "utf-8"))
+            value = from_json(self._buffer[_LENGTH.size : _LENGTH.size + length])
             if not isinstance(value, dict):
                 raise ValueError("not a JSON object")
             objects.append(value)
@@ -84,7 +84,7 @@ class ControlFramer:
 
 def frame(value: dict[str, Any]) -> bytes:
     """One object as a frame."""
-    text = _encode(value).encode()
+    text = to_json(value)
     return _LENGTH.pack(len(text)) + text
 
 
