@@ -131,6 +131,10 @@ _PTIMES: Final = range(5, 201)
 CLOCK_RATES: Final = frozenset((8000, 12000, 16000, 24000, 32000, 48000))
 
 
+_CROSSING: Final = frozenset(name for name, rule in HEADER_RULES.items() if rule.crosses)
+"""Of most messages it is known at once that they have none of these."""
+
+
 def enterprise_status(status: int) -> tuple[int, str]:
     """What the enterprise is shown for a status of the core: see masking.sip_rules."""
     return shown_status(status)
@@ -138,6 +142,8 @@ def enterprise_status(status: int) -> tuple[int, str]:
 
 def enterprise_headers(core: Request | Response) -> list[tuple[str, str]]:
     """The headers that a core message gives to the enterprise's leg."""
+    if core.lacks(_CROSSING):
+        return []
     return [
         (name, built)
         for name, value in core.items()
@@ -150,6 +156,8 @@ def enterprise_headers(core: Request | Response) -> list[tuple[str, str]]:
 
 def core_headers(enterprise: Request | Response) -> list[tuple[str, str]]:
     """The headers that an enterprise's message gives to the core's leg."""
+    if enterprise.lacks(_CROSSING):
+        return []
     return [
         (name, built)
         for name, value in enterprise.items()

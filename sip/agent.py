@@ -17,8 +17,8 @@ from sip.dialog import Dialog, DialogError, DialogKey, target_of
 from sip.digest import Credentials, authorize
 from sip.events import Event, IncomingCall, RequestFailed, RequestReceived, ResponseReceived
 from sip.flow import Flow, local_address
-from sip.headers import NameAddr
-from sip.inspection import inspect
+from sip.headers import CSeq, NameAddr
+from sip.inspection import Refusal, inspect
 from sip.message import DEFAULT_MAX_FORWARDS, HeaderItems, Message, Request, Response, make_response
 from sip.sdp import SDP_TYPE
 from sip.session_timer import request_headers
@@ -103,6 +103,7 @@ class UserAgent:
         self.challenge: Challenge | None = None
         """Asked about each INVITE that would begin a call: the headers of the 401 that it gets, None where it gets
         none. Such a refusal leaves nothing behind (8.2.7): who shows no password takes no memory."""
+        self.layer.refuse = self._challenged
         self._tag_key = secrets.token_bytes(16)
         self._allow = ", ".join(config.allow)
         self._supported = ", ".join(config.option_tags)
@@ -225,15 +226,10 @@ class UserAgent:
     def _handle_request(
         self, transaction: ServerTransaction, request: Request, flow: Flow, now: float
     ) -> None:
-        if request.method in _DESCRIBED:
-            take_description(request)
-        refusal = inspect(request, self.config)
+        refusal = self._refusal(request)
         if refusal is not None:
             status, headers = refusal
             self.respond(transaction, status, now=now, headers=headers)
-            return
-        if len(request.vias) > 1 and self._came_round(request):
-            self.respond(transaction, 482, now=now)
             return
         if request.to.tag is not None:
             found = self._find(request)
@@ -248,6 +244,15 @@ class UserAgent:
         else:
             self.emit(RequestReceived(transaction, request, flow))
 
+    def _refusal(self, request: Request) -> Refusal | None:
+        """Of a request that is refused for what it is, whoever sent it."""
+        if request.method in _DESCRIBED:
+            take_description(request)
+        refusal = inspect(request, self.config)
+        if refusal is None and len(request.vias) > 1 and self._came_round(request):
+            return 482, []
+        return refusal
+
     def _came_round(self, request: Request) -> bool:
         """RFC 5393 4.2: a request of ours that waits for its answer comes in again, and with the Request-URI
         that it went out with. With another one it is a spiral: somebody else's routing, to be let through."""
@@ -260,19 +265,6 @@ class UserAgent:
     def _handle_invite(
         self, transaction: ServerTransaction, request: Request, flow: Flow, now: float
     ) -> None:
-        if self.challenge is not None:
-            try:
-                target_of(request)
-            except DialogError as error:
-                self.respond(transaction, 400, now=now, reason=str(error))
-                return
-            headers = self.challenge(request, flow, now)
-            if headers is not None:
-                self.layer.counters["challenged"] += 1
-                tag = self._lasting_tag(request)
-                response = make_response(request, 401, to_tag=tag, headers=headers)
-                self.layer.respond_and_forget(transaction, self.signed(response))
-                return
         if len(self.calls) >= self.config.calls_max:
             self.layer.counters["calls_refused"] += 1
             self.respond(transaction, 503, now=now, headers=[("Retry-After", 5)])
@@ -285,6 +277,21 @@ class UserAgent:
             return
         self.calls[call] = None
         self.emit(IncomingCall(call, request, flow))
+
+    def _challenged(self, request: Request, flow: Flow, now: float) -> Response | None:
+        """The 401 to an INVITE that would begin a call; None where it gets none, or is to be refused for what it is."""
+        if self.challenge is None or request.method != "INVITE" or request.to.tag is not None:
+            return None
+        headers = self.challenge(request, flow, now)
+        if headers is None or self._refusal(request) is not None:
+            return None
+        try:
+            target_of(request)
+        except DialogError:
+            return None
+        self.layer.counters["challenged"] += 1
+        response = make_response(request, 401, to_tag=self._lasting_tag(request), headers=headers)
+        return self.signed(response)
 
     def _lasting_tag(self, request: Request) -> str:
         """8.2.7: who keeps no state has the same tag for the same request all the same."""
@@ -409,27 +416,24 @@ class UserAgent:
     ) -> Request:
         if from_.tag is None:
             from_ = from_.with_tag(os.urandom(8).hex())
-        request = Request(
-            method,
-            uri,
-            [
-                ("Max-Forwards", DEFAULT_MAX_FORWARDS),
-                ("From", from_),
-                ("To", to),
-                ("Call-ID", call_id or os.urandom(16).hex()),
-                ("CSeq", f"{cseq} {method}"),
-            ],
-            body,
-        )
+        call_id = call_id or os.urandom(16).hex()
+        items: list[tuple[str, object]] = [
+            ("Max-Forwards", DEFAULT_MAX_FORWARDS),
+            ("From", from_),
+            ("To", to),
+            ("Call-ID", call_id),
+            ("CSeq", f"{cseq} {method}"),
+        ]
         if body and content_type is not None:
-            request.add("Content-Type", content_type)
-        for name, value in headers:
-            if name == "Max-Forwards":
-                request.set(name, value)
+            items.append(("Content-Type", content_type))
+        for item in headers:
+            if item[0] == "Max-Forwards":
+                items[0] = item
             else:
-                request.add(name, value)
-        self.signed(request)
-        return request
+                items.append(item)
+        request = Request(method, uri, items, body)
+        request.know(from_, to, call_id, CSeq(cseq, method))
+        return self.signed(request)
 
     def close(self, now: float) -> None:
         """End all calls: CANCEL, 480 or BYE as their states need. The shell flushes once more."""

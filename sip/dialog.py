@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sip.flow import TRANSPORTS, Flow, default_port
-from sip.headers import NameAddr
+from sip.headers import CSeq, NameAddr
 from sip.message import DEFAULT_MAX_FORWARDS, Request, Response
 from sip.uri import SipUri, Uri, bare_host
 
@@ -168,6 +168,7 @@ class Dialog:
                 ("CSeq", f"{cseq} {method}"),
             ],
         )
+        request.know(self.local, self.remote, self.call_id, CSeq(cseq, method))
         for route in routes:
             request.add("Route", route)
         return request

@@ -78,6 +78,9 @@ REASONS = {
 }
 
 
+_ECHOED = frozenset(("Via", "From", "To", "Call-ID", "CSeq"))
+
+
 class Message:
     """What requests and responses share.
 
@@ -150,7 +153,10 @@ class Message:
     def _changed(self, name: str) -> None:
         """What was kept of a header no longer holds."""
         self._present = None
-        if name == "Via":
+        if name not in _ECHOED:
+            if self._addresses is not None:
+                self._addresses.pop(name, None)
+        elif name == "Via":
             self._vias = None
         elif name == "From":
             self._from = None
@@ -158,10 +164,16 @@ class Message:
             self._to = None
         elif name == "Call-ID":
             self._call_id = None
-        elif name == "CSeq":
+        else:
             self._cseq = None
-        elif self._addresses is not None:
-            self._addresses.pop(name, None)
+
+    def know(self, from_: NameAddr, to: NameAddr, call_id: str, cseq: CSeq) -> None:
+        """What four of the headers were written from, so that nobody reads them again."""
+        self._from, self._to, self._call_id, self._cseq = from_, to, call_id, cseq
+
+    def lacks(self, names: frozenset[str]) -> bool:
+        """Whether it is known, without looking, that none of these known headers stands here."""
+        return self._present is not None and names <= LONG_NAMES and names.isdisjoint(self._present)
 
     def forget_views(self) -> None:
         """Keep the header values alone: what was parsed of them is parsed again when it is asked for."""
@@ -205,6 +217,15 @@ class Message:
         before = len(self._headers)
         self._headers = [item for item in self._headers if item[0].lower() != folded]
         return before - len(self._headers)
+
+    def push_via(self, via: Via) -> None:
+        """One Via above all others, as a hop puts it there."""
+        vias = self._vias
+        if vias is None and self._headers:
+            vias = self.vias
+        self._headers.insert(0, ("Via", str(via)))
+        self._vias = [via, *(vias or ())]
+        self._present = None
 
     def replace_top_via(self, via: Via) -> None:
         """The first Via anew; the others stay."""
@@ -380,7 +401,6 @@ class Response(Message):
         return f"<Response {self.status} {self.get('CSeq')} {self.get('Call-ID')}>"
 
 
-_ECHOED = frozenset(("Via", "From", "To", "Call-ID", "CSeq"))
 _ECHOED_WITH_DIALOG = _ECHOED | {"Record-Route"}
 _ECHOED_WITH_TIME = _ECHOED | {"Timestamp"}
 

@@ -105,6 +105,9 @@ class TransactionLayer:
         self.transactions_max = transactions_max
         self.counters: Counter[str] = Counter()
         self.on_output: Callable[[], None] | None = None
+        self.refuse: Callable[[Request, Flow, float], Response | None] | None = None
+        """Asked about each request that would make a transaction: a refusal after which nothing is kept (8.2.7). What
+        comes again is a new request then, and the ACK nobody's."""
         self._clients: dict[TransactionKey, ClientTransaction] = {}
         self._servers: dict[TransactionKey, ServerTransaction] = {}
         self._merged: dict[TransactionKey, ServerTransaction] = {}
@@ -209,6 +212,11 @@ class TransactionLayer:
             response = make_response(request, 503, headers=[("Retry-After", OVERLOAD_RETRY_AFTER)])
             self.send(response.to_bytes(), reply_flow)
             return
+        if self.refuse is not None:
+            refused = self.refuse(request, flow, now)
+            if refused is not None:
+                self.send(refused.to_bytes(), reply_flow)
+                return
         kind = InviteServer if request.method == "INVITE" else NonInviteServer
         transaction = kind(self, request, reply_flow, key)
         self._servers[key] = transaction
@@ -273,7 +281,7 @@ class TransactionLayer:
         if len(self) >= self.transactions_max and request.to.tag is None and request.method != "CANCEL":
             raise OverflowError("transaction table is full")
         if not request.get("Via"):
-            request.prepend("Via", self.new_via(flow))
+            request.push_via(self.new_via(flow))
         via = request.top_via
         kind = InviteClient if request.method == "INVITE" else NonInviteClient
         transaction = kind(self, request, flow, (via.branch or "", request.method))
@@ -289,7 +297,7 @@ class TransactionLayer:
     def send_stateless(self, request: Request, flow: Flow) -> bytes:
         """Send a request that no transaction repeats (the ACK for a 2xx); gives its bytes for repeats."""
         if not request.get("Via"):
-            request.prepend("Via", self.new_via(flow))
+            request.push_via(self.new_via(flow))
         data = request.to_bytes()
         self.send(data, flow)
         return data
@@ -305,12 +313,6 @@ class TransactionLayer:
 
     def respond(self, transaction: ServerTransaction, response: Response, now: float) -> None:
         transaction.respond(response, now)
-
-    def respond_and_forget(self, transaction: ServerTransaction, response: Response) -> None:
-        """Answer once and keep nothing (8.2.7): the request that comes again is a new one, and the ACK of the answer
-        nobody's."""
-        self.send(response.to_bytes(), transaction.flow)
-        transaction.terminate()
 
     def transport_failed(self, flow: Flow) -> None:
         """What was sent to this flow cannot arrive: unanswered requests there fail (17.1.4)."""

@@ -19,6 +19,8 @@ from sip.loops import next_max_forwards
 from sip.message import Request
 from sip.uri import SipUri, host_reference
 
+_PHONE = (("user", "phone"),)
+
 
 class Outbound:
     """Takes the enterprises' INVITEs. `core` is where subscribers are called."""
@@ -73,7 +75,7 @@ class Outbound:
         """The core leg: the number in the Request-URI, the access number as who calls (RFC 3325)."""
         flow = peer.flow
         host = host_reference(flow.host)
-        number = SipUri("+" + authorized.msisdn, host, params=(("user", "phone"),))
+        number = SipUri("+" + authorized.msisdn, host, params=_PHONE)
         caller = NameAddr(SipUri(authorized.record.access_number, host))
         crossing = crossing_headers(CORE_SIDE, request, None)
         headers: Headers = [
@@ -82,7 +84,7 @@ class Outbound:
             ("P-Asserted-Identity", caller),
         ]
         return Invitation(
-            uri=number.replace(port=flow.port),
+            uri=SipUri(number.user, host, flow.port, _PHONE),
             to=NameAddr(number),
             # RFC 3323 4.1, RFC 3325 8: who is not to be shown to the person is asserted to the core alone.
             from_=ANONYMOUS if ("Privacy", "id") in crossing else caller,
