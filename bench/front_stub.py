@@ -72,7 +72,7 @@ class Rooms:
             message_id = b"%016x" % next(self._ids)
             answers.append((sequence_number, message_id))
             model = ReceiptModel(found.aid, found.source, message_id.decode(), MessageState.DELIVERED)
-            self._waiting.append((encode_receipt(model).frame, message_id))
+            self._waiting.append((encode_receipt(model)[0], message_id))
         session.respond_messages(answers)
         self.pump()
 

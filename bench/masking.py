@@ -75,7 +75,7 @@ def operations() -> dict[str, Operation]:
     ]  # fmt: skip
     receipts = [build_receipt(model) for model in models]
     fields = [guarded_fields(receipt) for receipt in receipts]
-    encoded = [encode_receipt(model).guarded for model in models]
+    encoded = [encode_receipt(model)[1] for model in models]
     text = "您的订单已发货，请注意查收".encode("utf-16-be")
     submit = SubmitSm(
         source_addr=ACCESS_NUMBER.encode(), destination_addr=AID.encode(), data_coding=8, short_message=text

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.store.ids import text_of
-from gateway.store.records import CdrRow
+from gateway.store.records import CdrRow, Unreported
 from interparty.hot_messages import report_text
 
 _CHANNEL_OF: Final = {"mt": "sms", "mo": "sms", "call": "voice", "callback": "voice"}
 
 
-def report_of(cdr: CdrRow) -> str:
+def report_of(cdr: CdrRow | Unreported) -> str:
     """Communication evidence of one CDR as the JSON of a Report, under `edi_id` and never under a number (6.3.3.2).
 
     The trust party takes a report_id once, so that a report may be sent again.

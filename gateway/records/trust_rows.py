@@ -97,14 +97,14 @@ class TrustRows:
             raise NotNow(str(error)) from error
         await self._store.write(lambda conn: key_ledger.tell(conn, events))
 
-    async def _report(self, rows: Sequence[tuple[int, records.CdrRow]]) -> None:
-        reports = [report_of(cdr) for _, cdr in rows if cdr.edi_id is not None]
+    async def _report(self, rows: Sequence[records.Unreported]) -> None:
+        reports = [report_of(row) for row in rows if row.edi_id is not None]
         if reports:
             try:
                 await self._trust.report_texts(reports)
             except (PeerUnavailable, PeerProblem) as error:
                 raise NotNow(str(error)) from error
-        position = rows[-1][0]
+        position = rows[-1].position
         await self._store.write(lambda conn: records.set_reported(conn, position))
 
 

@@ -37,7 +37,8 @@ REPLACED_MAX = 100
 
 
 class Accepted(NamedTuple):
-    """Committed. `ready` may be sent now: a message, or all parts of a long one that is whole now."""
+    """Committed, with something beside. `ready` may be sent now: a message, or all parts of a long one that is whole
+    now."""
 
     ready: tuple[Outgoing, ...]
     is_set_whole: bool = False
@@ -55,7 +56,8 @@ class DuplicatePart(NamedTuple):
     same: int | None
 
 
-Committed = Accepted | Refusal | NoSuchSet | DuplicatePart
+Committed = Outgoing | Accepted | Refusal | NoSuchSet | DuplicatePart
+"""Of most messages that they may be sent now, and no more."""
 
 
 class Committer:
@@ -121,10 +123,11 @@ class Committer:
                 else []
             )
             rows.append((row, State.QUEUED, self._domain.vault.seal(SEAL_MESSAGE, frame)))
+            ready = Outgoing(row, frame)
             outcomes.append(
-                Accepted(
-                    (Outgoing(row, frame),), False, tuple(each.row.id for each in replaced), tuple(deliveries)
-                )
+                Accepted((ready,), False, tuple(each.row.id for each in replaced), tuple(deliveries))
+                if replaced
+                else ready
             )
         messages.insert(conn, rows)
         records.put_refusals(conn, refused)

@@ -60,13 +60,9 @@ def _on_alarm(alarm: Alarm) -> None:
 GUARD = EgressGuard(_on_alarm)
 
 
-class Draft(NamedTuple):
-    """A deliver_sm on its way to an account's outbox."""
-
-    account: str
-    frame: bytes
-    is_sealed: bool
-    """Whether it holds a person's own words."""
+Draft = tuple[str, bytes, bool]
+"""A deliver_sm on its way to an outbox: whose (account), the frame, and whether it holds a person's own words and so is
+sealed."""
 
 
 def guarded_frame(body: DeliverSm, msisdn: str | None) -> bytes:
@@ -167,10 +163,10 @@ def receipt_draft(end: End, now: int, numbers: dict[bytes, str], *, intermediate
         row.aid, row.access_number, text_of(row.public_id), end.state, end.error, row.accepted_at, now, intermediate
     )  # fmt: skip
     msisdn = None if row.edi_id is None else numbers.get(row.edi_id)
-    receipt = encode_receipt(model)
-    if msisdn is None or GUARD.passes(receipt.guarded, Secrets(msisdn)):
-        return Draft(row.account, receipt.frame, False)
-    return Draft(row.account, guarded_frame(build_receipt(model), msisdn), False)
+    frame, guarded = encode_receipt(model)
+    if msisdn is None or GUARD.passes(guarded, Secrets(msisdn)):
+        return row.account, frame, False
+    return row.account, guarded_frame(build_receipt(model), msisdn), False
 
 
 def _numbers(conn: sqlite3.Connection, domain: Domain, ends: Sequence[End]) -> dict[bytes, str]:

@@ -20,7 +20,7 @@ from gateway.accounts.directory import Directory
 from gateway.policy.refusal import Cause
 from gateway.records import metrics
 from gateway.sms.carrier_messages import put_carrier_text
-from gateway.sms.final import Delivery, Draft, guarded_frame, put_deliveries
+from gateway.sms.final import Delivery, guarded_frame, put_deliveries
 from gateway.sms.outgoing import Outgoing
 from gateway.sms_settings import SmsSettings
 from gateway.store import edis, inbound, outbox, records, revocations
@@ -349,5 +349,5 @@ class Inbound:
             return None  # there is nobody to tell
         reply = build_reply(ReplyModel(aid, address, parts.payload, parts.data_coding, parts.udh))
         msisdn = normalise_msisdn(body.source_addr.decode("latin-1"), self._country_code)
-        draft = Draft(owner.sms_account, guarded_frame(reply, msisdn), True)
+        draft = owner.sms_account, guarded_frame(reply, msisdn), True
         return put_deliveries(conn, domain, [draft], self._settings.outbox_validity_s)[0]

@@ -327,7 +327,10 @@ class Intake:
             return
         ready: list[Outgoing] = []
         for submission, outcome in zip(submissions, outcomes, strict=True):
-            if isinstance(outcome, Refusal):
+            if isinstance(outcome, Outgoing):
+                self._settle(submission, CommandStatus.ESME_ROK)
+                ready.append(outcome)
+            elif isinstance(outcome, Refusal):
                 metrics.REFUSALS.add("sms")
                 self._refused(submission, _status(outcome.case))
             elif isinstance(outcome, NoSuchSet):

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.sms import deliver
 from gateway.sms.deliver import Deliveries
-from gateway.sms.final import Delivery, Draft, put_deliveries
+from gateway.sms.final import Delivery, put_deliveries
 from gateway.store.domain import Domain
 from smpp.codec import EncodeError, decode, encode
 from smpp.constants import CommandStatus, Tag
@@ -29,7 +29,7 @@ class Desk:
         body = DeliverSm(
             source_addr=AID.encode(), destination_addr=NUMBER.encode(), short_message=text.encode()
         )
-        drafts = [Draft(account, encode(Pdu(body, 0)), False)]
+        drafts = [(account, encode(Pdu(body, 0)), False)]
         (delivery,) = await self.domain.store.write(
             lambda conn: put_deliveries(conn, self.domain, drafts, validity_s)
         )
@@ -233,7 +233,7 @@ async def test_a_reply_that_a_session_takes_no_tlvs_for_holds_nothing_up_and_wai
     old = OldBind()
     await desk.commit("first")
     long = DeliverSm(source_addr=AID.encode(), tlvs=[(Tag.MESSAGE_PAYLOAD, b"x" * 300)])
-    drafts = [Draft("sms-a", encode(Pdu(long, 0)), False)]
+    drafts = [("sms-a", encode(Pdu(long, 0)), False)]
     await desk.domain.store.write(lambda conn: put_deliveries(conn, desk.domain, drafts, 100))
     await desk.commit("last")
     await desk.bound(old)
@@ -247,7 +247,7 @@ async def test_a_reply_that_a_session_takes_no_tlvs_for_holds_nothing_up_and_wai
 
 async def test_what_no_session_can_be_sent_expires(desk: Desk, clock: Clock) -> None:
     long = DeliverSm(source_addr=AID.encode(), tlvs=[(Tag.MESSAGE_PAYLOAD, b"x" * 300)])
-    drafts = [Draft("sms-a", encode(Pdu(long, 0)), False)]
+    drafts = [("sms-a", encode(Pdu(long, 0)), False)]
     await desk.domain.store.write(lambda conn: put_deliveries(conn, desk.domain, drafts, 100))
     await desk.bound(OldBind())
     await until(lambda: bool(desk.deliveries._accounts["sms-a"].unfit))

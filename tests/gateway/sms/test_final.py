@@ -6,7 +6,6 @@ from gateway.records import metrics
 from gateway.sms import final
 from gateway.sms.final import (
     Delivery,
-    Draft,
     End,
     finish_messages,
     finish_one,
@@ -179,10 +178,10 @@ def test_a_receipt_is_guarded_too() -> None:
     """Were a person's number ever on a row in the AID's place, it would not go out."""
     before = alarms("source_addr")
     end = End(message_row(ID, aid=MSISDN), MessageState.DELIVERED)
-    draft = receipt_draft(end, NOW_MS, {EDI_ID: MSISDN})
-    assert MSISDN.encode() not in draft.frame
+    _, frame, _ = receipt_draft(end, NOW_MS, {EDI_ID: MSISDN})
+    assert MSISDN.encode() not in frame
     assert alarms("source_addr") == before + 1
-    assert receipt_draft(end, NOW_MS, {EDI_BLOCKED: MSISDN}).frame != draft.frame
+    assert receipt_draft(end, NOW_MS, {EDI_BLOCKED: MSISDN})[1] != frame
 
 
 async def test_the_number_to_guard_against_comes_from_the_store_when_nobody_remembers_it(
@@ -197,7 +196,7 @@ async def test_the_number_to_guard_against_comes_from_the_store_when_nobody_reme
 async def test_a_persons_own_words_are_sealed_and_a_receipt_is_not(people: Domain) -> None:
     frame = guarded_frame(DeliverSm(short_message=b"my words"), None)
     for is_sealed in (True, False):
-        drafts = [Draft("sms-a", frame, is_sealed)]
+        drafts = [("sms-a", frame, is_sealed)]
         await people.store.write(
             lambda conn, drafts=drafts: put_deliveries(conn, people, drafts, VALIDITY_S)  # type: ignore[misc]
         )
