@@ -28,37 +28,48 @@ Value = tuple[str, bytes]
 
 def find(conn: sqlite3.Connection, sealer: Sealer, label: str, value: bytes) -> bytes | None:
     """The name of a value, None for one that nobody put here. `label` tells kinds of values apart."""
-    return _find(conn, sealer, [(label, value)]).get((label, value))
+    return _find(conn, sealer, [(label, value)])[0].get((label, value))
 
 
 def names_of(conn: sqlite3.Connection, sealer: Sealer, values: Sequence[Value]) -> list[bytes]:
     """The names of values, in order; those that are new are put here."""
-    names = _find(conn, sealer, values)
+    names, tags = _find(conn, sealer, values)
     rows = []
-    for value in values:
+    for value in tags:
         if value not in names:
             label, octets = value
             name = names[value] = secrets.token_bytes(NAME_SIZE)
             sealed = sealer.seal(label.encode("ascii") + _END + octets, SEAL + name)
-            rows.append((sealer.tags(label, octets)[0], name, sealed))
+            rows.append((tags[value], name, sealed))
     rows.sort()  # next to each other in the table's order: many fall on one page
     execute_rows(conn, "INSERT INTO blind_index (tag, name, sealed) VALUES @rows", rows)
     return [names[value] for value in values]
 
 
-def _find(conn: sqlite3.Connection, sealer: Sealer, values: Sequence[Value]) -> dict[Value, bytes]:
-    names = _found(conn, sealer, values)
+def _find(
+    conn: sqlite3.Connection, sealer: Sealer, values: Sequence[Value]
+) -> tuple[dict[Value, bytes], dict[Value, bytes]]:
+    """The names of those that have one; and the current tag of each."""
+    names, tags = _found(conn, sealer, values)
     # A row that another process renewed is under a key that this one may not have seen.
-    if len(names) < len(set(values)) and sealer.refresh():
-        names = _found(conn, sealer, values)
-    return names
+    if len(names) < len(tags) and sealer.refresh():
+        names, tags = _found(conn, sealer, values)
+    return names, tags
 
 
-def _found(conn: sqlite3.Connection, sealer: Sealer, values: Sequence[Value]) -> dict[Value, bytes]:
+def _found(
+    conn: sqlite3.Connection, sealer: Sealer, values: Sequence[Value]
+) -> tuple[dict[Value, bytes], dict[Value, bytes]]:
+    tags: dict[Value, bytes] = {}
+    by_tag: dict[bytes, Value] = {}
+    for value in values:
+        if value not in tags:
+            usable = sealer.tags(*value)
+            tags[value] = usable[0]
+            by_tag.update(dict.fromkeys(usable, value))
     # In the caller's transaction nobody renews a row between two statements.
-    by_tag = {tag: value for value in values for tag in sealer.tags(*value)}
     rows = select_keys(conn, "SELECT tag, name FROM blind_index WHERE tag IN (@keys)", list(by_tag))
-    return {by_tag[bytes(tag)]: bytes(name) for tag, name in rows}
+    return {by_tag[bytes(tag)]: bytes(name) for tag, name in rows}, tags
 
 
 def renew(conn: sqlite3.Connection, sealer: Sealer, limit: int) -> int:

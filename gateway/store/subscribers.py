@@ -30,31 +30,24 @@ class HoldingLine:
     end: End = End.OPEN
 
 
-def indexes_of(
-    conn: sqlite3.Connection, vault: Vault, lines: Sequence[HoldingLine]
-) -> list[tuple[bytes, bytes]]:
-    """The indexes of each line's number and identifier, which get some if they have none."""
-    return vault.indexes(conn, [(line.msisdn, line.id_type, line.identifier) for line in lines])
-
-
 def import_lines(
     conn: sqlite3.Connection,
     vault: Vault,
     lines: Sequence[HoldingLine],
     now_ms: int,
-    indexes: Sequence[tuple[bytes, bytes]] | None = None,
 ) -> int:
     """Record what is true from now on; returns how many lines were new or changed.
 
     A line for the same number, identifier and start replaces the earlier one, which stays on record with
     its recorded time ended. Whose subscription a device belongs to is told by the IMSI that held the
     number when the device's line begins: a new IMSI on a number is a new subscriber, since nothing here
-    shows that it is the same person. Several IMSI lines of one import come before the others. `indexes`: of the lines
-    in order, where they were asked for before (`indexes_of`).
+    shows that it is the same person. Several IMSI lines of one import come before the others.
     """
     changed = 0
-    new_ids = _new_ids(conn)
-    indexed = zip(lines, indexes_of(conn, vault, lines) if indexes is None else indexes, strict=True)
+    last_subscriber = conn.execute("SELECT last_subscriber FROM holding_version WHERE id = 1").fetchone()[0]
+    new_ids = itertools.count(last_subscriber + 1)
+    indexes = vault.indexes(conn, [(line.msisdn, line.id_type, line.identifier) for line in lines])
+    indexed = zip(lines, indexes, strict=True)
     for line, (msisdn_index, identifier_index) in sorted(indexed, key=lambda each: each[0].id_type != IMSI):
         known = conn.execute(
             "SELECT id, subscriber_id, valid_to, ended FROM holding WHERE id_type = ? AND identifier_index = ?"
@@ -68,6 +61,7 @@ def import_lines(
             subscriber_id = int(known[1])
         else:
             subscriber_id = _subscriber_of(conn, line, msisdn_index, identifier_index, new_ids)
+            last_subscriber = max(last_subscriber, subscriber_id)
         conn.execute(
             "INSERT INTO holding (subscriber_id, msisdn_index, msisdn_sealed, id_type, identifier_index,"
             " valid_from, valid_to, ended, recorded_from, recorded_to) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
@@ -85,7 +79,10 @@ def import_lines(
         )
         changed += 1
     if changed:
-        conn.execute("UPDATE holding_version SET version = version + 1 WHERE id = 1")
+        conn.execute(
+            "UPDATE holding_version SET version = version + 1, last_subscriber = ? WHERE id = 1",
+            (last_subscriber,),
+        )
     return changed
 
 
@@ -111,13 +108,6 @@ def _subscriber_of(
     if row is not None:
         return int(row[0])
     return next(new_ids)
-
-
-def _new_ids(conn: sqlite3.Connection) -> Iterator[int]:
-    """Ids that no subscriber has. The whole table is looked through, once, when the first is needed."""
-    yield from itertools.count(
-        conn.execute("SELECT COALESCE(MAX(subscriber_id), 0) + 1 FROM holding").fetchone()[0]
-    )
 
 
 def holdings(conn: sqlite3.Connection, id_type: int, identifier_index: bytes) -> list[Holding]:

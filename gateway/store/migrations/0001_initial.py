@@ -49,9 +49,11 @@ STATEMENTS = [
         recorded_to INTEGER)""",
     "CREATE INDEX holding_by_identifier ON holding (id_type, identifier_index)",
     "CREATE INDEX holding_by_msisdn ON holding (msisdn_index)",
-    # Grows with each import, which another process may make: what was resolved before is resolved anew.
-    "CREATE TABLE holding_version (id INTEGER PRIMARY KEY, version INTEGER NOT NULL)",
-    "INSERT INTO holding_version (id, version) VALUES (1, 1)",
+    # Grows with each import, which another process may make: what was resolved before is resolved anew. And the highest
+    # subscriber_id that was given: looking through the table for it would take longer with each line of an import.
+    """CREATE TABLE holding_version (
+        id INTEGER PRIMARY KEY, version INTEGER NOT NULL, last_subscriber INTEGER NOT NULL)""",
+    "INSERT INTO holding_version (id, version, last_subscriber) VALUES (1, 1, 0)",
     # --- EDIs opened here, once each ----------------------------------------------------------------
     """CREATE TABLE edi (
         edi_id BLOB PRIMARY KEY, enterprise_id TEXT NOT NULL, msisdn_index BLOB NOT NULL,

@@ -1,10 +1,18 @@
 """What an operator adds; an error in a file names its line and never its values."""
 
 import io
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gateway.accounts.administration import SubscriberLineError, bar_subscribers, read_subscribers
+from gateway.accounts import administration
+from gateway.accounts.administration import (
+    SubscriberLineError,
+    bar_subscribers,
+    import_subscribers,
+    read_subscribers,
+)
 from gateway.store import edis
 from gateway.store.domain import Domain
 from gateway.store.subscribers import HoldingLine
@@ -84,3 +92,36 @@ async def test_subscribers_are_barred_and_the_bar_is_lifted(domain: Domain) -> N
         await bar("8613800000003", "CMCC")
     assert "CMCC" not in str(caught.value)
     assert await bar("8613800000003") == 1, "the list as it was"
+
+
+async def test_an_import_lets_others_write_between_its_steps(
+    domain: Domain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(administration, "LINES_AT_ONCE", 2)
+    file = tmp_path / "subscribers.csv"
+    people = [f"861380000000{number},IMEI,35209900176148{number},2026-01-01,\n" for number in range(3)]
+    people += [f"861380000000{number},IMSI,46000123456789{number},2026-01-01,\n" for number in range(3)]
+    file.write_text(HEADER + "".join(people))
+    steps: list[int] = []
+    write = domain.store.write
+
+    async def counted(op: Any) -> Any:
+        steps.append(await write(op))
+        return steps[-1]
+
+    monkeypatch.setattr(domain.store, "write", counted)
+    assert await import_subscribers(domain, file) == 6
+    assert steps == [2, 2, 2]
+    # Whose device it is was known when its line came: the numbers' own lines came first.
+    rows = await domain.store.read("SELECT COUNT(DISTINCT subscriber_id) FROM holding")
+    assert rows[0][0] == 3
+    # Interrupted anywhere, it is imported again.
+    assert await import_subscribers(domain, file) == 0
+
+
+async def test_of_a_file_with_a_wrong_line_nothing_is_imported(domain: Domain, tmp_path: Path) -> None:
+    file = tmp_path / "subscribers.csv"
+    file.write_text(HEADER + GOOD + "8613800000001,IMSI,,2026-01-01,\n")
+    with pytest.raises(SubscriberLineError):
+        await import_subscribers(domain, file)
+    assert await domain.store.read("SELECT 1 FROM holding") == []
