@@ -13,6 +13,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sip.headers import AuthParams, HeaderError, parse_auth, quote
 from sip.message import Request, Response
@@ -64,8 +65,7 @@ def response_value(
     return _hash(algorithm, f"{ha1_value}:{nonce}:{nc}:{cnonce}:{qop}:{ha2}")
 
 
-@dataclass(slots=True, frozen=True)
-class AuthResult:
+class AuthResult(NamedTuple):
     """``outcome`` is ok, missing, stale, wrong or malformed; ``username`` is set when ok, and where it was
     claimed with a wrong response."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sip.dialog import Dialog
 from sip.flow import Flow
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from sip.call import Call
 
 
-@dataclass(slots=True, frozen=True)
-class IncomingCall:
+class IncomingCall(NamedTuple):
     """An INVITE that makes a new call. Answer with ``call.ring``, ``call.answer`` or ``call.reject``."""
 
     call: Call
@@ -25,8 +23,7 @@ class IncomingCall:
     flow: Flow
 
 
-@dataclass(slots=True, frozen=True)
-class CallProgress:
+class CallProgress(NamedTuple):
     """101 to 199 to our INVITE. ``dialog`` is the early dialog, None when the response has no To tag.
 
     ``reliable``: the callee repeats it until our PRACK, which is sent; a description in it is the answer to our
@@ -40,8 +37,7 @@ class CallProgress:
     prack_due: bool = False
 
 
-@dataclass(slots=True, frozen=True)
-class ProvisionalAcknowledged:
+class ProvisionalAcknowledged(NamedTuple):
     """PRACK for our reliable provisional response; ``request.body`` is the answer where our response made the
     offer. Its 200 is sent, unless it makes an offer of its own: ModificationReceived follows then."""
 
@@ -49,8 +45,7 @@ class ProvisionalAcknowledged:
     request: Request
 
 
-@dataclass(slots=True, frozen=True)
-class CallAnswered:
+class CallAnswered(NamedTuple):
     """The 2xx that our call takes. Acknowledged already if our INVITE had a body; if not, the response's body
     is the offer and ``call.acknowledge(answer)`` is due."""
 
@@ -58,8 +53,7 @@ class CallAnswered:
     response: Response
 
 
-@dataclass(slots=True, frozen=True)
-class CallFailed:
+class CallFailed(NamedTuple):
     """Our INVITE came to nothing: the final status, 408 for no answer, 503 for no way. The call is over."""
 
     call: Call
@@ -67,24 +61,21 @@ class CallFailed:
     response: Response | None
 
 
-@dataclass(slots=True, frozen=True)
-class CallEstablished:
+class CallEstablished(NamedTuple):
     """The caller acknowledged our 2xx. ``ack.body`` is the answer when the offer was in the 2xx."""
 
     call: Call
     ack: Request
 
 
-@dataclass(slots=True, frozen=True)
-class CallCancelled:
+class CallCancelled(NamedTuple):
     """The caller took the INVITE back before we answered; 200 and 487 are sent. The call is over."""
 
     call: Call
     request: Request
 
 
-@dataclass(slots=True, frozen=True)
-class CallEnded:
+class CallEnded(NamedTuple):
     """A call that was answered is over.
 
     ``cause``: bye (its 200 is sent), ack-timeout (the caller never acknowledged; BYE sent), cancelled (our
@@ -98,8 +89,7 @@ class CallEnded:
     request: Request | None = None
 
 
-@dataclass(slots=True, frozen=True)
-class ModificationReceived:
+class ModificationReceived(NamedTuple):
     """A re-INVITE, an UPDATE with an offer, or a PRACK with one: answer with ``call.accept_modification`` or
     ``call.reject_modification``. An UPDATE without body is answered unseen."""
 
@@ -108,8 +98,7 @@ class ModificationReceived:
     request: Request
 
 
-@dataclass(slots=True, frozen=True)
-class ModificationAnswered:
+class ModificationAnswered(NamedTuple):
     """2xx to our re-INVITE or UPDATE (``response.cseq.method``). A re-INVITE is acknowledged already if it had a
     body; if not, ``call.acknowledge`` is due."""
 
@@ -117,16 +106,14 @@ class ModificationAnswered:
     response: Response
 
 
-@dataclass(slots=True, frozen=True)
-class ModificationAcknowledged:
+class ModificationAcknowledged(NamedTuple):
     """The ACK for our 2xx to their re-INVITE; ``ack.body`` is the answer when the 2xx made the offer."""
 
     call: Call
     ack: Request
 
 
-@dataclass(slots=True, frozen=True)
-class ModificationFailed:
+class ModificationFailed(NamedTuple):
     """Our re-INVITE or UPDATE was refused; the call goes on as before. 491: both sides asked at once, ask again
     later."""
 
@@ -135,8 +122,7 @@ class ModificationFailed:
     response: Response | None
 
 
-@dataclass(slots=True, frozen=True)
-class ReferReceived:
+class ReferReceived(NamedTuple):
     """The peer asks us to call somebody else (RFC 3515): answer with ``call.accept_refer`` and tell how it goes
     with ``call.notify_refer``, or with ``call.reject_refer``. ``referred_by`` is a claim, not a proof."""
 
@@ -147,8 +133,7 @@ class ReferReceived:
     referred_by: NameAddr | None
 
 
-@dataclass(slots=True, frozen=True)
-class ReferProgress:
+class ReferProgress(NamedTuple):
     """The peer tells how our REFER goes, in the words of the call it makes: ``status``, and whether that was the
     last word (``over``). 200 to the NOTIFY is sent."""
 
@@ -158,8 +143,7 @@ class ReferProgress:
     request: Request
 
 
-@dataclass(slots=True, frozen=True)
-class CallRequest:
+class CallRequest(NamedTuple):
     """INFO, MESSAGE and the like inside a call: answer with ``agent.respond``."""
 
     call: Call
@@ -167,8 +151,7 @@ class CallRequest:
     request: Request
 
 
-@dataclass(slots=True, frozen=True)
-class RequestReceived:
+class RequestReceived(NamedTuple):
     """A request outside any dialog that is no INVITE: answer with ``agent.respond``."""
 
     transaction: ServerTransaction
@@ -176,8 +159,7 @@ class RequestReceived:
     flow: Flow
 
 
-@dataclass(slots=True, frozen=True)
-class ResponseReceived:
+class ResponseReceived(NamedTuple):
     """The final response to a request of ours that is no INVITE; challenges were answered where credentials
     were given. ``call`` is set for requests inside one."""
 
@@ -186,8 +168,7 @@ class ResponseReceived:
     call: Call | None = None
 
 
-@dataclass(slots=True, frozen=True)
-class RequestFailed:
+class RequestFailed(NamedTuple):
     """No final response: ``cause`` is timeout or transport."""
 
     transaction: ClientTransaction

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -453,11 +452,12 @@ def parse_delta_seconds(text: str, default: int) -> int:
 
 
 _AUTH = re.compile(rf"([{_WORD}]+)[ \t]+(.*)", re.DOTALL)
-_AUTH_PARAM = re.compile(rf"[ \t]*([{_WORD}]+)[ \t]*=[ \t]*({_QUOTED}|[{_WORD}/:=]+)[ \t]*(?:,|$)", re.DOTALL)
+_AUTH_PARAM_TEXT = rf"[ \t]*([{_WORD}]+)[ \t]*=[ \t]*({_QUOTED}|[{_WORD}/:=]+)[ \t]*(?:,|$)"
+_AUTH_PARAM = re.compile(_AUTH_PARAM_TEXT, re.DOTALL)
+_AUTH_PARAMS = re.compile(f"(?:{_AUTH_PARAM_TEXT})*", re.DOTALL)
 
 
-@dataclass(slots=True, frozen=True)
-class AuthParams:
+class AuthParams(NamedTuple):
     """A challenge or credentials. ``scheme`` and parameter names are lower case, values unquoted."""
 
     scheme: str
@@ -472,13 +472,11 @@ def parse_auth(text: str) -> AuthParams:
     match = _AUTH.fullmatch(text)
     if match is None:
         raise HeaderError("Authorization", "bad grammar")
-    params: dict[str, str] = {}
     rest = match[2]
-    position = 0
-    while position < len(rest):
-        piece = _AUTH_PARAM.match(rest, position)
-        if piece is None or piece[1].lower() in params:
-            raise HeaderError("Authorization", "bad parameter")
-        params[piece[1].lower()] = unquote(piece[2])
-        position = piece.end()
+    if not _AUTH_PARAMS.fullmatch(rest):
+        raise HeaderError("Authorization", "bad parameter")
+    items = _AUTH_PARAM.findall(rest)
+    params = {name.lower(): unquote(value) for name, value in items}
+    if len(params) != len(items):
+        raise HeaderError("Authorization", "parameter stands twice")
     return AuthParams(match[1].lower(), params)

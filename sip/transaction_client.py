@@ -27,7 +27,7 @@ class ClientState(Enum):
 class ClientTransaction:
     """One request on its way. ``context`` is the caller's to use; ``owner`` the user agent's."""
 
-    __slots__ = ("context", "data", "flow", "key", "layer", "owner", "request", "resend", "state", "timeout")
+    __slots__ = ("context", "data", "deadline", "flow", "key", "layer", "owner", "request", "state", "timer")
 
     def __init__(self, layer: TransactionLayer, request: Request, flow: Flow, key: TransactionKey) -> None:
         self.layer = layer
@@ -38,8 +38,10 @@ class ClientTransaction:
         self.state = ClientState.TRYING
         self.context: object = None
         self.owner: object = None
-        self.resend: Timer | None = None
-        self.timeout: Timer | None = None
+        self.deadline = 0.0
+        """When it has waited long enough for a final answer: timers B and F."""
+        self.timer: Timer | None = None
+        """The one that it has: to send again, to give up, and at last to go."""
 
     def start(self, now: float) -> None:
         raise NotImplementedError
@@ -52,17 +54,11 @@ class ClientTransaction:
         self.terminate()
 
     def terminate(self) -> None:
-        self.stop_resend()
-        if self.timeout is not None:
-            self.timeout.cancel()
+        if self.timer is not None:
+            self.timer.cancel()
         if self.state is not ClientState.TERMINATED:
             self.state = ClientState.TERMINATED
             self.layer.forget_client(self)
-
-    def stop_resend(self) -> None:
-        if self.resend is not None:
-            self.resend.cancel()
-            self.resend = None
 
     def wait(self, seconds: float, now: float) -> None:
         """Stay for late messages, then go. On a reliable transport nothing comes late. It is not sent again."""
@@ -70,15 +66,12 @@ class ClientTransaction:
         if seconds <= 0:
             self.terminate()
         else:
-            self.timeout = self.layer.timers.move(self.timeout, now + seconds, self._over)
+            self.timer = self.layer.timers.move(self.timer, now + seconds, self._over)
 
     def _over(self, now: float) -> None:
         self.terminate()
         # A call and its INVITE know each other: who is over lets go, so that nothing waits for a collection.
         self.owner = self.context = None
-
-    def _timed_out(self, now: float) -> None:
-        self.fail("timeout")
 
     def fail(self, cause: str) -> None:
         """No answer (``timeout``) or no way (``transport``): tell the user, once."""
@@ -86,13 +79,20 @@ class ClientTransaction:
             self.terminate()
             self.layer.client_failed(self, cause)
 
-    def _arm_resend(self, interval: float, ceiling: float | None, now: float) -> None:
+    def _await_answer(self, interval: float, ceiling: float | None, now: float) -> None:
+        """Send again after the interval and then after its double, up to the ceiling; nothing is repeated on a reliable
+        transport. It has failed at the deadline."""
+
         def fire(at: float) -> None:
+            if at >= self.deadline:
+                self.fail("timeout")
+                return
             self.layer.send(self.data, self.flow)
             doubled = interval * 2
-            self._arm_resend(doubled if ceiling is None else min(doubled, ceiling), ceiling, at)
+            self._await_answer(doubled if ceiling is None else min(doubled, ceiling), ceiling, at)
 
-        self.resend = self.layer.timers.set(now + interval, fire)
+        due = self.deadline if self.flow.reliable else min(now + interval, self.deadline)
+        self.timer = self.layer.timers.move(self.timer, due, fire)
 
 
 class InviteClient(ClientTransaction):
@@ -105,21 +105,17 @@ class InviteClient(ClientTransaction):
         self.state = ClientState.CALLING
         self.ack: tuple[bytes, Flow] | None = None
         self.layer.send(self.data, self.flow)
-        if not self.flow.reliable:
-            self._arm_resend(values.t1, None, now)  # timer A
-        self.timeout = self.layer.timers.set(now + values.timeout, self._timer_b)
-
-    def _timer_b(self, now: float) -> None:
-        # Figure 5: timer B matters in Calling alone. How long ringing may last is the user's to say.
-        if self.state is ClientState.CALLING:
-            self.fail("timeout")
+        self.deadline = now + values.timeout  # timer B
+        self._await_answer(values.t1, None, now)  # timer A
 
     def receive(self, response: Response, now: float) -> None:
         status = response.status
         if self.state in (ClientState.CALLING, ClientState.PROCEEDING):
-            self.stop_resend()
             if status < 200:
                 self.state = ClientState.PROCEEDING
+                if self.timer is not None:
+                    # Figure 5: timers A and B matter in Calling alone. How long ringing may last is the user's to say.
+                    self.timer.cancel()
             elif status < 300:
                 # RFC 6026 7.2: stay, so that 2xx of other branches reach the user.
                 self.state = ClientState.ACCEPTED
@@ -156,9 +152,8 @@ class NonInviteClient(ClientTransaction):
     def start(self, now: float) -> None:
         values = self.layer.values
         self.layer.send(self.data, self.flow)
-        if not self.flow.reliable:
-            self._arm_resend(values.t1, values.t2, now)  # timer E
-        self.timeout = self.layer.timers.set(now + values.timeout, self._timed_out)  # timer F
+        self.deadline = now + values.timeout  # timer F
+        self._await_answer(values.t1, values.t2, now)  # timer E
 
     def receive(self, response: Response, now: float) -> None:
         if self.state not in (ClientState.TRYING, ClientState.PROCEEDING):
@@ -166,11 +161,8 @@ class NonInviteClient(ClientTransaction):
         values = self.layer.values
         if response.status < 200:
             self.state = ClientState.PROCEEDING
-            self.stop_resend()
-            if not self.flow.reliable:
-                self._arm_resend(values.t2, values.t2, now)  # 17.1.2.2: timer E is T2 in Proceeding
+            self._await_answer(values.t2, values.t2, now)  # 17.1.2.2: timer E is T2 in Proceeding
         else:
             self.state = ClientState.COMPLETED
-            self.stop_resend()
             self.wait(0 if self.flow.reliable else values.t4, now)  # timer K
         self.layer.client_response(self, response)

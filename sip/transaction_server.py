@@ -41,9 +41,8 @@ class ServerTransaction:
         "merge_key",
         "owner",
         "request",
-        "resend",
         "state",
-        "timeout",
+        "timer",
     )
 
     def __init__(self, layer: TransactionLayer, request: Request, flow: Flow, key: TransactionKey) -> None:
@@ -57,8 +56,8 @@ class ServerTransaction:
         self.last: bytes | None = None
         self.context: object = None
         self.owner: object = None
-        self.resend: Timer | None = None
-        self.timeout: Timer | None = None
+        self.timer: Timer | None = None
+        """The one that it has: to send again, to give up, and at last to go."""
 
     @property
     def answered(self) -> bool:
@@ -83,9 +82,8 @@ class ServerTransaction:
             self.layer.send(self.last, self.flow)
 
     def terminate(self) -> None:
-        for timer in (self.resend, self.timeout):
-            if timer is not None:
-                timer.cancel()
+        if self.timer is not None:
+            self.timer.cancel()
         if self.state is not ServerState.TERMINATED:
             self.state = ServerState.TERMINATED
             self.layer.forget_server(self)
@@ -96,7 +94,7 @@ class ServerTransaction:
         if seconds <= 0:
             self.terminate()
         else:
-            self.timeout = self.layer.timers.move(self.timeout, now + seconds, self._over)
+            self.timer = self.layer.timers.move(self.timer, now + seconds, self._over)
 
     def _over(self, now: float) -> None:
         self.terminate()
@@ -110,7 +108,7 @@ class InviteServer(ServerTransaction):
     def start(self, now: float) -> None:
         self.state = ServerState.PROCEEDING
         # 17.2.1: 100 unless the user answers within 200 ms.
-        self.resend = self.layer.timers.set(now + self.layer.values.trying, self._trying)
+        self.timer = self.layer.timers.set(now + self.layer.values.trying, self._trying)
 
     def _trying(self, now: float) -> None:
         if self.state is ServerState.PROCEEDING and self.last is None:
@@ -138,37 +136,33 @@ class InviteServer(ServerTransaction):
         self.send_last()
         if status < 200:
             return
-        if self.resend is not None:
-            self.resend.cancel()
         if status < 300:
             self.last = None  # the user repeats it
             self.state = ServerState.ACCEPTED
             self.wait(values.timeout, now)  # timer L
             return
         self.state = ServerState.COMPLETED
-        if not self.flow.reliable:
-            self._arm_g(values.t1, now)
-        self.timeout = self.layer.timers.set(now + values.timeout, self._timer_h)
+        self._await_ack(values.t1, now, now + values.timeout)
 
-    def _arm_g(self, interval: float, now: float) -> None:
+    def _await_ack(self, interval: float, now: float, until: float) -> None:
+        """Timers G, which repeats the refusal over UDP, and H, at `until`."""
+
         def fire(at: float) -> None:
+            if at >= until:
+                # Figure 7: no ACK ever came.
+                self.terminate()
+                self.layer.server_unacknowledged(self)
+                return
             self.send_last()
-            self._arm_g(min(interval * 2, self.layer.values.t2), at)
+            self._await_ack(min(interval * 2, self.layer.values.t2), at, until)
 
-        self.resend = self.layer.timers.set(now + interval, fire)
-
-    def _timer_h(self, now: float) -> None:
-        # Figure 7: no ACK ever came.
-        if self.state is ServerState.COMPLETED:
-            self.terminate()
-            self.layer.server_unacknowledged(self)
+        due = until if self.flow.reliable else min(now + interval, until)
+        self.timer = self.layer.timers.move(self.timer, due, fire)
 
     def acknowledge(self, ack: Request, now: float) -> bool:
         """An ACK of this transaction. True when it is for the user (RFC 6026: ACK in Accepted)."""
         if self.state is ServerState.COMPLETED:
             self.state = ServerState.CONFIRMED
-            if self.resend is not None:
-                self.resend.cancel()
             self.wait(0 if self.flow.reliable else self.layer.values.t4, now)  # timer I
         return self.state is ServerState.ACCEPTED
 

@@ -117,9 +117,7 @@ WRONG_ANSWERS = Counter(
 )
 TRUST_UP = Gauge("ascs_trust_party_up", "1 while the trust party answers", registry=REGISTRY)
 LINKS = Gauge("ascs_smsc_link_up", "1 while the link is bound", ["link"], registry=REGISTRY)
-CALLS = Counter(
-    "ascs_calls_total", "calls by direction and result", ["direction", "result"], registry=REGISTRY
-)
+CALLS = Tally("ascs_calls_total", "calls by direction and result", ["direction", "result"])
 CALLS_UP = Gauge("ascs_calls_up", "calls in progress", registry=REGISTRY)
 CONFIRMATIONS = Counter(
     "ascs_confirmations_total", "consents by how their confirmation ended", ["outcome"], registry=REGISTRY

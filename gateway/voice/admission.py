@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.access_number import AccessNumberRow
 from gateway.accounts.bind_rules import known_without_password
@@ -39,8 +39,7 @@ AID_DIGITS = 18
 NONCE_LIFETIME_S = 300.0
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
+class Rejection(NamedTuple):
     """A final answer: status, headers, and the description that a 580 has."""
 
     status: int
@@ -48,8 +47,7 @@ class Rejection:
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """A call that may be asked about."""
 
     trunk: TrunkRow

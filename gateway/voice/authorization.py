@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from foundation.store import Stage, StoreBusy, StoreUnavailable
@@ -21,8 +20,7 @@ from trust_client.verifier import Grant, Question, Refused, Unavailable, Verifie
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Authorized:
+class Authorized(NamedTuple):
     """The call's record is on the disk: whom to call."""
 
     record: CallRecord

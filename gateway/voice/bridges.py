@@ -29,6 +29,7 @@ class Bridges:
         self.endpoints: dict[Side, SipEndpoint] = {}
         self.caps = CallCaps(settings)
         self._bridges: dict[Bridge, None] = {}
+        metrics.CALLS_UP.set_function(self.__len__)
 
     def __len__(self) -> int:
         return len(self._bridges)
@@ -58,7 +59,6 @@ class Bridges:
     def _take(self, bridge: Bridge) -> None:
         self._bridges[bridge] = None
         self.caps.opened(GATEWAY, *bridge.of.keys)
-        metrics.CALLS_UP.set(len(self._bridges))
 
     def remove(self, bridge: Bridge) -> None:
         """The call is done with. Idempotent."""
@@ -66,7 +66,6 @@ class Bridges:
             return
         del self._bridges[bridge]
         self.caps.closed(GATEWAY, *bridge.of.keys)
-        metrics.CALLS_UP.set(len(self._bridges))
         bridge.release()
 
     def handle(self, event: Event) -> None:

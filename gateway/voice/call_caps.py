@@ -4,7 +4,7 @@ access number, and a person under an enterprise's AID. The least of what is set 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.access_number import AccessNumberRow
@@ -25,16 +25,14 @@ class CallOf:
     trunk: TrunkRow
     number: AccessNumberRow
     aid: str | None = None
+    keys: tuple[Key, ...] = field(init=False)
+    """What its place is counted under, beside the gateway's own; the AID's is the last."""
 
-    @property
-    def keys(self) -> tuple[Key, ...]:
-        """What its place is counted under, beside the gateway's own."""
+    def __post_init__(self) -> None:
         own: tuple[Key, ...] = (("trunk", self.trunk.username), ("number", self.number.number))
-        return own if self.aid is None else (*own, self._aid_key)
-
-    @property
-    def _aid_key(self) -> Key:
-        return ("aid", self.trunk.enterprise_id, self.aid or "")
+        if self.aid is not None:
+            own = (*own, ("aid", self.trunk.enterprise_id, self.aid))
+        object.__setattr__(self, "keys", own)
 
 
 class CallCaps:
@@ -88,7 +86,8 @@ class CallCaps:
 
     def opened(self, *keys: Key) -> None:
         """A call takes its place under these keys."""
-        self._up.update(keys)
+        for key in keys:
+            self._up[key] += 1
 
     def closed(self, *keys: Key) -> None:
         """It gives it back."""

@@ -234,7 +234,7 @@ class CallRecords:
 
     def close(self, record: CallRecord, result: Result, heard: MediaStats | None) -> None:
         """The call is over; `heard` is what came from each side, None where there was no media or is no count."""
-        metrics.CALLS.labels(record.direction, result).inc()
+        metrics.CALLS.add(record.direction, result)
         self._submit(_End(record, result, heard, self._domain.now_ms()))
 
     def retry(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.voice.core_peers import CorePeer
 from gateway.voice.egress import Headers
@@ -72,8 +72,7 @@ class Leg:
         return self.call.described_early or (dialog is not None and dialog.negotiated)
 
 
-@dataclass(frozen=True, slots=True)
-class Invitation:
+class Invitation(NamedTuple):
     """The INVITE of the second leg; everything in it was made for that leg."""
 
     uri: Uri

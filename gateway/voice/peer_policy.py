@@ -10,8 +10,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from gateway.settings import CoreSettings, VoiceSettings
 from gateway.store.accounts import TrunkRow
@@ -29,8 +28,7 @@ Reservation = Literal["none", "met", "awaited"]
 """What a call's offer says of preconditions that are answered: none, all met, or some still to come."""
 
 
-@dataclass(frozen=True, slots=True)
-class PeerPolicy:
+class PeerPolicy(NamedTuple):
     """`reliable_provisional`: no, supported or required (RFC 3262)."""
 
     reliable_provisional: str
