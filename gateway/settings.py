@@ -12,7 +12,14 @@ from pydantic import Field, field_validator, model_validator
 
 from foundation.config import Config, ConfigPath
 from foundation.key_provider import KeyStoreSettings
-from gateway.sms_settings import OutbindSettings, Port, SmppSettings, SmscSettings, SmsSettings
+from gateway.sms_settings import (
+    OutbindSettings,
+    Port,
+    PublicTlsSettings,
+    SmppSettings,
+    SmscSettings,
+    SmsSettings,
+)
 
 
 class TlsSettings(Config):
@@ -84,26 +91,14 @@ class TrustSettings(Config):
     )
 
 
-class SipTlsSettings(Config):
+class SipTlsSettings(PublicTlsSettings):
     """SIP over TLS 1.2 or higher, on the same hosts."""
 
     port: Port = 5061
-    cert: ConfigPath
-    key: ConfigPath
-    client_ca: ConfigPath | None = Field(
-        default=None, description="ask for client certificates of this authority"
-    )
-    client_required: bool = False
     contact_ca: ConfigPath | None = Field(
         default=None,
         description="authority of the trunks' certificates, for calls to a --contact over TLS",
     )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.client_required and self.client_ca is None:
-            raise ValueError("client_required needs client_ca")
-        return self
 
 
 class SipSideSettings(Config):

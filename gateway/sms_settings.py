@@ -14,11 +14,9 @@ PRINTABLE = r"^[ -~]*$"
 """ASCII, of which an SMPP C-octet string takes as many characters as octets."""
 
 
-class SmppTlsSettings(Config):
-    """SMPP over TLS 1.2 or higher, beside the listener without."""
+class PublicTlsSettings(Config):
+    """A listener's certificate, and which it asks of clients."""
 
-    host: str = "127.0.0.1"
-    port: Port = 3550
     cert: ConfigPath
     key: ConfigPath
     client_ca: ConfigPath | None = Field(
@@ -31,6 +29,13 @@ class SmppTlsSettings(Config):
         if self.client_required and self.client_ca is None:
             raise ValueError("client_required needs client_ca")
         return self
+
+
+class SmppTlsSettings(PublicTlsSettings):
+    """SMPP over TLS 1.2 or higher, beside the listener without."""
+
+    host: str = "127.0.0.1"
+    port: Port = 3550
 
 
 class SmppSettings(Config):

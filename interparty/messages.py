@@ -54,6 +54,12 @@ def one_of(*names: str) -> JsonDict:
     return {"oneOf": [{"required": [name]} for name in names]}
 
 
+def check_one(message: "Message", *names: str) -> None:
+    """Raises ValueError unless exactly one of the fields is there."""
+    if sum(getattr(message, name) is not None for name in names) != 1:
+        raise ValueError(f"either {' or '.join(names)}")
+
+
 def together(*names: str) -> JsonDict:
     """What the JSON schema says of fields that are all there, or none."""
     return {"dependentRequired": {name: [each for each in names if each != name] for name in names}}
@@ -162,8 +168,7 @@ class Cancellation(Message):
 
     @model_validator(mode="after")
     def _names_one(self) -> Self:
-        if (self.aid is None) == (self.edi_id is None):
-            raise ValueError("name either aid or edi_id")
+        check_one(self, "aid", "edi_id")
         if (self.order is None) == (self.cause in ("TRUST_PARTY", "REGULATOR")):
             raise ValueError("an order has a number, and nothing else has")
         return self
@@ -321,8 +326,7 @@ class RestoreAnswer(Message):
 
     @model_validator(mode="after")
     def _holds_one(self) -> Self:
-        if (self.aid is None) == (self.refusal is None):
-            raise ValueError("either aid or refusal")
+        check_one(self, "aid", "refusal")
         return self
 
 

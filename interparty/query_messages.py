@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from interparty.evidence_messages import Bundle, PublicKeyHex
-from interparty.messages import Message, one_of, together
+from interparty.messages import Message, check_one, one_of, together
 from interparty.values import (
     Aid,
     Count,
@@ -74,8 +74,7 @@ class EvidenceQuery(Message):
 
     @model_validator(mode="after")
     def _names_one(self) -> Self:
-        if (self.aid is None) == (self.edi_id is None):
-            raise ValueError("name either aid or edi_id")
+        check_one(self, "aid", "edi_id")
         return self
 
 

@@ -8,7 +8,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from interparty.messages import ACCESS_NUMBERS_MAX, ITEMS_MAX, Message, RefusalBody, one_of, together
+from interparty.messages import (
+    ACCESS_NUMBERS_MAX,
+    ITEMS_MAX,
+    Message,
+    RefusalBody,
+    check_one,
+    one_of,
+    together,
+)
 from interparty.values import (
     AccessNumber,
     Aid,
@@ -140,8 +148,7 @@ class VerifyAnswer(Message):
 
     @model_validator(mode="after")
     def _holds_one(self) -> Self:
-        if (self.grant is None) == (self.refusal is None):
-            raise ValueError("either grant or refusal")
+        check_one(self, "grant", "refusal")
         return self
 
 

@@ -13,7 +13,7 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,14 +27,11 @@ from bench import seed
 from foundation import pki
 from gm.sm2 import PrivateKey
 from simulators.http_client import ApiError
-from smpp.aio.client import open_bound
-from smpp.aio.connection import Connection, RequestFailed
 from smpp.codec import decode
 from smpp.constants import CommandStatus
-from smpp.events import Event, RequestReceived
-from smpp.pdu import BindTransceiver, DeliverSm, DeliverSmResp, Pdu, SubmitSm
-from smpp.session import SessionConfig
-from tests.e2e.house import ENT_A, House, free_ports, until
+from smpp.pdu import SubmitSm
+from tests.e2e.bound import ANSWER_S, BoundHouse
+from tests.e2e.house import ENT_A, free_ports, until
 from tests.mosquitto import Mosquitto
 from tests.ports import free_port
 from trust_party.admission import resume_enterprise, suspend_enterprise
@@ -47,7 +44,6 @@ REVOKED_FAST = 120
 AIDS = REVOKED_FAST + 18
 FEED_BOUND_S = 0.250
 FROZEN_BOUND_S = 4.0
-ANSWER_S = 10.0
 PERIOD_S = 0.01
 OK = int(CommandStatus.ESME_ROK)
 REFUSED = int(CommandStatus.ESME_RINVDSTADR)
@@ -62,35 +58,16 @@ class Sent(NamedTuple):
     status: int
 
 
-class Watched(House):
+class Watched(BoundHouse):
     """A house of its own, whose trust party can stand still. Remembers what was sent and what was cancelled."""
 
     def __init__(self, layout: Layout, files: Files, people: list[Person], broker: Mosquitto | None) -> None:
         super().__init__(layout, files, people)
         self.broker = broker
-        self.connection: Connection
         self.aids: list[str] = []
         self.sent: list[Sent] = []
-        self.replies: list[tuple[str, bytes]] = []
-        """What subscribers sent, and the AID that it came from."""
         self.over: dict[str, float] = {}
         """By AID, from when on nothing may have been sent to it, by the monotonic clock."""
-
-    async def bind(self) -> None:
-        self.connection, _ = await open_bound(
-            HOST,
-            self.ports.smpp,
-            BindTransceiver(system_id=ENT_A.system_id.encode(), password=ENT_A.smpp_password.encode()),
-            self._heard,
-            SessionConfig(),
-            timeout=ANSWER_S,
-        )
-
-    def _heard(self, connection: Connection, events: Sequence[Event]) -> None:
-        for event in events:
-            if isinstance(event, RequestReceived) and isinstance(event.pdu.body, DeliverSm):
-                self.replies.append((event.pdu.body.source_addr.decode(), event.pdu.body.short_message))
-                connection.respond(event.pdu.sequence_number, DeliverSmResp())
 
     async def reply_of(self, aid: str, text: str) -> str:
         """Under which AID the enterprise gets what the person behind an AID replies."""
@@ -98,26 +75,18 @@ class Watched(House):
         await self.handsets.reply(person.msisdn, text, ENT_A.access_number)
 
         async def came() -> list[str]:
-            return [source for source, said in self.replies if text.encode() in said]
+            return [
+                each.source_addr.decode() for each in self.delivered if text.encode() in each.short_message
+            ]
 
         found: list[str] = await until(came, "the reply")
         return found[0]
 
     async def submit(self, aid: str) -> int:
         """The command_status of one message to an AID."""
-        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-
-        def done(given: Pdu | RequestFailed) -> None:
-            answer.set_result(-1 if isinstance(given, RequestFailed) else given.command_status)
-
         text = f"message {len(self.sent)}".encode()
-        body = SubmitSm(
-            source_addr=ENT_A.access_number.encode(), destination_addr=aid.encode(), short_message=text
-        )
         began = time.monotonic()
-        self.connection.request(body, done)
-        async with asyncio.timeout(ANSWER_S):
-            status = await answer
+        status = await self.submit_text(aid, text)
         self.sent.append(Sent(aid, text, began, status))
         return status
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,10 @@ from gateway.settings import GatewaySettings
 from gm.sm2 import PrivateKey
 from interparty.party_link import connect
 from simulators.http_client import ApiError
-from smpp.aio.client import open_bound
-from smpp.aio.connection import Connection, RequestFailed
 from smpp.constants import CommandStatus
-from smpp.events import Event, RequestReceived
-from smpp.pdu import BindTransceiver, DeliverSm, DeliverSmResp, Pdu, SubmitSm
-from smpp.session import SessionConfig
-from tests.e2e.house import ENT_A, ENT_B, House, free_ports, until
+from smpp.pdu import DeliverSm
+from tests.e2e.bound import BoundHouse
+from tests.e2e.house import ENT_A, ENT_B, free_ports, until
 from tests.interop.foreign_server import Party
 from tests.interop.foreign_signatures import Sm2Key, public_hex_of
 from tests.interop.small_trust_party import SmallTrustParty
@@ -47,7 +44,7 @@ ANSWER_S = 10.0
 PEOPLE = [person(number) for number in range(1, 8)]
 
 
-class ForeignHouse(House):
+class ForeignHouse(BoundHouse):
     """A house whose trust party is the small one, inside the test. Nobody calls in it."""
 
     without = frozenset({"core"})
@@ -55,8 +52,6 @@ class ForeignHouse(House):
     def __init__(self, layout: Layout, files: Files, trust: SmallTrustParty) -> None:
         super().__init__(layout, files, PEOPLE)
         self.trust = trust
-        self.connection: Connection
-        self.delivered: list[DeliverSm] = []
         self._runner: web.AppRunner | None = None
 
     async def start_trust(self) -> None:
@@ -71,38 +66,9 @@ class ForeignHouse(House):
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def bind(self) -> None:
-        self.connection, _ = await open_bound(
-            HOST,
-            self.ports.smpp,
-            BindTransceiver(system_id=ENT_A.system_id.encode(), password=ENT_A.smpp_password.encode()),
-            self._heard,
-            SessionConfig(),
-            timeout=ANSWER_S,
-        )
-
-    def _heard(self, connection: Connection, events: Sequence[Event]) -> None:
-        for event in events:
-            if isinstance(event, RequestReceived) and isinstance(event.pdu.body, DeliverSm):
-                self.delivered.append(event.pdu.body)
-                connection.respond(event.pdu.sequence_number, DeliverSmResp())
-
     async def submit(self, aid: str, text: str) -> int:
         """The command_status of one message that asks for a receipt."""
-        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-
-        def done(given: Pdu | RequestFailed) -> None:
-            answer.set_result(-1 if isinstance(given, RequestFailed) else given.command_status)
-
-        body = SubmitSm(
-            source_addr=ENT_A.access_number.encode(),
-            destination_addr=aid.encode(),
-            short_message=text.encode(),
-            registered_delivery=1,
-        )
-        self.connection.request(body, done)
-        async with asyncio.timeout(ANSWER_S):
-            return await answer
+        return await self.submit_text(aid, text.encode(), registered_delivery=1)
 
     async def start_witness(self, party: str) -> None:
         """`ascs evidence witness` of a party."""
