@@ -34,6 +34,10 @@ class Column(NamedTuple):
         return f"{self.table}.{self.sealed}"
 
 
+# S608 below: names of tables and columns come from the parties' own lists of `Column`, never from outside; SQL takes no
+# parameters in their place.
+
+
 def sealed_under(conn: sqlite3.Connection, columns: Iterable[Column], version: int) -> int:
     """How many values are sealed under a version of the data key. Looks at every row."""
     prefix = version_prefix(version)

@@ -435,6 +435,7 @@ class Gateway:
         rows = await self.domain.store.write(accounts.load)
         self.directory.current = snapshot(rows, self.domain.vault)
         self.front.accounts_changed()
+        metrics.DIRECTORY_VERSION.set(rows.version)
 
     async def _settle_keys(self) -> None:
         """Put on record what a command did with keys and did not live to record."""

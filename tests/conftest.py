@@ -4,8 +4,12 @@ And what makes all tests quicker: their key stores' passphrases are turned into 
 product's hundreds of thousands, which are to cost time.
 """
 
+import logging
 import os
 import shutil
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +31,20 @@ def read_peers(text: str) -> dict[str, str]:
 def find_program(program: str) -> str | None:
     """Where the program is; daemons are in folders that only root has on its path."""
     return shutil.which(program) or shutil.which(program, path=_SYSTEM_FOLDERS)
+
+
+@pytest.fixture
+def own_logs() -> Iterator[None]:
+    """For a test that sets up a process's logs: they are as they were afterwards."""
+    root, hooks = logging.getLogger(), (sys.excepthook, threading.excepthook)
+    handlers, level = list(root.handlers), root.level
+    yield
+    for handler in set(root.handlers) - set(handlers):
+        handler.close()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)
+    sys.excepthook, threading.excepthook = hooks
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -126,3 +126,6 @@ EGRESS_ALARMS = Counter(
     "ascs_egress_alarms_total", "fields that the egress guard dropped", ["leg", "field"], registry=REGISTRY
 )
 STORE_BACKLOG = Gauge("ascs_store_backlog", "operations that wait for the store", registry=REGISTRY)
+DIRECTORY_VERSION = Gauge(
+    "ascs_directory_version", "which version of accounts and access numbers is in force", registry=REGISTRY
+)

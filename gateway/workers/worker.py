@@ -232,7 +232,8 @@ class Worker:
         except (struct.error, PduError, LookupError, TypeError, ValueError):
             _log.exception("%s: message %d of session %d is not understood", self.name, kind, number)
         except Exception:
-            # As in a session of this process: it must not stay without an answer for ever.
+            # A defect in what a room does with it. It ends this session alone, as where sessions are in this process:
+            # else the enterprise would wait for answers for ever, or the channel of all sessions would end.
             _log.exception("event handler failed")
             if session is not None:
                 session.abort("internal error")

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from typing import Any, Unpack
 
+import aiohttp
+
 from ascs.commands.common import load_settings
 from ascs.demo.layout import CONFIRMATION_NUMBER, ENTERPRISES, HOST, DemoEnterprise, Layout, Person, Ports
 from ascs.demo.parties import Files
@@ -136,12 +138,26 @@ class House:
     async def set_trunk(self, enterprise: DemoEnterprise, **options: Unpack[TrunkOptions]) -> None:
         """What an operator sets for a trunk, once the gateway knows it."""
 
-        def work() -> None:
+        def work() -> int:
             with closing(sqlite3.connect(self.layout.carrier / "carrier.db", timeout=10)) as conn, conn:
                 change_trunk(conn, enterprise.sip_user, options)
+                return int(conn.execute("SELECT version FROM directory_version").fetchone()[0])
 
-        await asyncio.to_thread(work)
-        await asyncio.sleep(1.2)
+        version = await asyncio.to_thread(work)
+        self.hang_up_gateway()
+
+        async def in_force() -> bool:
+            return await self._directory_version() >= version
+
+        await until(in_force, "the gateway knows the trunk's options")
+
+    async def _directory_version(self) -> float:
+        url = f"http://{HOST}:{self.ports.operations}/metrics"
+        async with aiohttp.ClientSession(trust_env=False) as session, session.get(url) as response:
+            text = await response.text()
+        return next(
+            float(line.split()[1]) for line in text.splitlines() if line.startswith("ascs_directory_version ")
+        )
 
     async def kill_gateway(self) -> None:
         """SIGKILL: nothing is flushed and nothing is said to anybody."""

@@ -268,6 +268,7 @@ async def every_step_is_evidence(world: World) -> None:
                 ledger = key_ledger.events(conn)
             if all(told for _, told in ledger):
                 break
+            # A look keeps the gateway from writing, which is to tell the rest.
             await asyncio.sleep(0.1)
     log_key = PublicKey.from_pem((world.trust_settings.public_folder / "log-1.pem").read_bytes())
     bundles = await EvidenceClient(world.gateway._peer, [log_key]).of_keys()

@@ -3,7 +3,6 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,9 @@ NUMBER = "8613800000001"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    hook, level = sys.excepthook, logging.getLogger().level
+def folder(tmp_path: Path, own_logs: None) -> Path:
     logs.setup("gateway", tmp_path, "INFO")
-    yield tmp_path
-    sys.excepthook = hook
-    logging.captureWarnings(False)
-    root = logging.getLogger()
-    root.setLevel(level)
-    for handler in [h for h in root.handlers if isinstance(h, logs._File | logs._Text)]:
-        root.removeHandler(handler)
-        handler.close()
+    return tmp_path
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:

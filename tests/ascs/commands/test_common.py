@@ -49,19 +49,7 @@ def test_settings_come_from_the_file_or_its_fault_is_named(tmp_path: Path) -> No
         load_settings(file, Settings)
 
 
-@pytest.fixture
-def root_logger() -> object:
-    """The process's log as it was before, afterwards."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    for handler in set(root.handlers) - set(handlers):
-        handler.close()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
-@pytest.mark.usefixtures("root_logger")
+@pytest.mark.usefixtures("own_logs")
 def test_a_process_logs_to_its_folder_and_ends_with_what_it_runs(tmp_path: Path) -> None:
     ran: list[asyncio.Event] = []
 
@@ -76,7 +64,7 @@ def test_a_process_logs_to_its_folder_and_ends_with_what_it_runs(tmp_path: Path)
     assert "8613800000001" not in written
 
 
-@pytest.mark.usefixtures("root_logger")
+@pytest.mark.usefixtures("own_logs")
 def test_a_process_that_cannot_start_says_why_in_one_line(tmp_path: Path) -> None:
     async def main(_: asyncio.Event) -> None:
         raise OSError(98, "Address already in use")

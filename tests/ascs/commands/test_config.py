@@ -61,6 +61,7 @@ def test_a_process_does_not_start_with_a_fault(gateway_file: Path) -> None:
     assert "is required" in result.output
 
 
+@pytest.mark.usefixtures("own_logs")
 @pytest.mark.parametrize(
     ("content", "said"),
     [
