@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from sip.message import DEFAULT_MAX_FORWARDS, HeaderItems, Message, Request, Res
 from sip.sdp import SDP_TYPE
 from sip.session_timer import request_headers
 from sip.timers import TimerHeap
+from sip.tokens import token
 from sip.transaction import (
     AckArrived,
     CancelArrived,
@@ -415,8 +415,8 @@ class UserAgent:
         cseq: int,
     ) -> Request:
         if from_.tag is None:
-            from_ = from_.with_tag(os.urandom(8).hex())
-        call_id = call_id or os.urandom(16).hex()
+            from_ = from_.with_tag(token(8))
+        call_id = call_id or token(16)
         items: list[tuple[str, object]] = [
             ("Max-Forwards", DEFAULT_MAX_FORWARDS),
             ("From", from_),

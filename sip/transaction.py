@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from sip.headers import BRANCH_MAGIC, Via
 from sip.message import Message, Request, Response, make_error_response, make_response
 from sip.parser import SipParseError, parse
 from sip.timers import TimerHeap, TimerValues
+from sip.tokens import token
 from sip.transaction_client import ClientTransaction, InviteClient, NonInviteClient, TransactionKey
 from sip.transaction_server import InviteServer, NonInviteServer, ServerTransaction
 from sip.uri import bare_host, host_reference
@@ -304,7 +304,7 @@ class TransactionLayer:
 
     def new_via(self, flow: Flow) -> Via:
         """Our Via towards a flow with a branch of its own; rport is asked (RFC 3581 3)."""
-        branch = BRANCH_MAGIC + os.urandom(12).hex()
+        branch = BRANCH_MAGIC + token(12)
         own = self._sent_by.get((flow.transport, flow.is_ipv6))
         if own is None:
             local = local_address(self.addresses, flow)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from sip.flow import Flow
 from sip.message import Request, Response, make_response
 from sip.timers import Timer
+from sip.tokens import token
 from sip.transaction_client import TransactionKey
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class ServerTransaction:
         self.key = key
         self.merge_key: TransactionKey | None = None
         self.state = ServerState.TRYING
-        self.local_tag = request.to.tag or os.urandom(8).hex()
+        self.local_tag = request.to.tag or token(8)
         self.last: bytes | None = None
         self.context: object = None
         self.owner: object = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from gateway.store.domain import Domain
 from gateway.voice import call_record
 from gateway.voice.call_caps import CallOf
 from gateway.voice.call_record import COMMITS_APART_S, CallRecord, Direction
-from trust_client.verifier import Grant, Question, Refused, Unavailable, Verifier
+from trust_client.verifier import Answers, Grant, Question, Refused, Unavailable, Verifier
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +34,11 @@ CALLS_ORDER: Final = 50
 """Where in a commit calls are authorized: behind the messages."""
 
 
+GATHER_S: Final = 0.004
+"""How long after one question calls wait for the next, which then asks about all of them: a question on its own costs
+the gateway as much as one about ten calls."""
+
+
 class _Asked(NamedTuple):
     """A call that the trust party has answered for: `grant`, or None and its reason."""
 
@@ -48,30 +54,44 @@ class Authorization:
     def __init__(self, domain: Domain, verifier: Verifier) -> None:
         self._domain = domain
         self._verifier = verifier
+        self._waiting: list[tuple[Question, tuple[CallOf, Done]]] = []
+        """Calls that are asked about next. Bounded by the calls that there may be."""
+        self._gathering: asyncio.TimerHandle | None = None
+        self._asked_at = float("-inf")
         self._stage: Stage[_Asked, Authorized | Refusal] = Stage(
             self._decide, _decided, order=CALLS_ORDER, spacing_s=COMMITS_APART_S
         )
 
     def ask(self, call: CallOf, done: Done) -> None:
         """`done` is told once: the call's record, or the case of its refusal, whose cause is recorded."""
-        self._verifier.submit(
-            Question(call.aid or "", call.trunk.enterprise_id, "voice", call.number.number),
-            lambda answer: self._verified(call, answer, done),
-            fresh=True,
-        )
+        question = Question(call.aid or "", call.trunk.enterprise_id, "voice", call.number.number)
+        self._waiting.append((question, (call, done)))
+        if self._gathering is None:
+            # At once, unless some were asked just now: then with those that come meanwhile.
+            self._gathering = asyncio.get_running_loop().call_at(self._asked_at + GATHER_S, self._ask)
 
-    def _verified(self, call: CallOf, answer: Grant | Refused | Unavailable, done: Done) -> None:
-        if isinstance(answer, Unavailable):
-            done(Case.NOT_AVAILABLE)
-            return
-        grant = answer if isinstance(answer, Grant) else None
-        reason = answer.reason if isinstance(answer, Refused) else None
+    def _ask(self) -> None:
+        self._gathering = None
+        self._asked_at = asyncio.get_running_loop().time()
+        waiting, self._waiting = self._waiting, []
+        self._verifier.submit_all(waiting, self._verified, fresh=True)
+
+    def _verified(self, answers: Answers[tuple[CallOf, Done]]) -> None:
+        asked: list[_Asked] = []
+        for (call, done), answer in answers:
+            if isinstance(answer, Unavailable):
+                done(Case.NOT_AVAILABLE)
+            else:
+                grant = answer if isinstance(answer, Grant) else None
+                reason = answer.reason if isinstance(answer, Refused) else None
+                asked.append(_Asked(call, grant, reason, done))
         # A refusal by the trust party takes the same way through the store as one decided here:
         # from outside, nothing tells which it was.
         try:
-            self._domain.store.put(self._stage, _Asked(call, grant, reason, done))
+            self._domain.store.put_all(self._stage, asked)
         except (StoreBusy, StoreUnavailable):
-            done(Case.NOT_AVAILABLE)
+            for each in asked:
+                each.done(Case.NOT_AVAILABLE)
 
     def _decide(self, conn: sqlite3.Connection, asked: list[_Asked]) -> list[Authorized | Refusal]:
         domain, now = self._domain, self._domain.now_ms()

@@ -1,6 +1,7 @@
 """A voice service between a core and an enterprise that the test plays, over loopback, with a real store."""
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -69,13 +70,17 @@ class FakeVerifier:
         }
         self.held: list[Callable[[], None]] | None = None
 
-    def submit(self, item: QuestionLike, done: Callable[[Any], None], *, fresh: bool = False) -> None:
-        self.asked.append(item)
-        answer = self.answers.get(item.aid, Refused("UNKNOWN"))
-        if self.held is not None:
-            self.held.append(lambda: done(answer))
-        else:
-            asyncio.get_running_loop().call_soon(done, answer)
+    def submit_all(
+        self, items: list[tuple[QuestionLike, Any]], done: Callable[[Any], None], *, fresh: bool = False
+    ) -> None:
+        for item, asker in items:
+            self.asked.append(item)
+            answer = self.answers.get(item.aid, Refused("UNKNOWN"))
+            tell = functools.partial(done, [(asker, answer)])
+            if self.held is not None:
+                self.held.append(tell)
+            else:
+                asyncio.get_running_loop().call_soon(tell)
 
 
 class FakeTrust:

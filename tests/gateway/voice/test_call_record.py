@@ -39,7 +39,7 @@ class Desk:
         return (
             await rows(self.domain, "call"),
             await rows(self.domain, "cdr"),
-            [Report.model_validate_json(report_of(cdr)) for _, cdr in unreported],
+            [Report.model_validate_json(report_of(each)) for each in unreported],
         )
 
 
