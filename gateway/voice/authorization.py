@@ -34,7 +34,7 @@ CALLS_ORDER: Final = 50
 """Where in a commit calls are authorized: behind the messages."""
 
 
-GATHER_S: Final = 0.004
+GATHER_S: Final = 0.005
 """How long after one question calls wait for the next, which then asks about all of them: a question on its own costs
 the gateway as much as one about ten calls."""
 

@@ -28,7 +28,7 @@ SEAL_CALL = "call"
 ANSWERS_ORDER: Final = 51
 ENDS_ORDER: Final = 52
 """Where in a commit: behind the authorization of calls."""
-COMMITS_APART_S: Final = 0.004
+COMMITS_APART_S: Final = 0.01
 """Calls that come and are answered while others do wait so long for a commit that is for all of them; setting up a
 call in a mobile network takes a hundred times as long."""
 ENDS_PATIENCE_S: Final = 0.02
