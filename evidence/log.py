@@ -143,18 +143,8 @@ class ErasedError(LookupError):
     """The record was erased; its leaf is still in the log."""
 
 
-def commitment_of(record: bytes, salt: bytes) -> bytes:
-    """Salted commitment to a record, 32 bytes."""
-    return sm3(RECORD_TAG + salt + record)
-
-
-def entry_of(commitment: bytes) -> bytes:
-    """The leaf's bytes for a commitment, 43."""
-    return ENTRY_TAG + commitment
-
-
 def leaf_of(record: bytes, salt: bytes) -> bytes:
-    """Hash of the leaf that stands for a record, 32 bytes."""
+    """Hash of the leaf that stands for a record, 32 bytes: of an entry that holds a salted commitment to it."""
     return leaf_hash(ENTRY_TAG + sm3(RECORD_TAG + salt + record))
 
 

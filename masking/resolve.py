@@ -1,6 +1,6 @@
 """From an identifier to the subscriber who held it on a day, and only while that person still holds the number.
 
-Pure decisions over bitemporal rows; the gateway's store implements the lookups. Law 4: whoever is in
+Pure decisions over bitemporal rows, which the gateway's store looks up. Law 4: whoever is in
 doubt is refused, never guessed.
 """
 
@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
 from functools import lru_cache
-from typing import Protocol
 
 __all__ = [
-    "ContactLookup",
     "End",
     "Holding",
     "Outcome",
     "Resolution",
-    "SubscriberLookup",
     "as_of_allowed",
     "day_window",
     "decide",
@@ -174,17 +171,3 @@ def _date(as_of: int) -> date:
 
 def _ms(when: datetime) -> int:
     return int(when.timestamp()) * 1000
-
-
-class SubscriberLookup(Protocol):
-    """Finds the person behind an EDI that this carrier opened."""
-
-    async def resolve(self, edi_id: bytes, enterprise: str, now: int) -> Resolution:
-        """The subscriber as of the EDI's date, judged at `now` (ms)."""
-
-
-class ContactLookup(Protocol):
-    """Finds under which EDI a person was last contacted; written in the commit of each send."""
-
-    async def last_contacted(self, msisdn: str, access_number: str) -> tuple[bytes, str] | None:
-        """(edi_id, enterprise) most recently contacted from that access number, or None."""

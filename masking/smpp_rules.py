@@ -1,6 +1,6 @@
 """What of a submit_sm may go towards the SMSC: the tables of `smpp_tables`, and what an access number adds."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from masking.smpp_tables import DATA_CODINGS, PROTOCOL_IDS, TLVS, UDH_ELEMENTS, Action, values_with
@@ -30,10 +30,6 @@ class SubmitAllow:
     """sm_default_msg_id names a text at the SMSC that no policy here has read."""
     tlvs_kept: frozenset[int] = frozenset()
     """Tags that this access number may send although the table drops or refuses them."""
-
-    def with_(self, **changes: frozenset[int] | frozenset[bytes] | bool) -> "SubmitAllow":
-        """A copy for one access number with other values."""
-        return replace(self, **changes)  # type: ignore[arg-type]
 
     def keeps_tlv(self, tag: int) -> bool:
         """Whether this TLV goes towards the SMSC."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import Final, NamedTuple
 
 from smpp.constants import EsmClass, Tag
@@ -273,42 +272,3 @@ def _state(number: int) -> MessageState:
         return MessageState(number)
     except ValueError:
         return MessageState.UNKNOWN
-
-
-class IdForm(Enum):
-    """How a peer writes a message id in one place."""
-
-    RAW = "raw"
-    DECIMAL = "decimal"
-    HEX = "hex"
-
-
-def normalise_id(raw: bytes, form: IdForm = IdForm.RAW) -> bytes:
-    """One canonical form of an id written in that form: decimal digits, for DECIMAL and HEX alike.
-
-    RAW, and what is not a number in its form, is lower case without leading zeros.
-    """
-    text = raw.strip().lower()
-    if form is IdForm.DECIMAL and text.isdigit() and len(text) <= MESSAGE_ID_MAX:
-        return str(int(text)).encode()
-    if form is IdForm.HEX and _is_hex(text):
-        return str(int(text, 16)).encode()
-    return text.lstrip(b"0") or (b"0" if text else b"")
-
-
-def id_forms(raw: bytes) -> tuple[bytes, ...]:
-    """Every form under which a peer may name this id elsewhere, most likely first, none twice.
-
-    As it came, lower case without leading zeros, decimal where it is hex, hex where it is decimal.
-    """
-    text = raw.strip().lower()
-    forms = [raw, normalise_id(raw)]
-    if _is_hex(text):
-        forms.append(str(int(text, 16)).encode())
-    if text.isdigit() and len(text) <= MESSAGE_ID_MAX:
-        forms.append(f"{int(text):x}".encode())
-    return tuple(dict.fromkeys(forms))
-
-
-def _is_hex(text: bytes) -> bool:
-    return 0 < len(text) <= MESSAGE_ID_MAX and all(octet in b"0123456789abcdef" for octet in text)

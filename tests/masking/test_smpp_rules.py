@@ -1,5 +1,7 @@
 """What of a submit_sm may go towards the SMSC."""
 
+from dataclasses import replace
+
 import pytest
 
 from masking.smpp_rules import DEFAULT_ALLOW, Refusal, refusal_of
@@ -62,8 +64,10 @@ def test_a_broken_header_is_refused() -> None:
 
 
 def test_an_access_number_may_be_given_more() -> None:
-    ported = DEFAULT_ALLOW.with_(
-        udh_elements=DEFAULT_ALLOW.udh_elements | {0x05}, tlvs_kept=frozenset((Tag.DESTINATION_PORT,))
+    ported = replace(
+        DEFAULT_ALLOW,
+        udh_elements=DEFAULT_ALLOW.udh_elements | {0x05},
+        tlvs_kept=frozenset((Tag.DESTINATION_PORT,)),
     )
     assert refusal_of(with_udh((5, b"\x0b\x84\x23\xf0")), ported) is None
     assert refusal_of(submit(tlvs=[(Tag.DESTINATION_PORT, b"\x0b\x84")]), ported) is None

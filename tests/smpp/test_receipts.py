@@ -12,13 +12,10 @@ from smpp.constants import EsmClass, MessageState, Tag
 from smpp.pdu import DeliverSm
 from smpp.receipts import (
     STAT_OF,
-    IdForm,
     Outcome,
     Receipt,
     build,
-    id_forms,
     is_receipt,
-    normalise_id,
     outcome_of,
     parse,
     parse_text,
@@ -128,27 +125,6 @@ def test_only_some_states_are_final() -> None:
     assert Receipt(b"", MessageState.DELIVERED).is_final
     assert not Receipt(b"", MessageState.ENROUTE).is_final
     assert not Receipt(b"", MessageState.ACCEPTED).is_final
-
-
-def test_one_id_has_one_canonical_form() -> None:
-    assert normalise_id(b"00000A1F", IdForm.HEX) == normalise_id(b"2591", IdForm.DECIMAL) == b"2591"
-    assert normalise_id(b"0002591", IdForm.DECIMAL) == b"2591"
-    assert normalise_id(b"00Ab-7", IdForm.RAW) == normalise_id(b"ab-7", IdForm.RAW) == b"ab-7"
-    assert normalise_id(b"ab-7", IdForm.HEX) == b"ab-7"
-    assert normalise_id(b"000") == b"0"
-    assert normalise_id(b"") == b""
-
-
-def test_forms_meet_across_dialects() -> None:
-    assert id_forms(b"00000A1F")[0] == b"00000A1F"
-    assert set(id_forms(b"0A1F")) & set(id_forms(b"2591"))
-    assert set(id_forms(b"0000123")) & set(id_forms(b"123"))
-
-
-@given(st.binary(max_size=64))
-def test_forms_are_few_and_none_twice(raw: bytes) -> None:
-    forms = id_forms(raw)
-    assert len(forms) == len(set(forms)) <= 4
 
 
 def test_an_intermediate_notification_is_never_final() -> None:
