@@ -48,7 +48,7 @@ class TrustWatch:
         except PeerProblem as error:
             state, said = REFUSES, f": {error}"
         if state != self.state:
-            _log.log(logging.INFO if state == OK else logging.WARNING, "trust party is %s%s", state, said)
+            _log.log(logging.INFO if state == OK else logging.WARNING, "trust party: %s%s", state, said)
         self.state = state
         metrics.TRUST_UP.set(1 if state == OK else 0)
         return ASK_S if state == OK else ASK_AGAIN_S
