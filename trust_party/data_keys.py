@@ -16,7 +16,7 @@ from foundation.seal import Nonces, Sealer
 from gm import sm4
 
 OPENED_MAX: Final = 100_000
-"""Keys kept opened, about 300 bytes each."""
+"""Keys kept opened, about 350 bytes each."""
 
 KEY_AAD: Final = b"data_keys.sealed"
 
@@ -24,20 +24,20 @@ KEY_AAD: Final = b"data_keys.sealed"
 class DataKey:
     """One SM4 key. What it seals is `nonce[12] | ciphertext | tag[16]`; `nonces` may serve many keys."""
 
-    __slots__ = ("_key", "_nonces")
+    __slots__ = ("_cipher", "_nonces")
 
     def __init__(self, key: bytes, nonces: Nonces) -> None:
-        self._key = key
+        self._cipher = sm4.Sm4Gcm(key)
         self._nonces = nonces
 
     def seal(self, plaintext: bytes, aad: bytes) -> bytes:
         """Encrypt and authenticate, bound to `aad`."""
         nonce = next(self._nonces)
-        return nonce + sm4.seal(self._key, nonce, plaintext, aad)
+        return nonce + self._cipher.seal(nonce, plaintext, aad)
 
     def open(self, sealed: bytes, aad: bytes) -> bytes:
         """Undo `seal`. Raises gm.errors.DecryptError."""
-        return sm4.open_sealed(self._key, sealed[: sm4.NONCE_SIZE], sealed[sm4.NONCE_SIZE :], aad)
+        return self._cipher.open_sealed(sealed[: sm4.NONCE_SIZE], sealed[sm4.NONCE_SIZE :], aad)
 
 
 class DataKeys:

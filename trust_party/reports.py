@@ -6,7 +6,7 @@ sending it again changes nothing; all else of it is in the sealed record alone. 
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -33,6 +33,7 @@ class _Found(NamedTuple):
     replaces: int | None
     """The AID before it."""
     made_at: int
+    enterprise: str
 
 
 class Reports:
@@ -50,10 +51,12 @@ class Reports:
         sending them again would not help. Raises StoreBusy, StoreUnavailable: some of the reports may then be on
         record, and all can be sent again.
         """
+        # Handed over together they run in one transaction, and look up each EDI once.
+        aids: dict[str, _Found | None] = {}
         accepted = sum(
             await asyncio.gather(
                 *(
-                    self._store.write(partial(self._keep, carrier, some, now_ms))
+                    self._store.write(partial(self._keep, carrier, some, now_ms, aids))
                     for some in groups(reports, SLICE)
                 )
             )
@@ -63,9 +66,15 @@ class Reports:
         return accepted
 
     def _keep(
-        self, carrier: str, reports: Sequence[SentReport], now_ms: int, conn: sqlite3.Connection
+        self,
+        carrier: str,
+        reports: Sequence[SentReport],
+        now_ms: int,
+        aids: dict[str, _Found | None],
+        conn: sqlite3.Connection,
     ) -> int:
-        aids = self._aids(conn, carrier, reports)
+        """`aids`: what EDIs lead to, by edi_id, as far as they were looked up."""
+        self._look_up(conn, carrier, {report.edi_id for report in reports if report.edi_id not in aids}, aids)
         known = _known(conn, carrier, reports)
         evidence_id = self._evidence.next_id(conn)
         accepted = 0
@@ -77,9 +86,9 @@ class Reports:
             if report.report_id in known:
                 accepted += 1
                 continue
-            found = aids.get((report.edi_id, report.enterprise))
-            if found is not None:
-                aid, key, replaces, made_at = found
+            found = aids[report.edi_id]
+            if found is not None and found.enterprise == report.enterprise:
+                aid, key, replaces, made_at, _ = found
                 if replaces is not None and int(report.started_at) < made_at:
                     aid = _aid_then(conn, replaces, int(report.started_at))
                 accepted += 1
@@ -93,22 +102,22 @@ class Reports:
             execute_rows(conn, _INSERT, rows)
         return accepted
 
-    def _aids(
-        self, conn: sqlite3.Connection, carrier: str, reports: Sequence[SentReport]
-    ) -> dict[tuple[str, str], _Found]:
-        """By edi_id and enterprise what its AID is now, of EDIs that are this carrier's."""
-        # Many reports of one subscriber are one key.
-        marks, params = padded([bytes.fromhex(edi_id) for edi_id in {report.edi_id for report in reports}])
+    def _look_up(
+        self, conn: sqlite3.Connection, carrier: str, edi_ids: Set[str], aids: dict[str, _Found | None]
+    ) -> None:
+        """Note what each EDI leads to now, None for one that is not this carrier's."""
+        if not edi_ids:
+            return
+        aids.update(dict.fromkeys(edi_ids))
+        marks, params = padded([bytes.fromhex(edi_id) for edi_id in edi_ids])
         rows = conn.execute(
-            "SELECT e.edi_id, a.enterprise, a.aid, k.sealed, a.replaces, a.deposited_at FROM edis e"  # noqa: S608
+            "SELECT e.edi_id, a.aid, k.sealed, a.replaces, a.deposited_at, a.enterprise FROM edis e"  # noqa: S608
             " JOIN authorizations a ON a.aid = e.aid"
             f" JOIN data_keys k ON k.id = a.data_key_id WHERE e.carrier = ? AND e.edi_id IN ({marks})",
             [carrier, *params],
-        ).fetchall()
-        return {
-            (row[0].hex(), row[1]): _Found(row[2], self._data_keys.opened(bytes(row[3])), row[4], row[5])
-            for row in rows
-        }
+        )
+        for edi_id, aid, sealed, *others in rows:
+            aids[edi_id.hex()] = _Found(aid, self._data_keys.opened(bytes(sealed)), *others)
 
 
 def _aid_then(conn: sqlite3.Connection, aid: int, at_ms: int) -> int:
