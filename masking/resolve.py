@@ -5,10 +5,10 @@ doubt is refused, never guessed.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 __all__ = [
     "End",
@@ -45,8 +45,7 @@ class End(StrEnum):
     PORTED_OUT = "PORTED_OUT"
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(NamedTuple):
     """Subscriber, number and identifier belonged together in [valid_from, valid_to), as recorded in
     [recorded_from, recorded_to). Times in ms; None: without end. `msisdn` and `identifier` are only
     compared: they may be blind indexes.
@@ -71,8 +70,7 @@ class Holding:
         return self.recorded_from <= at and (self.recorded_to is None or self.recorded_to > at)
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(NamedTuple):
     """An outcome; with RESOLVED the subscriber and number, with AMBIGUOUS who it could be."""
 
     outcome: Outcome

@@ -83,6 +83,8 @@ class Committer:
         """One outcome for each."""
         now = self._domain.now_ms()
         singles = [each for each in submissions if each.part is None]
+        if len(singles) == len(submissions):
+            return self._run_singles(conn, submissions, now)
         outcomes = dict(zip(map(id, singles), self._run_singles(conn, singles, now), strict=True))
         for each in submissions:
             if each.part is not None:

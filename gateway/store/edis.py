@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from foundation.rows import execute_rows, select_keys
 from gateway.store.subscribers import IMSI
 
 
-@dataclass(frozen=True, slots=True)
-class EdiRow:
+class EdiRow(NamedTuple):
     """An opened EDI. `as_of` is YYYYMMDD in Asia/Shanghai, `confirmed_at` and `window_start` milliseconds."""
 
     edi_id: bytes
@@ -39,17 +37,7 @@ _COLUMNS = (
 def insert(conn: sqlite3.Connection, row: EdiRow) -> None:
     conn.execute(
         f"INSERT INTO edi ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (edi_id) DO NOTHING",
-        (
-            row.edi_id,
-            row.enterprise_id,
-            row.msisdn_index,
-            row.msisdn_sealed,
-            row.id_type,
-            row.identifier_index,
-            row.as_of,
-            row.consent_sm3,
-            row.confirmed_at,
-        ),
+        row[: row._fields.index("window_start")],
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from foundation.rows import select_rows
 from gateway.store.vault import Vault
@@ -186,7 +186,7 @@ def _within(row: Holding, subscriptions: list[Holding]) -> Holding:
             last, end = each, each.valid_to
     if last is None or (row.valid_to is not None and row.valid_to < end):
         return row
-    return replace(row, valid_to=end, end=last.end)
+    return row._replace(valid_to=end, end=last.end)
 
 
 def sealed_msisdn(conn: sqlite3.Connection, msisdn_index: bytes) -> bytes:

@@ -1,7 +1,5 @@
 """Who a sealed identifier reaches, and when nobody: each outcome by its own case."""
 
-from dataclasses import replace
-
 import pytest
 
 from masking.resolve import (
@@ -35,11 +33,11 @@ def test_the_holder_of_that_day_who_still_holds_the_number() -> None:
 
 
 def test_a_device_put_away_still_names_the_person_who_kept_the_number() -> None:
-    assert of_device(SIM, replace(DEVICE, valid_to=END + 1)).outcome is Outcome.RESOLVED
+    assert of_device(SIM, DEVICE._replace(valid_to=END + 1)).outcome is Outcome.RESOLVED
 
 
 def test_a_second_hand_device_names_its_holder_of_that_day_alone() -> None:
-    sold = replace(DEVICE, valid_to=START)
+    sold = DEVICE._replace(valid_to=START)
     bought = Holding(2, "M", IMEI, "dev", START, None, 0, None)
     assert of_device(SIM, sold, bought) == Resolution(Outcome.RESOLVED, 2, "M")
 
@@ -52,24 +50,24 @@ def test_another_identifier_of_the_number_does_not_stand_in() -> None:
 
 
 def test_the_same_value_of_another_type_is_another_identifier() -> None:
-    assert of_device(replace(DEVICE, id_type=IMSI)).outcome is Outcome.UNKNOWN
+    assert of_device(DEVICE._replace(id_type=IMSI)).outcome is Outcome.UNKNOWN
 
 
 def test_nobody_on_that_day() -> None:
     assert of_device().outcome is Outcome.UNKNOWN
-    assert of_device(replace(DEVICE, valid_to=START)).outcome is Outcome.UNKNOWN
-    assert of_device(replace(DEVICE, valid_from=END)).outcome is Outcome.UNKNOWN
+    assert of_device(DEVICE._replace(valid_to=START)).outcome is Outcome.UNKNOWN
+    assert of_device(DEVICE._replace(valid_from=END)).outcome is Outcome.UNKNOWN
 
 
 def test_validity_is_half_open() -> None:
     """[from, to): the day's last millisecond counts, the first of the next does not."""
-    assert of_device(SIM, replace(DEVICE, valid_from=END - 1)).outcome is Outcome.RESOLVED
-    assert of_device(SIM, replace(DEVICE, valid_to=START + 1)).outcome is Outcome.RESOLVED
+    assert of_device(SIM, DEVICE._replace(valid_from=END - 1)).outcome is Outcome.RESOLVED
+    assert of_device(SIM, DEVICE._replace(valid_to=START + 1)).outcome is Outcome.RESOLVED
 
 
 def test_two_holders_on_that_day_are_ambiguous() -> None:
     noon = START + 12 * HOUR
-    first = replace(DEVICE, valid_to=noon)
+    first = DEVICE._replace(valid_to=noon)
     second = Holding(2, "M", IMEI, "dev", noon, None, 0, None)
     assert of_device(SIM, first, second) == Resolution(Outcome.AMBIGUOUS, candidates=(1, 2))
 
@@ -80,17 +78,17 @@ def test_a_device_with_two_sims_is_ambiguous() -> None:
 
 
 def test_a_number_given_to_another() -> None:
-    left = replace(DEVICE, valid_to=END)
+    left = DEVICE._replace(valid_to=END)
     other = Holding(2, "N", IMSI, "sim2", END + HOUR, None, 0, None)
     assert of_device(left, other).outcome is Outcome.SUBSCRIBER_CHANGED
 
 
 def test_a_number_given_up_and_held_by_nobody() -> None:
-    assert of_device(replace(DEVICE, valid_to=END)).outcome is Outcome.SUBSCRIBER_CHANGED
+    assert of_device(DEVICE._replace(valid_to=END)).outcome is Outcome.SUBSCRIBER_CHANGED
 
 
 def test_a_number_taken_to_another_carrier() -> None:
-    left = replace(DEVICE, valid_to=END, end=End.PORTED_OUT)
+    left = DEVICE._replace(valid_to=END, end=End.PORTED_OUT)
     assert of_device(left).outcome is Outcome.PORTED_OUT
     back = Holding(2, "N", IMSI, "sim2", END + HOUR, None, 0, None)
     assert of_device(left, back).outcome is Outcome.SUBSCRIBER_CHANGED
@@ -103,7 +101,7 @@ def test_a_number_that_two_hold_now_is_ambiguous() -> None:
 
 def test_what_was_on_record_is_asked_by_recorded_time() -> None:
     """A correction recorded today does not change what was known yesterday."""
-    wrong = replace(DEVICE, recorded_to=NOW)
+    wrong = DEVICE._replace(recorded_to=NOW)
     right = Holding(2, "M", IMEI, "dev", 0, None, NOW, None)
     assert of_device(wrong, right, now=NOW) == Resolution(Outcome.RESOLVED, 2, "M")
     assert of_device(wrong, right, now=NOW, known_at=NOW - 1) == Resolution(Outcome.RESOLVED, 1, "N")
@@ -137,8 +135,8 @@ def test_all_identifiers_of_a_deposit_come_to_one_person(
 
 
 def test_one_line_that_says_ported_out_is_enough_among_those_that_ended_last() -> None:
-    ended = replace(SIM, valid_to=END + 1, end=End.PORTED_OUT)
-    device = replace(DEVICE, valid_to=END + 1)
+    ended = SIM._replace(valid_to=END + 1, end=End.PORTED_OUT)
+    device = DEVICE._replace(valid_to=END + 1)
     assert of_device(device, ended).outcome is Outcome.PORTED_OUT
     assert of_device(ended, device).outcome is Outcome.PORTED_OUT
     later = Holding(1, "N", IMSI, "sim9", END + 1, END + 2, 0, None, End.CHANGED)
