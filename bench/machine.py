@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.processes import TICKS
@@ -19,6 +23,26 @@ def busy_s() -> float:
     fields = [int(each) for each in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
     idle, waiting = fields[3], fields[4]
     return (sum(fields) - idle - waiting) / TICKS
+
+
+@contextlib.contextmanager
+def awake() -> Iterator[None]:
+    """No processor rests meanwhile: each turns in a process that gets only what nobody else wants (sched(7),
+    SCHED_IDLE). A virtual processor that rests is given back to the machine under it, and begins again with cold
+    caches and after a while."""
+    turning = [
+        subprocess.Popen(
+            [sys.executable, "-c", "while True: pass"],
+            preexec_fn=lambda: os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0)),
+        )
+        for _ in range(os.cpu_count() or 1)
+    ]
+    try:
+        yield
+    finally:
+        for each in turning:
+            each.kill()
+            each.wait()
 
 
 def fsync_ms(folder: Path) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -98,14 +99,27 @@ def _spread(results: list[dict[str, Any]]) -> None:
     alike: dict[tuple[int, str], list[dict[str, Any]]] = {}
     for result in results:
         alike.setdefault((result["aids"], result["loop"]), []).append(result)
-    print("\nmedian (least to most) of the runs")
+    print(f"\nmedian (least to most) of {len(results) // len(alike)} runs")
     for (aids, loop), group in alike.items():
-        rates = sorted(each["stages"]["full"]["rate"] for each in group)
-        cpu = sorted(each["stages"]["full"]["cpu_per_1000"].get("gateway", 0.0) for each in group)
-        print(
-            f"{aids:>7} {loop:8}{statistics.median(rates):8.0f} msg/s ({rates[0]:.0f} to {rates[-1]:.0f});"
-            f" gateway {statistics.median(cpu):.4f} CPU s per 1,000 ({cpu[0]:.4f} to {cpu[-1]:.4f})"
-        )
+        for name in group[0]["stages"]:
+            if name == "warm":
+                continue
+            stages = [each["stages"][name] for each in group]
+            said = [f"{_middle([each['rate'] for each in stages], 0)} msg/s"]
+            for what, kind in (("response", "response_ms"), ("receipt", "receipt_ms")):
+                p50 = _middle([each[kind].get("p50", 0.0) for each in stages], 1)
+                p99 = _middle([each[kind].get("p99", 0.0) for each in stages], 1)
+                said.append(f"{what} p50 {p50}, p99 {p99}")
+            cpu = _middle([each["cpu_per_1000"].get("gateway", 0.0) for each in stages], 4)
+            print(f"{aids:>7} {loop:8}{name:8}{'; '.join(said)}; gateway {cpu}")
+
+
+def _middle(values: list[float], digits: int) -> str:
+    """Median, and the least and the most."""
+    middle, least, most = (
+        f"{each:.{digits}f}" for each in (statistics.median(values), min(values), max(values))
+    )
+    return f"{middle} ({least} to {most})"
 
 
 def _ratio(results: list[dict[str, Any]], forwarder: dict[str, Any]) -> None:
@@ -158,7 +172,8 @@ def main() -> None:
                     folder = work / f"run-{len(results)}"
                     folder.mkdir()
                     run = GatewayRun(load, folder, built, aids, loop, given.smsc, given.profile)
-                    result = asyncio.run(run.run())
+                    with machine.awake() if given.awake else contextlib.nullcontext():
+                        result = asyncio.run(run.run())
                     results.append(result)
                     _print(result)
                     if given.profile:
@@ -224,6 +239,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--workers", type=int, default=1, help="front processes of the gateway; 1: none (1)")
     parser.add_argument("--smsc", choices=("stub", "simulator"), default="stub")
+    parser.add_argument(
+        "--awake", action="store_true", help="keep the processors from resting; counted among the others"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--repeat", type=int, default=1, help="runs alike; prints median and spread")
     parser.add_argument(
