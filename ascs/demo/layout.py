@@ -10,6 +10,7 @@ import socket
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 HOST = "127.0.0.1"
 CARRIER = "CMCC"
@@ -217,13 +218,25 @@ class Layout:
         return self.root / DESCRIPTION
 
 
-def clear(root: Path) -> None:
-    """Make room for a new demo: what an earlier one left in `root` goes. Raises DemoRefused for any other folder."""
-    mark, description = root / MARK, root / DESCRIPTION
+def claim(root: Path) -> BinaryIO:
+    """Take `root` for one demo, until what is returned is closed or the process ends. Raises DemoRefused while another
+    has it, and for a folder that is someone else's."""
+    mark = root / MARK
     root.mkdir(parents=True, exist_ok=True)
-    if any(root.iterdir()) and not mark.exists() and not description.exists():
+    if any(root.iterdir()) and not mark.exists() and not (root / DESCRIPTION).exists():
         raise DemoRefused(f"{root} is not empty and holds no earlier demo; give another --data")
-    description.unlink(missing_ok=True)
+    file = mark.open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise DemoRefused(f"a demo runs in {root}; end it, or give another --data") from None
+    return file
+
+
+def clear(root: Path) -> None:
+    """Make room for a new demo in a folder that was claimed: what an earlier one left goes."""
+    (root / DESCRIPTION).unlink(missing_ok=True)
     for name in (
         "carrier",
         "trust",
@@ -232,4 +245,3 @@ def clear(root: Path) -> None:
         *(f"enterprise-{each.id}" for each in ENTERPRISES),
     ):
         shutil.rmtree(root / name, ignore_errors=True)
-    mark.touch()

@@ -9,7 +9,7 @@ import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import aiohttp
 import click
@@ -19,7 +19,7 @@ from ascs.demo import description, parties
 from ascs.demo.bulk import deposit_all
 from ascs.demo.description import Script
 from ascs.demo.enterprise_client import EnterpriseClient
-from ascs.demo.layout import ENTERPRISES, HOST, PEOPLE, Layout, Person, choose_ports, clear, person
+from ascs.demo.layout import ENTERPRISES, HOST, PEOPLE, Layout, Person, choose_ports, claim, clear, person
 from ascs.demo.parties import Files, OtherCore, OtherSmsc
 from ascs.demo.processes import Processes, Wrap
 from ascs.demo.regulator import Desk
@@ -65,7 +65,11 @@ class Options:
 class Demo:
     """One demo in one data folder."""
 
-    def __init__(self, options: Options, layout: Layout, people: Sequence[Person], files: Files) -> None:
+    def __init__(
+        self, options: Options, layout: Layout, people: Sequence[Person], files: Files, claimed: BinaryIO
+    ) -> None:
+        self._claimed = claimed
+        """The data folder is this demo's as long as this is open."""
         self._options = options
         self._layout = layout
         self._people = people
@@ -105,6 +109,7 @@ class Demo:
             finally:
                 # Whatever went wrong before, no process of the demo outlives it.
                 await self._processes.stop()
+                self._claimed.close()
 
     # --- start --------------------------------------------------------------------------------------
 
@@ -344,10 +349,15 @@ async def _listens(port: int) -> bool:
 def prepare(options: Options) -> Demo:
     """Clear the data folder and set up every party. Raises DemoRefused and what the parties' commands raise."""
     root = options.data.resolve()
-    clear(root)
-    layout = Layout(root, choose_ports())
-    people = [*PEOPLE, *(person(100 + number) for number in range(options.subscribers))]
-    files = parties.set_up(layout, people, options.smsc, options.core)
-    if options.unknown_aids is not None:
-        parties.allow_unknown_aids(files, options.unknown_aids)
-    return Demo(options, layout, people, files)
+    claimed = claim(root)
+    try:
+        clear(root)
+        layout = Layout(root, choose_ports())
+        people = [*PEOPLE, *(person(100 + number) for number in range(options.subscribers))]
+        files = parties.set_up(layout, people, options.smsc, options.core)
+        if options.unknown_aids is not None:
+            parties.allow_unknown_aids(files, options.unknown_aids)
+    except BaseException:
+        claimed.close()
+        raise
+    return Demo(options, layout, people, files, claimed)

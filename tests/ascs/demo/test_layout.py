@@ -12,6 +12,7 @@ from ascs.demo.layout import (
     DemoRefused,
     Ports,
     choose_ports,
+    claim,
     clear,
     luhn,
     person,
@@ -23,21 +24,24 @@ USUAL = (2775, 2776, 5060, 5070, 5080, 5090, 8071, 8080, 8081, 8082, 8443, 8444)
 @pytest.mark.parametrize("exists", [True, False])
 def test_an_empty_folder_is_taken_and_one_of_an_earlier_demo_is_cleared(tmp_path: Path, exists: bool) -> None:
     root = tmp_path if exists else tmp_path / "new" / "folder"
+    claim(root).close()
     clear(root)
     left = [root / "carrier", *(root / f"enterprise-{each.id}" for each in ENTERPRISES)]
     for folder in left:
         (folder / "logs").mkdir(parents=True)
     (root / DESCRIPTION).write_text('{"ready": true}')
     (root / "mine.txt").write_text("not the demo's")
+    claim(root).close()
     clear(root)
     assert not any(each.exists() for each in (*left, root / DESCRIPTION))
     assert (root / "mine.txt").exists()
-    clear(root)
+    claim(root).close()
 
 
 def test_a_demo_that_ended_before_it_was_up_is_cleared_too(tmp_path: Path) -> None:
-    clear(tmp_path)
+    claim(tmp_path).close()
     (tmp_path / "trust").mkdir()
+    claim(tmp_path).close()
     clear(tmp_path)
     assert not (tmp_path / "trust").exists()
 
@@ -45,8 +49,14 @@ def test_a_demo_that_ended_before_it_was_up_is_cleared_too(tmp_path: Path) -> No
 def test_another_folder_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "carrier").mkdir()
     with pytest.raises(DemoRefused, match="not empty"):
-        clear(tmp_path)
+        claim(tmp_path)
     assert (tmp_path / "carrier").exists()
+
+
+def test_a_folder_has_one_demo_at_a_time(tmp_path: Path) -> None:
+    with claim(tmp_path), pytest.raises(DemoRefused, match="a demo runs in"):
+        claim(tmp_path)
+    claim(tmp_path).close()
 
 
 def test_only_one_demo_at_a_time_takes_the_usual_ports(
