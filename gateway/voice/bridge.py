@@ -14,7 +14,7 @@ from foundation.store import StoreBusy, StoreUnavailable
 from gateway.store.ids import text_of
 from gateway.voice.attempts import Attempts
 from gateway.voice.call_caps import CallOf
-from gateway.voice.call_record import CallRecord, Result
+from gateway.voice.call_record import CallRecord, Result, result_of
 from gateway.voice.egress import (
     CORE_SIDE,
     ENTERPRISE_SIDE,
@@ -65,20 +65,6 @@ if TYPE_CHECKING:
     from gateway.voice.transfer import Transfer
 
 RETRY_AFTER_S = 2
-
-_RESULTS = {
-    403: Result.REJECTED,
-    404: Result.UNREACHABLE,
-    408: Result.NO_ANSWER,
-    410: Result.UNREACHABLE,
-    480: Result.NO_ANSWER,
-    484: Result.UNREACHABLE,
-    486: Result.BUSY,
-    487: Result.NO_ANSWER,
-    600: Result.BUSY,
-    603: Result.REJECTED,
-    604: Result.UNREACHABLE,
-}
 
 _log = logging.getLogger(__name__)
 
@@ -506,8 +492,3 @@ class Bridge:
             case _:
                 _log.error("a call is released for a fault here", exc_info=error)
                 self.finish(Result.FAILED, status=500)
-
-
-def result_of(status: int, response: Response | None) -> Result:
-    """How a call ended that failed with this status."""
-    return Result.UNREACHABLE if response is None else _RESULTS.get(status, Result.FAILED)

@@ -22,6 +22,7 @@ from gm.errors import GmError
 from sip.dialog import Dialog
 from sip.dialog_state import restore, save
 from sip.media.control import MediaStats, Side, SideStats
+from sip.message import Response
 
 SEAL_CALL = "call"
 
@@ -68,6 +69,26 @@ class Result(StrEnum):
     """Its authorization was revoked meanwhile."""
     INTERRUPTED = "INTERRUPTED"
     """The gateway ended without a stop; the record was closed when it came back."""
+
+
+_RESULTS = {
+    403: Result.REJECTED,
+    404: Result.UNREACHABLE,
+    408: Result.NO_ANSWER,
+    410: Result.UNREACHABLE,
+    480: Result.NO_ANSWER,
+    484: Result.UNREACHABLE,
+    486: Result.BUSY,
+    487: Result.NO_ANSWER,
+    600: Result.BUSY,
+    603: Result.REJECTED,
+    604: Result.UNREACHABLE,
+}
+
+
+def result_of(status: int, response: Response | None) -> Result:
+    """How a call ended that failed with this status."""
+    return Result.UNREACHABLE if response is None else _RESULTS.get(status, Result.FAILED)
 
 
 @dataclass(slots=True)

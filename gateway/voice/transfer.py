@@ -31,10 +31,10 @@ from gateway.store.ids import text_of
 from gateway.voice.admission import Admission, rejection
 from gateway.voice.attempts import Attempts
 from gateway.voice.authorization import Authorization, Authorized
-from gateway.voice.bridge import Bridge, result_of
+from gateway.voice.bridge import Bridge
 from gateway.voice.bridges import Bridges
 from gateway.voice.call_caps import GATEWAY, CallOf
-from gateway.voice.call_record import CallRecords, Direction, Result
+from gateway.voice.call_record import CallRecords, Direction, Result, result_of
 from gateway.voice.egress import CORE_SIDE, ENTERPRISE_SIDE
 from gateway.voice.leg import Invitation, Leg
 from gateway.voice.media import CallMedia, both_ways
