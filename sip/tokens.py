@@ -15,6 +15,10 @@ class _Pool:
         self._octets = b""
         self._at = 0
 
+    def clear(self) -> None:
+        """Give out nothing more of what was drawn."""
+        self._octets = b""
+
     def take(self, count: int) -> bytes:
         at = self._at
         taken = self._octets[at : at + count]
@@ -27,7 +31,7 @@ class _Pool:
 
 _POOL = _Pool()
 # A forked process must not give out what its parent does.
-os.register_at_fork(after_in_child=_POOL.__init__)  # type: ignore[misc]
+os.register_at_fork(after_in_child=_POOL.clear)
 
 
 def token(octets: int) -> str:

@@ -108,7 +108,7 @@ class Reports:
         """Note what each EDI leads to now, None for one that is not this carrier's."""
         if not edi_ids:
             return
-        aids.update(dict.fromkeys(edi_ids))
+        found: dict[str, _Found | None] = dict.fromkeys(edi_ids)
         marks, params = padded([bytes.fromhex(edi_id) for edi_id in edi_ids])
         rows = conn.execute(
             "SELECT e.edi_id, a.aid, k.sealed, a.replaces, a.deposited_at, a.enterprise FROM edis e"  # noqa: S608
@@ -117,7 +117,9 @@ class Reports:
             [carrier, *params],
         )
         for edi_id, aid, sealed, *others in rows:
-            aids[edi_id.hex()] = _Found(aid, self._data_keys.opened(bytes(sealed)), *others)
+            found[edi_id.hex()] = _Found(aid, self._data_keys.opened(bytes(sealed)), *others)
+        # Only now: what fails midway is run again, and must not take for unknown whom it had not reached.
+        aids.update(found)
 
 
 def _aid_then(conn: sqlite3.Connection, aid: int, at_ms: int) -> int:

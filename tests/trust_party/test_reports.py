@@ -5,6 +5,7 @@ import pytest
 from interparty.hot_messages import SentReport, sent_report
 from interparty.messages import Report
 from tests.trust_party.world import ACCESS_NUMBER, CARRIER, NOW, OTHER_CARRIER, Party
+from trust_party.data_keys import DataKey, DataKeys
 
 
 def report(edi_id: str, report_id: str = "r-1", **changed: object) -> SentReport:
@@ -59,6 +60,22 @@ async def test_reporting_again_changes_nothing(party: Party) -> None:
     assert await party.reports.report(CARRIER, [one, one], NOW) == 2
     assert await party.reports.report(CARRIER, [one], NOW) == 1
     assert len(await party.store.read("SELECT 1 FROM communications")) == 1
+
+
+async def test_whom_a_failure_kept_from_being_looked_up_is_not_taken_for_unknown(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, consent = await party.active()
+    opened, failures = DataKeys.opened, ["once"]
+
+    def fails_once(keys: DataKeys, sealed: bytes) -> DataKey:
+        if failures:
+            raise OSError(failures.pop())
+        return opened(keys, sealed)
+
+    monkeypatch.setattr(DataKeys, "opened", fails_once)
+    # The store runs what failed once more, on its own.
+    assert await party.reports.report(CARRIER, [report(consent.edi_ids[0])], NOW) == 1
 
 
 async def test_reports_about_what_is_not_the_carriers_are_not_taken(party: Party) -> None:
