@@ -22,6 +22,7 @@ from foundation.resealing import sealed_under
 from foundation.seal import DATA_PURPOSE, INDEX_PURPOSE
 from foundation.store import Store, StoreBusy, StoreUnavailable
 from gateway import keys as own_keys
+from gateway.accounts.rates import TokenBucket
 from gateway.key_records import record, settle
 from gateway.settings import GatewaySettings
 from gateway.store import blind_index
@@ -45,7 +46,9 @@ from interparty.key_messages import (
 )
 
 LEARN_AGAIN_S: Final = 5.0
-"""How often the trust party is asked for its keys at most."""
+"""How often the trust party is asked for its keys at most, for as long as nothing that it signs holds."""
+LEARN_BURST: Final = 3
+"""Times it is asked before that pause: one signature that is wrong must not keep its next key from being learned."""
 
 _log = logging.getLogger(__name__)
 
@@ -104,7 +107,8 @@ class KeyExchange:
         """`trust_keys`: the trust party's sign keys by keyid."""
         self._clock = clock
         self._asking = asyncio.Lock()
-        self._ask_after = float("-inf")
+        self._may_ask = TokenBucket(1 / LEARN_AGAIN_S, LEARN_BURST, clock())
+        self._asked = 0
         self._learned = False
         self._settings = settings
         self._store = store
@@ -128,12 +132,14 @@ class KeyExchange:
         """Ask the trust party for its sign keys, and keep those that a known one vouches for; whether one was new.
 
         For what is signed under no key that is known here: a delivery may have gone by while this carrier was set back
-        to an earlier state. At most every LEARN_AGAIN_S; whoever comes between is told what the last time brought.
+        to an earlier state. LEARN_BURST times, and then every LEARN_AGAIN_S; whoever comes while it is being asked, or
+        too early, is told what the last time brought.
         """
+        asked = self._asked
         async with self._asking:
-            if self._clock() < self._ask_after:
+            if asked != self._asked or not self._may_ask.take(1, self._clock()):
                 return self._learned
-            self._ask_after, self._learned = self._clock() + LEARN_AGAIN_S, False
+            self._learned = False
             try:
                 told, known = await ask(), self._trust_keys()
                 party, now = self._settings.trust.id, self._now_ms()
@@ -153,6 +159,7 @@ class KeyExchange:
                 StoreUnavailable,
             ) as error:
                 _log.warning("the trust party's keys are not learned: %s", error)
+            self._asked += 1
             return self._learned
 
     async def public(self) -> PublicKeys:
