@@ -133,9 +133,7 @@ def main() -> None:
     parser.add_argument("--audio", action="store_true", help="phones talk: 50 packets a second each")
     given = parser.parse_args()
     about = machine.describe()
-    print(
-        f"Python {about['python']}, {about['cores']} cores ({about['cpu']}), load average {about['load_average']}"
-    )
+    print(machine.line(about))
     with tempfile.TemporaryDirectory(prefix="ascs-bench-") as name:
         found = asyncio.run(run(given, Path(name)))
     counts = found["statistics"]["calls"]

@@ -151,8 +151,7 @@ def main() -> None:
         work = Path(name)
         fsync = machine.fsync_ms(work)
         print(
-            f"Python {about['python']}, {about['cores']} cores ({about['cpu']}), load average"
-            f" {about['load_average']}, fsync {fsync[0]:.2f} ms (p99 {fsync[1]:.2f})\n"
+            f"{machine.line(about)}, fsync {fsync[0]:.2f} ms (p99 {fsync[1]:.2f})\n"
             f"{load.binds} binds, window {load.window}, {load.seconds:.0f} s a stage, seed {load.seed},"
             f" {processes};"
             f" SMSC: {'bench/smsc_stub' if given.smsc == 'stub' else 'ascs sim smsc, in memory'}"

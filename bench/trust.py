@@ -69,11 +69,7 @@ def main() -> None:
     options = arguments.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="ascs-bench-"))
     results: dict[str, Any] = {"machine": machine.describe()}
-    about = results["machine"]
-    print(
-        f"{about['cpu']}, {about['cores']} cores, Python {about['python']}, load average {about['load_average']},"
-        f" fsync {machine.fsync_ms(folder)[0]:.2f} ms"
-    )
+    print(f"{machine.line(results['machine'])}, fsync {machine.fsync_ms(folder)[0]:.2f} ms")
     try:
         if {"verify", "deposits"} & set(options.only):
             built = house.copy(house.kept(options.aids, print), folder / "house")

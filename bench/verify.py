@@ -227,8 +227,7 @@ def main() -> None:
         results = run(lambda _: bench(options, folder, built))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    about = results["machine"]
-    print(f"{about['cpu']}, Python {about['python']}, load average {about['load_average']}")
+    print(machine.line(results["machine"]))
     if options.json is not None:
         options.json.write_text(json.dumps(results, indent=1))
 

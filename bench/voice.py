@@ -113,7 +113,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="ascs-bench-") as name:
         work = Path(name)
         print(
-            f"Python {about['python']}, {about['cores']} cores ({about['cpu']}), load average {about['load_average']}\n"
+            f"{machine.line(about)}\n"
             f"{given.seconds:.0f} s a stage, {given.aids} AIDs, {given.loop}; a rate in brackets did not hold"
         )
         kept = house.kept(given.aids, print)
