@@ -40,13 +40,16 @@ class Courier(Generic[Row]):
         load: Callable[[sqlite3.Connection, int], list[Row]],
         send: Callable[[Sequence[Row]], Awaitable[None]],
         *,
+        batch_max: int = BATCH_MAX,
         gather_s: float = 0.0,
     ) -> None:
-        """`gather_s`: how long rows may wait for others, to be carried in few batches."""
+        """`batch_max`: rows carried at once. `gather_s`: how long rows may wait for others, to be carried in few
+        batches; the fuller a batch was, the less the next one waits, so that many rows go evenly and not in lumps."""
         self._name = name
         self._store = store
         self._load = load
         self._send = send
+        self._batch_max = batch_max
         self._gather_s = gather_s
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -68,12 +71,11 @@ class Courier(Generic[Row]):
         while True:
             self._wake.clear()
             try:
-                rows = await self._store.write(lambda conn: self._load(conn, BATCH_MAX))
+                rows = await self._store.write(lambda conn: self._load(conn, self._batch_max))
                 if rows:
                     await self._send(rows)
                     backoff = BACKOFF_MIN_S
-                    if len(rows) < BATCH_MAX:
-                        await asyncio.sleep(self._gather_s)
+                    await asyncio.sleep(self._gather_s * (1 - len(rows) / self._batch_max))
                     continue
             except (NotNow, StoreBusy, StoreUnavailable) as error:
                 _log.warning("%s waits %.1f s: %s", self._name, backoff, error)

@@ -100,16 +100,46 @@ async def test_rows_may_wait_for_others_and_go_with_them(domain: Domain) -> None
     await carrying.stop()
 
 
-async def test_a_full_batch_is_followed_at_once(domain: Domain, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(courier, "BATCH_MAX", 2)
+async def test_a_full_batch_is_followed_at_once(domain: Domain) -> None:
     other = Other(domain)
     await put(domain, 1, 2, 3, 4)
     carrying = Courier(
-        "test", domain.store, lambda conn, limit: for_trust(conn, KIND, limit), other.send, gather_s=3600.0
+        "test",
+        domain.store,
+        lambda conn, limit: for_trust(conn, KIND, limit),
+        other.send,
+        batch_max=2,
+        gather_s=3600.0,
     )
     carrying.start()
     await until(lambda: other.asked == [["1", "2"], ["3", "4"]])
     await carrying.stop()
+
+
+async def test_the_fuller_a_batch_was_the_sooner_the_next_one_goes(
+    domain: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(courier.asyncio, "sleep", pause)
+    other = Other(domain)
+    await put(domain, 1, 2, 3, 4, 5, 6, 7)
+    carrying = Courier(
+        "test",
+        domain.store,
+        lambda conn, limit: for_trust(conn, KIND, limit),
+        other.send,
+        batch_max=4,
+        gather_s=10.0,
+    )
+    carrying.start()
+    while len(other.taken) < 7:
+        await domain.store.write(lambda conn: None)
+    await carrying.stop()
+    assert pauses[:2] == [0.0, 2.5]
 
 
 @pytest.mark.parametrize("turns", range(6))
