@@ -107,9 +107,10 @@ class Screen:
             return True
         if len(levels) > 1:
             data = _PIECE_END.join(levels)
-        text = data.translate(None, _BETWEEN_DIGITS)
+        # `find` and not `in`, which tries octets as a number first, and makes an exception that it throws away.
+        found = data.translate(None, _BETWEEN_DIGITS).find
         for digits in self._digits:
-            if digits in text:
+            if found(digits) >= 0:
                 return True
         for octets in self._bcd:
             for octet in octets:
@@ -118,7 +119,7 @@ class Screen:
             else:
                 if octets in data or octets[::-1] in data:
                     return True
-        return self._zeros in data and self._holds_integer(data)
+        return data.find(self._zeros) >= 0 and self._holds_integer(data)
 
     def _unwrap(self, data: bytes, longest: int, levels: list[bytes]) -> bool:
         """Put what is wrapped in the last level into levels of its own; True when one is to be suspected.
@@ -144,7 +145,7 @@ class Screen:
             return self._holds_pairs(data)
         pieces: list[bytes] = []
         longest = 0
-        if depth == 0 or b"w" * self._word in data.translate(_IN_WORD):
+        if depth == 0 or data.translate(_IN_WORD).find(b"w" * self._word) >= 0:
             least = self._word
             # A decimal word shorter than a number is in no base64 of one: its octets are C3 and above at every
             # third place, which is in no digit's encoding but septets, of which it has too few.
@@ -178,10 +179,11 @@ class Screen:
         """Whether digits of other scripts stand there."""
         if len(data.translate(None, _NO_WIDE_OCTET)) < self._shortest:
             return False
+        found, cores = data.find, self._digits[::2]
         for name, glyphs in WIDE_DIGITS.items():
-            for core in self._digits[::2]:
+            for core in cores:
                 for digit in core:
-                    if glyphs[digit - _ZERO] not in data:
+                    if found(glyphs[digit - _ZERO]) < 0:
                         break
                 else:
                     if self._read(name, data):
