@@ -67,10 +67,11 @@ that a busy second writes."""
 _log = logging.getLogger(__name__)
 
 # Of each parameter that is no number and no text, sqlite3 asks how it is to be bound; by an exception that is made and
-# thrown away it learns that octets and NULL go as they are. This says so beforehand, at the speed of C, and is a
-# twentieth of what a message costs.
+# thrown away it learns that octets and NULL go as they are. This says so beforehand, at the speed of C: 3 of the 90 us
+# that a message costs.
+_NOTHING: Final[dict[None, None]] = {}
 sqlite3.register_adapter(bytes, bytes)
-sqlite3.register_adapter(type(None), {}.get)  # type: ignore[arg-type]  # gives None for None
+sqlite3.register_adapter(type(None), _NOTHING.get)
 
 
 class StoreBusy(Exception):

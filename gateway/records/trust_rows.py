@@ -26,7 +26,7 @@ REPORT_GATHER_S = 0.2
 """Nobody waits for a report; a batch of one costs the trust party as much as one of hundreds."""
 REPORTS_AT_ONCE = 250
 """While the trust party takes in reports, its answers to verifications take longer: at 5,000 messages a second batches
-of twice as many, one after the other five times a second, were all of the tail of the responses to enterprises."""
+of twice as many, one after the other five times a second, were where responses to enterprises were slow."""
 
 Rows = Sequence[tuple[int, str]]
 

@@ -43,9 +43,8 @@ class Courier(Generic[Row]):
         batch_max: int = BATCH_MAX,
         gather_s: float = 0.0,
     ) -> None:
-        """`gather_s`: how long rows may wait for others, to be carried in few batches; the fuller a batch was, the less
-        the next one waits, so that many rows go evenly and not in lumps. `batch_max`: how many make a batch full; after
-        one that is, BATCH_MAX are carried at once, which is what a backlog needs."""
+        """`batch_max`: rows carried at once. `gather_s`: how long rows may wait for others, to be carried in few
+        batches; the fuller a batch was, the less the next one waits, so that many rows go evenly and not in lumps."""
         self._name = name
         self._store = store
         self._load = load
@@ -67,22 +66,16 @@ class Courier(Generic[Row]):
         await end(self._task)
         self._task = None
 
-    async def _read(self, most: int) -> list[Row]:
-        return await self._store.write(lambda conn: self._load(conn, most))
-
     async def _run(self) -> None:
         backoff = BACKOFF_MIN_S
-        most = self._batch_max
         while True:
             self._wake.clear()
             try:
-                rows = await self._read(most)
+                rows = await self._store.write(lambda conn: self._load(conn, self._batch_max))
                 if rows:
                     await self._send(rows)
                     backoff = BACKOFF_MIN_S
-                    missing = max(0, self._batch_max - len(rows))
-                    most = self._batch_max if missing else BATCH_MAX
-                    await asyncio.sleep(self._gather_s * missing / self._batch_max)
+                    await asyncio.sleep(self._gather_s * (1 - len(rows) / self._batch_max))
                     continue
             except (NotNow, StoreBusy, StoreUnavailable) as error:
                 _log.warning("%s waits %.1f s: %s", self._name, backoff, error)

@@ -33,8 +33,17 @@ class Other:
         self.taken += bodies
 
 
-def made(domain: Domain, other: Other) -> Courier[tuple[int, str]]:
-    return Courier("test", domain.store, lambda conn, limit: for_trust(conn, KIND, limit), other.send)
+def made(
+    domain: Domain, other: Other, *, batch_max: int = courier.BATCH_MAX, gather_s: float = 0.0
+) -> Courier[tuple[int, str]]:
+    return Courier(
+        "test",
+        domain.store,
+        lambda conn, limit: for_trust(conn, KIND, limit),
+        other.send,
+        batch_max=batch_max,
+        gather_s=gather_s,
+    )
 
 
 async def put(domain: Domain, *row_ids: int) -> None:
@@ -87,9 +96,7 @@ async def test_a_stopped_courier_leaves_its_rows(domain: Domain) -> None:
 async def test_rows_may_wait_for_others_and_go_with_them(domain: Domain) -> None:
     other = Other(domain)
     await put(domain, 1)
-    carrying = Courier(
-        "test", domain.store, lambda conn, limit: for_trust(conn, KIND, limit), other.send, gather_s=0.05
-    )
+    carrying = made(domain, other, gather_s=0.05)
     carrying.start()
     await until(lambda: other.taken == ["1"])
     for row_id in (2, 3):
@@ -116,42 +123,14 @@ async def test_the_fuller_a_batch_was_the_sooner_the_next_one_goes(
     domain: Domain, pauses: list[float]
 ) -> None:
     other = Other(domain)
-    await put(domain, 1, 2, 3)
-    carrying = Courier(
-        "test",
-        domain.store,
-        lambda conn, limit: for_trust(conn, KIND, limit),
-        other.send,
-        batch_max=4,
-        gather_s=10.0,
-    )
+    await put(domain, *range(1, 8))
+    carrying = made(domain, other, batch_max=4, gather_s=10.0)
     carrying.start()
-    while len(other.taken) < 3:
+    while len(other.taken) < 7:
         await domain.store.write(lambda conn: None)
     await carrying.stop()
-    assert pauses[0] == 2.5
-
-
-async def test_a_full_batch_is_followed_at_once_by_as_many_as_may_go(
-    domain: Domain, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
-) -> None:
-    monkeypatch.setattr(courier, "BATCH_MAX", 4)
-    other = Other(domain)
-    await put(domain, *range(1, 10))
-    carrying = Courier(
-        "test",
-        domain.store,
-        lambda conn, limit: for_trust(conn, KIND, limit),
-        other.send,
-        batch_max=2,
-        gather_s=10.0,
-    )
-    carrying.start()
-    while len(other.taken) < 9:
-        await domain.store.write(lambda conn: None)
-    await carrying.stop()
-    assert [len(each) for each in other.asked] == [2, 4, 3]
-    assert pauses[:3] == [0.0, 0.0, 0.0]
+    assert [len(each) for each in other.asked] == [4, 3]
+    assert pauses[:2] == [0.0, 2.5]
 
 
 @pytest.mark.parametrize("turns", range(6))
