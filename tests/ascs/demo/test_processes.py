@@ -136,10 +136,11 @@ async def test_a_command_that_is_left_half_way_is_ended_with_the_others(tmp_path
     processes = Processes(instead("exec sleep 60"))
     command = asyncio.create_task(processes.run_once("one", tmp_path))
     await there(tmp_path / "one.pid")
+    child = pid_in(tmp_path / "one.pid")  # the file is there before the number is in it
     command.cancel()
     await asyncio.gather(command, return_exceptions=True)
     await processes.stop()
-    assert not runs(pid_in(tmp_path / "one.pid"))
+    assert not runs(child)
 
 
 async def test_one_that_does_not_listen_to_a_request_is_killed(
