@@ -3,10 +3,11 @@
 It comes from the OpenSSL inside the ``cryptography`` wheel: Debian's libcrypto 3.0 lacks this mode.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers import AEADEncryptionContext, Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import SM4
 from cryptography.hazmat.primitives.ciphers.modes import ECB, GCM
 
@@ -15,6 +16,21 @@ from gm.errors import DecryptError, KeyFormatError
 KEY_SIZE: Final = 16
 NONCE_SIZE: Final = 12
 TAG_SIZE: Final = 16
+
+
+def _by_cipher(algorithm: SM4, mode: GCM) -> AEADEncryptionContext:
+    return Cipher(algorithm, mode).encryptor()
+
+
+# What `Cipher.encryptor` calls after it has asked three abstract base classes whether this is a cipher and a mode,
+# which takes as long as sealing 60 octets. It is no part of the library's interface: a version without it is used
+# the long way.
+try:
+    from cryptography.hazmat.bindings._rust import openssl
+
+    _encryptor: Callable[[SM4, GCM], AEADEncryptionContext] = openssl.ciphers.create_encryption_ctx
+except (ImportError, AttributeError):
+    _encryptor = _by_cipher
 
 
 def seal(key: bytes, nonce: bytes, plaintext: bytes, aad: bytes = b"") -> bytes:
@@ -49,7 +65,7 @@ class Sm4Gcm:
         """See :func:`seal`."""
         if len(nonce) != NONCE_SIZE:
             raise KeyFormatError("SM4-GCM takes a nonce of 12 bytes")
-        encryptor = Cipher(self._cipher, GCM(nonce)).encryptor()
+        encryptor = _encryptor(self._cipher, GCM(nonce))
         if aad:
             encryptor.authenticate_additional_data(aad)
         ciphertext = encryptor.update(plaintext)
