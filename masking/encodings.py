@@ -308,7 +308,7 @@ def _substitute(
     mark: bytes, pattern: re.Pattern[bytes], inside: Callable[[re.Match[bytes]], bytes]
 ) -> _Wrapper:
     def unwrap(data: bytes, shortest: int) -> Iterator[_Wrapped]:
-        first = pattern.search(data) if mark in data else None
+        first = pattern.search(data) if data.find(mark) >= 0 else None
         if first is not None:
             # Text before the first escape may hold the number's first digits.
             start = max(0, first.start() - 64)

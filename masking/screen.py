@@ -47,6 +47,9 @@ _WIDE_OCTETS = 2
 # One octet that each such digit has: EF, FF, A3, D9, 06; E4 E5 E9; 4E 51 56 96.
 _WIDE_ASCII = b"\x06\x4e\x51"
 _NO_WIDE_OCTET = _EVERY.translate(None, b"\xef\xff\xa3\xd9\x06\xe4\xe5\xe9\x4e\x51\x56\x96")
+# Neither such a digit nor an event of a telephone, each of which has 80, nor a word of info signals: not one of these
+# octets is in it.
+_NO_SIGN = _EVERY.translate(None, b"\xef\xff\xa3\xd9\x06\xe4\xe5\xe9\x4e\x51\x56\x96\x80gG")
 _PERCENT, _EQUALS, _BACKSLASH, _AMPERSAND = b"%=\\&"
 # %41 and =41 as "ehh", and what undoes these and the longer escapes.
 _ESCAPED = bytes(
@@ -117,7 +120,7 @@ class Screen:
                 if octet not in data:
                     break
             else:
-                if octets in data or octets[::-1] in data:
+                if data.find(octets) >= 0 or data.find(octets[::-1]) >= 0:
                     return True
         return data.find(self._zeros) >= 0 and self._holds_integer(data)
 
@@ -137,6 +140,7 @@ class Screen:
                 return True
         elif (longest * 8 >= 7 * shortest and self._holds_septets(data)) or (
             longest >= _WIDE_OCTETS * shortest
+            and len(data.translate(None, _NO_SIGN)) >= shortest
             and (self._holds_wide(data) or self._holds_events(data) or self._holds_signals(data))
         ):
             return True
@@ -162,8 +166,8 @@ class Screen:
                 text += _FILLS[len(text) & 3]
                 # Swapped pairs of digits as text are swapped BCD in what the text is hexadecimal of.
                 pieces += (_unbase64(text.translate(_AS_BASE64) * 4), _unhex(text.translate(_AS_HEX) * 2))
-        if ((_PERCENT in data or _EQUALS in data) and b"ehh" in data.translate(_ESCAPED)) or (
-            (_BACKSLASH in data and b"\\u" in data) or (_AMPERSAND in data and b"&#" in data)
+        if ((_PERCENT in data or _EQUALS in data) and data.translate(_ESCAPED).find(b"ehh") >= 0) or (
+            (_BACKSLASH in data and data.find(b"\\u") >= 0) or (_AMPERSAND in data and data.find(b"&#") >= 0)
         ):
             for unwrap in _ESCAPES:
                 for _, content in unwrap(data, shortest):
@@ -206,7 +210,7 @@ class Screen:
                     if value < 1 << 56:
                         made += (value.to_bytes(8), value.to_bytes(8, "little"))
             packed = self._packed = tuple(made)
-        return any(map(data.__contains__, packed))
+        return max(map(data.find, packed), default=-1) >= 0
 
     def _holds_septets(self, data: bytes) -> bool:
         """Whether enough digits in a row, packed as septets (23.038, 6.1.2), begin at any bit."""
@@ -228,7 +232,7 @@ class Screen:
             pairs = array("H", data[begin : begin + (len(data) - begin & ~1)])
             pairs.byteswap()
             text = pairs.tobytes()
-            if any(digits in text for digits in self._digits):
+            if max(map(text.find, self._digits)) >= 0:
                 return True
         return False
 

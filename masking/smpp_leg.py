@@ -144,7 +144,7 @@ def encode_receipt(model: ReceiptModel) -> tuple[bytes, bytes]:
     text = _receipt_text(model, message_id)
     if len(aid) > _ADDRESS_MAX or len(access_number) > _ADDRESS_MAX or len(text) > _SM_LENGTH_MAX:
         raise EncodeError("a field of the receipt does not fit")
-    if b"\0" in aid or b"\0" in access_number:
+    if 0 in aid or 0 in access_number:
         raise EncodeError("an address of the receipt does not fit")
     state = _OCTET[model.state]
     body = b"".join(
@@ -164,7 +164,7 @@ def encode_receipt(model: ReceiptModel) -> tuple[bytes, bytes]:
         )
     )
     return (
-        _HEADER.pack(HEADER_OCTETS + len(body), CommandId.DELIVER_SM, 0, 0) + body,
+        _HEADER.pack(HEADER_OCTETS + len(body), _DELIVER_SM, 0, 0) + body,
         b"".join((b"\n", aid, b"\n", access_number, b"\n", message_id, b"\0\n", state, b"\n", text)),
     )
 
@@ -172,6 +172,7 @@ def encode_receipt(model: ReceiptModel) -> tuple[bytes, bytes]:
 _ADDRESS_MAX: Final = 20
 _SM_LENGTH_MAX: Final = 255
 _RECEIPT, _NOTIFICATION = int(EsmClass.DELIVERY_RECEIPT), int(EsmClass.INTERMEDIATE_NOTIFICATION)
+_DELIVER_SM: Final = int(CommandId.DELIVER_SM)
 _RECEIPTED_MESSAGE_ID, _MESSAGE_STATE = int(Tag.RECEIPTED_MESSAGE_ID), int(Tag.MESSAGE_STATE)
 _HEADER = struct.Struct(">IIII")
 _OCTET: Final = tuple(bytes((value,)) for value in range(256))

@@ -103,7 +103,7 @@ def encode_message_resp(
     `command_id` is that of submit_sm_resp, deliver_sm_resp, data_sm_resp or another that has message_id and
     TLVs alone. Raises EncodeError when message_id does not fit.
     """
-    if len(message_id) >= _MESSAGE_ID_OCTETS or NUL in message_id:
+    if len(message_id) >= _MESSAGE_ID_OCTETS or 0 in message_id:
         raise EncodeError("message_id does not fit its field")
     length = HEADER_OCTETS + 1 + len(message_id) + len(tlvs)
     return b"".join((_pack_header(length, command_id, 0, sequence_number), message_id, NUL, tlvs))
