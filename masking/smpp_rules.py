@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from masking.smpp_tables import DATA_CODINGS, PROTOCOL_IDS, TLVS, UDH_ELEMENTS, Action, values_with
-from smpp.constants import CommandStatus, EsmClass, Tag
+from smpp.constants import UDHI, CommandStatus, Tag
 from smpp.pdu import SubmitSm
 from smpp.segmentation import UdhError, user_data
 
@@ -66,7 +66,7 @@ _NOT_WITH_HEADER: Final = frozenset(
 
 def _refusal_of_tlvs(pdu: SubmitSm, allow: SubmitAllow) -> Refusal | None:
     seen: set[int] = set()
-    has_header = bool(pdu.esm_class & EsmClass.UDHI)
+    has_header = bool(pdu.esm_class & UDHI)
     for tag, value in pdu.tlvs:
         if tag in _TLVS_REFUSED and tag not in allow.tlvs_kept:
             return Refusal(CommandStatus.ESME_RTLVNOTALLWD, Tag(tag).name.lower())
@@ -92,7 +92,7 @@ def refusal_of(pdu: SubmitSm, allow: SubmitAllow = DEFAULT_ALLOW) -> Refusal | N
         return Refusal(CommandStatus.ESME_RINVDCS, "data_coding")
     if pdu.service_type not in allow.service_types:
         return Refusal(CommandStatus.ESME_RINVSERTYP, "service_type")
-    if pdu.esm_class & ~EsmClass.UDHI not in allow.esm_classes:
+    if pdu.esm_class & ~UDHI not in allow.esm_classes:
         return Refusal(CommandStatus.ESME_RINVESMCLASS, "esm_class")
     if pdu.sm_default_msg_id and not allow.default_messages:
         return Refusal(CommandStatus.ESME_RINVDFTMSGID, "sm_default_msg_id")
@@ -106,7 +106,7 @@ def refusal_of(pdu: SubmitSm, allow: SubmitAllow = DEFAULT_ALLOW) -> Refusal | N
         refusal = _refusal_of_tlvs(pdu, allow)
         if refusal is not None:
             return refusal
-    if pdu.esm_class & EsmClass.UDHI:
+    if pdu.esm_class & UDHI:
         try:
             elements, _ = user_data(pdu)
         except UdhError:

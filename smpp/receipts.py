@@ -242,9 +242,9 @@ def outcome_of(body: DeliverSm | DataSm) -> Outcome | None:
             message_id, stat, error = usual.group(1, 6, 7)
             state = None
             for tag, value in reversed(body.tlvs):  # of two with one tag the first counts
-                if tag == Tag.RECEIPTED_MESSAGE_ID:
+                if tag == _RECEIPTED_MESSAGE_ID:
                     message_id = value.partition(b"\0")[0] or usual[1]
-                elif tag == Tag.MESSAGE_STATE:
+                elif tag == _MESSAGE_STATE:
                     state = _state(value[0]) if value else None
             if state is None:
                 state = state_of(stat.decode())
@@ -254,6 +254,10 @@ def outcome_of(body: DeliverSm | DataSm) -> Outcome | None:
 
 
 _RECEIPT: Final = int(EsmClass.DELIVERY_RECEIPT)
+_RECEIPTED_MESSAGE_ID: Final = int(Tag.RECEIPTED_MESSAGE_ID)
+_MESSAGE_STATE: Final = int(Tag.MESSAGE_STATE)
+_STATES: Final = {int(state): state for state in MessageState}
+_UNKNOWN: Final = MessageState.UNKNOWN
 
 
 def _octets(body: DeliverSm | DataSm) -> bytes:
@@ -268,7 +272,4 @@ def _octets(body: DeliverSm | DataSm) -> bytes:
 
 
 def _state(number: int) -> MessageState:
-    try:
-        return MessageState(number)
-    except ValueError:
-        return MessageState.UNKNOWN
+    return _STATES.get(number, _UNKNOWN)

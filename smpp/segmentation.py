@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from smpp.constants import EsmClass, Tag
+from smpp.constants import UDHI, EsmClass, Tag
 from smpp.data_coding import GSM, UCS2, charset_of
 from smpp.pdu import DataSm, DeliverSm, Message, ReplaceSm, SubmitMulti, SubmitSm, tlv
 from smpp.text import (
@@ -78,7 +78,7 @@ def payload_of(body: Carrier) -> bytes:
 def user_data(body: Carrier) -> tuple[list[tuple[int, bytes]], bytes]:
     """The header's elements, [] without the UDH indicator, and the payload after it. Raises UdhError."""
     payload = payload_of(body)
-    if isinstance(body, ReplaceSm) or not body.esm_class & EsmClass.UDHI:
+    if isinstance(body, ReplaceSm) or not body.esm_class & UDHI:
         return [], payload
     elements, taken = parse_udh(payload)
     return elements, payload[taken:]
@@ -184,7 +184,7 @@ def _part(
 ) -> Part:
     if not elements:
         return Part(EsmClass.DEFAULT.value, data_coding, piece, tlvs)
-    return Part(EsmClass.UDHI.value, data_coding, build_udh(elements) + piece, tlvs)
+    return Part(UDHI, data_coding, build_udh(elements) + piece, tlvs)
 
 
 def _concatenation(scheme: Scheme, reference: int, total: int, number: int) -> list[tuple[int, bytes]]:

@@ -41,7 +41,7 @@ def put_carrier_text(
         row = messages.MessageRow(
             id=message_id,
             public_id=message_id,
-            kind=messages.Kind.CARRIER,
+            kind=int(messages.Kind.CARRIER),
             account="",
             enterprise_id=enterprise_id,
             access_number=access_number,

@@ -14,7 +14,7 @@ from gateway.policy.text_length import PARTS_MAX
 from gateway.policy.text_rules import TextRules
 from gateway.sms_settings import SmsSettings
 from masking.smpp_leg import check_submit
-from smpp.constants import CommandStatus, EsmClass, Tag
+from smpp.constants import UDHI, CommandStatus, Tag
 from smpp.pdu import SubmitSm, tlv
 from smpp.segmentation import PartInfo, part_info, user_data
 from smpp.times import TimeFormatError, format_absolute, parse_time
@@ -82,7 +82,7 @@ class Checks:
         aid = body.destination_addr.decode("latin-1")
         if len(aid) != 18 or not (aid.isascii() and aid.isdigit()):
             return _AID_REFUSED
-        part = part_info(body) if body.esm_class & EsmClass.UDHI or body.tlvs else None
+        part = part_info(body) if body.esm_class & UDHI or body.tlvs else None
         if part is not None and part.total == 1:
             part = None
         if part is not None and part.total > PARTS_MAX:

@@ -34,6 +34,7 @@ from smpp.segmentation import payload_of, user_data
 
 REPLACED_MAX = 100
 """Messages that one replace_if_present_flag takes the place of."""
+_QUEUED = State.QUEUED
 
 
 class Accepted(NamedTuple):
@@ -124,7 +125,7 @@ class Committer:
                 if replaced
                 else []
             )
-            rows.append((row, State.QUEUED, self._domain.vault.seal(SEAL_MESSAGE, frame)))
+            rows.append((row, _QUEUED, self._domain.vault.seal(SEAL_MESSAGE, frame)))
             ready = Outgoing(row, frame)
             outcomes.append(
                 Accepted((ready,), False, tuple(each.row.id for each in replaced), tuple(deliveries))
@@ -264,7 +265,7 @@ def _row(
     part: int = 0,
 ) -> MessageRow:
     return MessageRow(
-        submission.id, submission.public_id, messages.Kind.ENTERPRISE, submission.account.system_id,
+        submission.id, submission.public_id, messages.ENTERPRISE, submission.account.system_id,
         submission.account.enterprise_id, submission.source, submission.aid, person.edi_id,
         submission.registered_delivery, submission.priority_flag, len(submission.text), digest, long_id, part, now,
         submission.not_before, submission.expires_at,

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 from foundation.store import Stage, StoreBusy, StoreUnavailable
 from foundation.tasks import end
@@ -37,6 +38,7 @@ REFUSED_FOR_GOOD = frozenset({CommandStatus.ESME_RX_P_APPN, CommandStatus.ESME_R
 """The enterprise says it will never take this one (SMPP 5.0, 4.7.6); anything else is tried again."""
 
 _log = logging.getLogger(__name__)
+_ROK: Final = int(CommandStatus.ESME_ROK)
 
 
 @dataclass(slots=True)
@@ -157,7 +159,7 @@ class Deliveries:
         """The enterprise answered deliveries: each with its command_status."""
         done: list[Delivery] = []
         for delivery, status in answers:
-            if status == CommandStatus.ESME_ROK:
+            if status == _ROK:
                 done.append(delivery)
                 continue
             metrics.DELIVERED.add(delivery.account, str(int(status)))

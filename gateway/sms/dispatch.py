@@ -204,7 +204,7 @@ class Dispatcher:
                 continue  # withdrawn
             if row.expires_at <= now:
                 self._finish(row, MessageState.EXPIRED, 0)
-            elif row.kind == messages.Kind.ENTERPRISE and (
+            elif row.kind == messages.ENTERPRISE and (
                 row.id in self._loaded or now - row.accepted_at > REVERIFY_AFTER_MS
             ):
                 room -= 1

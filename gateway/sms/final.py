@@ -123,7 +123,7 @@ def finish_messages(
         domain.recent.remove(row.id)
         if row.long_id is None:
             whole.append(end)
-            if row.kind == messages.Kind.ENTERPRISE:
+            if row.kind == messages.ENTERPRISE:
                 cdrs.append(_cdr(end, now))
                 told.append(end)
         else:

@@ -54,6 +54,8 @@ INTAKE_ORDER: Final = 10
 """Of the stages in one commit: what comes in, then what the SMSC took, then receipts, then what is done."""
 
 _log = logging.getLogger(__name__)
+_SUBMIT_SM: Final = int(CommandId.SUBMIT_SM)
+_ROK: Final = int(CommandStatus.ESME_ROK)
 
 _SetKey = tuple[str, str, str, int, int]
 
@@ -328,7 +330,7 @@ class Intake:
         ready: list[Outgoing] = []
         for submission, outcome in zip(submissions, outcomes, strict=True):
             if isinstance(outcome, Outgoing):
-                self._settle(submission, CommandStatus.ESME_ROK)
+                self._settle(submission, _ROK)
                 ready.append(outcome)
             elif isinstance(outcome, Refusal):
                 metrics.REFUSALS.add("sms")
@@ -431,11 +433,11 @@ class Intake:
                 [
                     (each.sequence_number, b"%016x" % each.public_id)
                     for each in submissions
-                    if each.command_id == CommandId.SUBMIT_SM
+                    if each.command_id == _SUBMIT_SM
                 ]
             )
             for each in submissions:
-                if each.command_id != CommandId.SUBMIT_SM:
+                if each.command_id != _SUBMIT_SM:
                     session.respond_message(
                         each.sequence_number, b"%016x" % each.public_id, each.command_id | RESPONSE_BIT
                     )

@@ -32,6 +32,7 @@ from smpp.receipts import Outcome
 RECEIPTS_ORDER = 30
 
 _log = logging.getLogger(__name__)
+_DELIVER_SM: Final = int(CommandId.DELIVER_SM)
 
 
 Asked = tuple[int, int, Outcome]
@@ -90,7 +91,7 @@ class Receipts:
             return
         by_connection: dict[Connection, list[tuple[int, bytes]]] = {}
         for each in arrived:
-            if each.command_id == CommandId.DELIVER_SM:
+            if each.command_id == _DELIVER_SM:
                 by_connection.setdefault(each.connection, []).append((each.sequence_number, b""))
             else:
                 each.connection.respond(each.sequence_number, DataSmResp())

@@ -26,6 +26,10 @@ class Kind(IntEnum):
     CARRIER = 1  # the confirmation code and the opt-out notice: the two sent without an authorization
 
 
+ENTERPRISE: Final = int(Kind.ENTERPRISE)
+"""A plain number: sqlite3 looks for an adapter of any other type, by way of an exception."""
+
+
 class State(IntEnum):
     HELD = 0
     QUEUED = 1

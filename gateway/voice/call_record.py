@@ -152,7 +152,7 @@ def insert(conn: sqlite3.Connection, domain: Domain, calls: Sequence[tuple[CallR
     rows = [
         (
             record.id,
-            record.direction,
+            record.direction.value,
             record.enterprise_id,
             record.access_number,
             record.aid,
@@ -198,7 +198,7 @@ def _cdr(end: _End) -> records.CdrRow:
     return records.CdrRow(
         id=record.id,
         public_id=record.id,
-        kind=record.direction,
+        kind=record.direction.value,
         account="",
         enterprise_id=record.enterprise_id,
         access_number=record.access_number,
@@ -207,7 +207,7 @@ def _cdr(end: _End) -> records.CdrRow:
         started_at=record.started_at,
         answered_at=record.answered_at,
         ended_at=end.ended_at,
-        result=end.result,
+        result=end.result.value,
         octets=end.heard.a.octets + end.heard.b.octets if end.heard else 0,
         media=_media_text(end.heard) if end.heard else None,
     )
