@@ -31,6 +31,15 @@ def test_what_is_sealed_opens(size: int) -> None:
     assert sm4.open_sealed(bytes(16), bytes(12), sealed) == b"p" * size
 
 
+@pytest.mark.parametrize("size", [0, 1, 16, 1000])
+def test_the_short_way_to_the_cipher_and_the_long_one_seal_alike(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_short = sm4.seal(SM4_KEY, GCM_NONCE, b"p" * size, GCM_AAD)
+    monkeypatch.setattr(sm4, "_encryptor", sm4._by_cipher)
+    assert sm4.seal(SM4_KEY, GCM_NONCE, b"p" * size, GCM_AAD) == by_short
+
+
 @pytest.mark.parametrize("at", [0, 40, 63, 64, 79])
 def test_any_altered_byte_is_refused(at: int) -> None:
     bad = bytearray(GCM_SEALED)
