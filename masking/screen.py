@@ -47,8 +47,8 @@ _WIDE_OCTETS = 2
 # One octet that each such digit has: EF, FF, A3, D9, 06; E4 E5 E9; 4E 51 56 96.
 _WIDE_ASCII = b"\x06\x4e\x51"
 _NO_WIDE_OCTET = _EVERY.translate(None, b"\xef\xff\xa3\xd9\x06\xe4\xe5\xe9\x4e\x51\x56\x96")
-# Neither such a digit nor an event of a telephone, each of which has 80, nor a word of info signals: not one of these
-# octets is in it.
+# Without these octets one is left of each such digit, one (80) of each event of a telephone, one of each word `signal`:
+# where fewer are left than a number has digits, none of the three readers finds one.
 _NO_SIGN = _EVERY.translate(None, b"\xef\xff\xa3\xd9\x06\xe4\xe5\xe9\x4e\x51\x56\x96\x80gG")
 _PERCENT, _EQUALS, _BACKSLASH, _AMPERSAND = b"%=\\&"
 # %41 and =41 as "ehh", and what undoes these and the longer escapes.
