@@ -22,9 +22,9 @@ def _by_cipher(algorithm: SM4, mode: GCM) -> AEADEncryptionContext:
     return Cipher(algorithm, mode).encryptor()
 
 
-# What `Cipher.encryptor` calls after it has asked three abstract base classes whether this is a cipher and a mode,
-# which takes as long as sealing 60 octets. It is no part of the library's interface: a version without it is used
-# the long way.
+# What `Cipher.encryptor` calls after it and its class have asked three abstract classes whether this is a cipher and a
+# mode: 1.3 of the 5.4 us that it takes to seal 173 octets. It is no part of the library's interface: a version without
+# it is used the long way.
 try:
     from cryptography.hazmat.bindings._rust import openssl
 

@@ -15,6 +15,9 @@ HEADER_OCTETS: Final = 16
 MAX_PDU_OCTETS: Final = 70_000
 """The largest PDU taken: a message_payload of 65,535 octets and room for the rest. A security limit."""
 
+SHORT_MESSAGE_OCTETS: Final = 254
+"""3.4, 4.4.1 and 4.6.1: the most in short_message; what is longer goes as message_payload."""
+
 MAX_SEQUENCE_NUMBER: Final = 0x7FFF_FFFF
 """3.2: sequence numbers run from 1 to 0x7FFFFFFF."""
 
@@ -208,7 +211,8 @@ class EsmClass(IntEnum):
 
 
 UDHI: Final = int(EsmClass.UDHI)
-"""For what asks each message: a member taken from its enumeration is five times a name's cost in Python 3.11."""
+"""For what asks each message: in Python 3.11 a member is taken from its enumeration by a method, in some
+45 ns; a name takes 3."""
 
 
 class RegisteredDelivery(IntEnum):
