@@ -9,7 +9,15 @@ from typing import Final, NamedTuple
 from masking.resolve import SHANGHAI
 from masking.smpp_rules import DEFAULT_ALLOW, Refusal, SubmitAllow, refusal_of
 from smpp.codec import EncodeError
-from smpp.constants import HEADER_OCTETS, CommandId, DataCoding, EsmClass, MessageState, Tag
+from smpp.constants import (
+    HEADER_OCTETS,
+    SHORT_MESSAGE_OCTETS,
+    CommandId,
+    DataCoding,
+    EsmClass,
+    MessageState,
+    Tag,
+)
 from smpp.pdu import DeliverSm, SubmitSm
 from smpp.receipts import STAT_OF
 from smpp.receipts import is_receipt as is_receipt_class
@@ -35,8 +43,6 @@ __all__ = [
     "towards_smsc",
 ]
 
-SHORT_MESSAGE_OCTETS = 254
-"""3.4, 4.6.1: sm_length; what is longer goes as message_payload."""
 NATIONAL_SHIFT: Final = frozenset((0x24, 0x25))
 """23.040, 9.2.3.24.15 and 16: elements of one octet that say how to read the text."""
 MINUTE_MS = 60_000

@@ -29,6 +29,7 @@ from gateway.store.accounts import AccountRow
 from gateway.store.domain import Domain
 from gateway.store.ids import text_of
 from interparty.hot_messages import QuestionLike
+from smpp.as_submit import single_of, submit_of
 from smpp.codec import EncodeError, encode
 from smpp.constants import RESPONSE_BIT, CommandId, CommandStatus, Tag
 from smpp.pdu import (
@@ -149,7 +150,7 @@ class Intake:
             status = CommandStatus.ESME_RMISSINGTLV
             self._refuse(session, account, pdu.sequence_number, pdu.command_id, status)
             return
-        submit = _submit_of(body)
+        submit = submit_of(body)
         request = (session, pdu.sequence_number, pdu.command_id)
         checked: Submission | int
         try:
@@ -181,7 +182,7 @@ class Intake:
                 # This message centre keeps no distribution lists.
                 unsuccessful.append(UnsuccessSme(0, 0, dest.dl_name[:20], CommandStatus.ESME_RINVDLNAME))
                 continue
-            single = _single_of(body, dest)
+            single = single_of(body, dest)
             checked = self._check(account, single, encode(Pdu(single, 0)), arrived, request, len(submissions))
             if not isinstance(checked, Submission):
                 unsuccessful.append(UnsuccessSme(dest.ton, dest.npi, dest.addr, checked))
@@ -448,50 +449,6 @@ class Intake:
     ) -> None:
         metrics.SUBMITS.add(account.system_id, str(int(status)))
         session.reject_request(sequence_number, command_id, status)
-
-
-def _submit_of(body: DataSm) -> SubmitSm:
-    """A data_sm as the submit_sm that says the same: its text where it fits (3.4, 4.7.1 and 4.4.1)."""
-    payload = next((value for tag, value in body.tlvs if tag == Tag.MESSAGE_PAYLOAD), b"")
-    fits = len(payload) <= 254
-    return SubmitSm(
-        service_type=body.service_type,
-        source_addr_ton=body.source_addr_ton,
-        source_addr_npi=body.source_addr_npi,
-        source_addr=body.source_addr,
-        dest_addr_ton=body.dest_addr_ton,
-        dest_addr_npi=body.dest_addr_npi,
-        destination_addr=body.destination_addr,
-        esm_class=body.esm_class,
-        registered_delivery=body.registered_delivery,
-        data_coding=body.data_coding,
-        short_message=payload if fits else b"",
-        tlvs=[each for each in body.tlvs if not (fits and each[0] == Tag.MESSAGE_PAYLOAD)],
-    )
-
-
-def _single_of(body: SubmitMulti, dest: SmeDest) -> SubmitSm:
-    """One destination of a submit_multi."""
-    return SubmitSm(
-        service_type=body.service_type,
-        source_addr_ton=body.source_addr_ton,
-        source_addr_npi=body.source_addr_npi,
-        source_addr=body.source_addr,
-        dest_addr_ton=dest.ton,
-        dest_addr_npi=dest.npi,
-        destination_addr=dest.addr,
-        esm_class=body.esm_class,
-        protocol_id=body.protocol_id,
-        priority_flag=body.priority_flag,
-        schedule_delivery_time=body.schedule_delivery_time,
-        validity_period=body.validity_period,
-        registered_delivery=body.registered_delivery,
-        replace_if_present_flag=body.replace_if_present_flag,
-        data_coding=body.data_coding,
-        sm_default_msg_id=body.sm_default_msg_id,
-        short_message=body.short_message,
-        tlvs=body.tlvs,
-    )
 
 
 def _status(case: Case) -> int:

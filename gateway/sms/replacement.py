@@ -19,7 +19,7 @@ from gateway.store.messages import MessageRow, Stored
 from interparty.content_digest import content_digest
 from masking.smpp_leg import check_submit
 from smpp.codec import EncodeError, decode, encode
-from smpp.constants import CommandStatus, EsmClass, Tag
+from smpp.constants import SHORT_MESSAGE_OCTETS, CommandStatus, EsmClass, Tag
 from smpp.pdu import Pdu, ReplaceSm, SubmitSm, tlv
 from smpp.times import TimeFormatError, format_absolute, parse_time
 
@@ -58,7 +58,7 @@ class Replacements:
         not_before, expires_at, validity = times
         payload = tlv(body, Tag.MESSAGE_PAYLOAD)
         text = body.short_message if payload is None else payload
-        fits = len(text) <= 254
+        fits = len(text) <= SHORT_MESSAGE_OCTETS
         submit.short_message = text if fits else b""
         submit.tlvs = [each for each in submit.tlvs if each[0] != Tag.MESSAGE_PAYLOAD]
         if not fits:

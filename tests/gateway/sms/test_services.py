@@ -19,9 +19,8 @@ from gateway.store.ids import text_of
 from gateway.store.messages import State
 from gm.sm3 import HmacSm3
 from interparty.content_digest import content_digest
-from masking.smpp_leg import SHORT_MESSAGE_OCTETS
 from smpp.aio.connection import RequestFailed
-from smpp.constants import VERSION_5_0, CommandStatus, EsmClass, MessageState, Tag
+from smpp.constants import SHORT_MESSAGE_OCTETS, VERSION_5_0, CommandStatus, EsmClass, MessageState, Tag
 from smpp.pdu import (
     CancelSm,
     CancelSmResp,
