@@ -17,6 +17,8 @@ from bench.processes import TICKS
 FSYNCS = 100
 TURNS = 20
 BLOCK = b"x" * 8192
+HALT_POLL = Path("/sys/module/haltpoll/parameters/guest_halt_poll_ns")
+"""How long a virtual processor of Linux looks for work before it is given back to the machine under it."""
 
 
 def busy_s() -> float:
@@ -89,6 +91,14 @@ def _work() -> None:
         kept[item.key(77)] = (first, second.encode() + b"x")
 
 
+def halt_poll_us(setting: Path = HALT_POLL) -> int | None:
+    """Microseconds that a virtual processor looks for work before it rests; None where Linux has no such setting."""
+    try:
+        return int(setting.read_text()) // 1000
+    except (OSError, ValueError):
+        return None
+
+
 def describe() -> dict[str, object]:
     """For the record of a run."""
     model = ""
@@ -100,6 +110,7 @@ def describe() -> dict[str, object]:
         "interpreter_ms": round(interpreter_ms(), 2),
         "cpu": model,
         "cores": os.cpu_count(),
+        "halt_poll_us": halt_poll_us(),
         "load_average": [round(each, 2) for each in os.getloadavg()],
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
@@ -107,7 +118,9 @@ def describe() -> dict[str, object]:
 
 def line(about: dict[str, object]) -> str:
     """What `describe` gave, to be printed: with `interpreter_ms` behind the version."""
+    halt_poll = about["halt_poll_us"]
+    polls = "" if halt_poll is None else f" halt polling {halt_poll} us,"
     return (
-        f"Python {about['python']} ({about['interpreter_ms']} ms), {about['cores']} cores ({about['cpu']}),"
+        f"Python {about['python']} ({about['interpreter_ms']} ms), {about['cores']} cores ({about['cpu']}),{polls}"
         f" load average {about['load_average']}"
     )
