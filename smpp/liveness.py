@@ -54,12 +54,14 @@ class Liveness:
             return self._opened_at + config.session_init_s if config.session_init_s else None
         if stage is Stage.ENDING:
             return None
-        due: list[float] = []
+        due = None
         if config.enquire_link_s and not self.enquiring:
-            due.append(self.last_received + config.enquire_link_s)
+            due = self.last_received + config.enquire_link_s
         if config.inactivity_s:
-            due.append(self.last_transaction + config.inactivity_s)
-        return min(due, default=None)
+            inactive = self.last_transaction + config.inactivity_s
+            if due is None or inactive < due:
+                due = inactive
+        return due
 
     def due(self, stage: Stage, now: float) -> Due | None:
         """What is due now. An enquire_link is due once, until the peer is heard again."""

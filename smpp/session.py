@@ -343,12 +343,14 @@ class Session:
             return 0.0
         if self._state is SessionState.CLOSED:
             return None
-        due = [
-            self._live.next_due(stage_of(self._state, self.is_unbinding)),
-            self._unbind_deadline if self._unbind_request is not None else None,
-            self._outgoing.next_due(),
-        ]
-        return min((moment for moment in due if moment is not None), default=None)
+        # By hand: it is asked after each read of a socket, and lists and a generator take twice as long (1.1 us).
+        due = self._live.next_due(stage_of(self._state, self.is_unbinding))
+        answer = self._outgoing.next_due()
+        if answer is not None and (due is None or answer < due):
+            due = answer
+        if self._unbind_request is not None and (due is None or self._unbind_deadline < due):
+            due = self._unbind_deadline
+        return due
 
     def handle_timer(self, now: float) -> list[Event]:
         """Does what is due at `now`; harmless when nothing is."""
