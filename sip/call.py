@@ -78,10 +78,7 @@ class Call(CallerSide, CalleeSide, ReferSide):
     def _received_bye(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         self.agent.respond(transaction, 200, now=now)
         transaction.forget_request()
-        for pending in (self.invite, self._incoming):
-            # 15.1.2: what is still unanswered in the dialog is answered 487.
-            if isinstance(pending, ServerTransaction) and not pending.answered:
-                self._refuse(pending, 487, now)
+        self._leave_unanswered(now)
         if not self.over:
             self._finish(CallEnded(self, "bye", request))
 

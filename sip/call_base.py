@@ -159,6 +159,19 @@ class CallBase:
         for name, value in headers:
             bye.add(name, value)
         self.agent.layer.send_request(self.agent.signed(bye), self.dialog.flow, now).owner = self
+        self._leave_unanswered(now)
+
+    def _leave_unanswered(self, now: float) -> None:
+        """The dialog ends, by either side's BYE: what either has not answered in it waits for no one any more."""
+        for pending in (self.invite, self._incoming):
+            # 15.1.2: what is still unanswered in the dialog is answered 487.
+            if isinstance(pending, ServerTransaction) and not pending.answered:
+                self._refuse(pending, 487, now)
+        self._incoming = None
+        asked = self._modification
+        if asked is not None:
+            # As 9.1 of what was cancelled: figure 5 has no timer in Proceeding, and a peer may never answer it.
+            self.agent.timers.set(now + self.agent.layer.values.timeout, lambda _at: asked.abandon())
 
     def _response(
         self, transaction: ServerTransaction, status: int, body: bytes, headers: HeaderItems

@@ -165,6 +165,35 @@ class TestGlare:
         assert pair.messages(ALICE).count("INVITE") == 2
         assert pair.empty()
 
+    @pytest.mark.parametrize("method", ["reinvite", "update"])
+    def test_who_hangs_up_answers_what_was_asked_before(self, method: str) -> None:
+        """15.1.2 has the receiver of a BYE answer 487; its sender owes an answer as well."""
+        pair, call = established()
+        assert getattr(pair.callee, method)(OTHER, pair.now)
+        pair.run(0.1)
+        assert pair.all(ALICE, ModificationReceived)
+        call.hangup(pair.now)
+        pair.run(1.0)
+        assert pair.wire(ALICE, 487)
+        assert pair.empty()
+
+    def test_what_the_peer_never_answers_is_given_up_after_the_call(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pair, call = established()
+        assert pair.callee.reinvite(OTHER, pair.now)
+        pair.run(0.5)
+        assert "100" in pair.messages(ALICE)
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                Call, "_leave_unanswered", lambda *_: None
+            )  # of the caller alone: the other's BYE comes later
+            call.hangup(pair.now)
+        pair.run(31.0)
+        assert len(pair.bob.layer)
+        pair.run(2.0)
+        assert not len(pair.bob.layer)
+
     def test_who_is_never_let_in_is_told_in_the_end(self) -> None:
         pair, call = established()
         pair.on(BOB, ModificationReceived, lambda event, now: event.call.reject_modification(491, now))  # type: ignore[union-attr]
