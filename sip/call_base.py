@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sip.dialog import Dialog
@@ -12,7 +13,7 @@ from sip.flow import Flow
 from sip.message import HeaderItems, Request, Response, make_response
 from sip.sdp import SDP_TYPE
 from sip.timers import Timer
-from sip.transaction_client import ClientTransaction
+from sip.transaction_client import ClientState, ClientTransaction
 from sip.transaction_server import ServerTransaction
 
 if TYPE_CHECKING:
@@ -168,10 +169,10 @@ class CallBase:
             if isinstance(pending, ServerTransaction) and not pending.answered:
                 self._refuse(pending, 487, now)
         self._incoming = None
-        asked = self._modification
-        if asked is not None:
+        if self._modification is not None:
             # As 9.1 of what was cancelled: figure 5 has no timer in Proceeding, and a peer may never answer it.
-            self.agent.timers.set(now + self.agent.layer.values.timeout, lambda _at: asked.abandon())
+            give_up = partial(_give_up, self._modification)
+            self.agent.timers.set(now + self.agent.layer.values.timeout, give_up)
 
     def _response(
         self, transaction: ServerTransaction, status: int, body: bytes, headers: HeaderItems
@@ -250,3 +251,9 @@ class CallBase:
         self.agent.drop_call(self._self())
         if event is not None:
             self.agent.emit(event)
+
+
+def _give_up(transaction: ClientTransaction, _now: float) -> None:
+    # One that was answered stays as long as its own timer says, for answers that come again.
+    if transaction.state is ClientState.PROCEEDING:
+        transaction.abandon()

@@ -185,9 +185,8 @@ class TestGlare:
         pair.run(0.5)
         assert "100" in pair.messages(ALICE)
         with monkeypatch.context() as patch:
-            patch.setattr(
-                Call, "_leave_unanswered", lambda *_: None
-            )  # of the caller alone: the other's BYE comes later
+            # Of the caller alone: the BYE reaches the other side later.
+            patch.setattr(Call, "_leave_unanswered", lambda *_: None)
             call.hangup(pair.now)
         pair.run(31.0)
         assert len(pair.bob.layer)
